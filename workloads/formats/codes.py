@@ -1,0 +1,94 @@
+"""Codes = integer array + number format: the one form in which operands exist anywhere in the simulator."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """What an integer code stands for: ``real = scale * (q - zero_point)``, with q looked up in ``codebook`` if given.
+
+    bits: width of a stored code, 1..32; signed: two's complement, else unsigned.
+    scale: real value of one step (one number, or one per slice along ``axis``); None = unknown.
+    zero_point: the code whose real value is zero (one number, or one per slice along ``axis``).
+    codebook: for weight-shared codes, the integer each code stands for; code 0 marks a pruned weight.
+    value_bits: width of (q - zero_point) as a signed or unsigned number; with a codebook, of its entries.
+    """
+
+    bits: int
+    signed: bool
+    scale: float | tuple[float, ...] | None = None
+    zero_point: int | tuple[int, ...] = 0
+    axis: int | None = None
+    codebook: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        if not 1 <= self.bits <= 32:
+            raise ValueError(f"NumberFormat: bits={self.bits} is outside 1..32")
+        if self.codebook is not None:
+            if len(self.codebook) > 1 << self.bits:
+                raise ValueError(f"NumberFormat: {len(self.codebook)} codebook entries do not fit {self.bits}-bit codes")
+            if self.codebook[0] != 0 or self.signed or self.zero_point != 0:
+                raise ValueError("NumberFormat: a codebook needs entry 0 = 0, unsigned codes and zero point 0")
+        elif isinstance(self.zero_point, int) and not self.low <= self.zero_point <= self.high:
+            raise ValueError(f"NumberFormat: zero point {self.zero_point} is outside {self.low}..{self.high}")
+
+    @property
+    def low(self) -> int:
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of the multiplier operand q - zero_point (asymmetric 8-bit codes need 9 signed bits)."""
+        if self.codebook is not None:
+            return 1 + max(max(self.codebook).bit_length(), (-min(self.codebook) - 1).bit_length(), 1)
+        points = (self.zero_point,) if isinstance(self.zero_point, int) else self.zero_point
+        low, high = self.low - max(points), self.high - min(points)
+        if low >= 0:
+            return self.bits
+        return 1 + max(high.bit_length(), (-low - 1).bit_length())
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """values: integer array of codes, any shape; format: what they stand for. Raises ValueError for codes out of range."""
+
+    values: np.ndarray
+    format: NumberFormat
+
+    def __post_init__(self):
+        if self.values.dtype.kind not in "iu":
+            raise ValueError(f"Codes: dtype {self.values.dtype} is no integer type")
+        if self.values.size:
+            top = self.format.high if self.format.codebook is None else len(self.format.codebook) - 1
+            low, high = int(self.values.min()), int(self.values.max())
+            if low < self.format.low or high > top:
+                raise ValueError(f"Codes: values {low}..{high} do not fit {self.format.low}..{top}")
+
+    def integers(self) -> np.ndarray:
+        """q - zero_point (or the codebook's integer), shape of ``values``, int32: what the multiplier sees."""
+        if self.format.codebook is not None:
+            return np.asarray(self.format.codebook, dtype=np.int32)[self.values]
+        zero = self.zero_points()
+        values = self.values.astype(np.int32)
+        return values if isinstance(zero, int) and zero == 0 else values - zero
+
+    def zero_points(self) -> int | np.ndarray:
+        """The zero point, or an int32 array that broadcasts against ``values`` when it is per axis."""
+        zero = self.format.zero_point
+        if isinstance(zero, int):
+            return zero
+        shape = [1] * self.values.ndim
+        shape[self.format.axis] = len(zero)
+        return np.asarray(zero, dtype=np.int32).reshape(shape)
+
+    def kept(self) -> np.ndarray:
+        """bool array: not pruned. With a codebook a kept weight may still stand for the integer 0."""
+        if self.format.codebook is not None:
+            return self.values != 0
+        return self.values != self.zero_points()

@@ -1,0 +1,155 @@
+"""One layer's shape in the field's letters (MODEL 1); it knows no data and no hardware."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from workloads.registry import InputError
+
+MAC_KINDS = ("conv", "depthwise", "fc", "matmul")
+#: layers without MACs; they run on the post-processing unit
+POST_KINDS = ("pool", "add", "concat", "shuffle", "relu", "relu6", "lrn", "batchnorm", "softmax")
+KINDS = MAC_KINDS + POST_KINDS
+POOLS = ("max", "avg")
+ACTIVATIONS = (None, "relu", "relu6")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """Shape of one layer; every field is checked at birth (InputError).
+
+    N batch, G groups, C input channels, H x W input map, M output channels, R x S filter, E x F output map (derived).
+    stride, dilation: (vertical, horizontal); padding: (top, bottom, left, right).
+    inputs: names of the layers whose outputs it reads ('input' = the network's input), in order.
+    bias: has a bias vector. bn: a folded batch norm (scale and shift count as 2*M parameters).
+    activation: fused into the output (None, 'relu', 'relu6').
+    pool: 'max' or 'avg' for kind 'pool'; global_pool: filter = whole map; ceil_mode: output size rounds up.
+    dynamic: a matmul whose second operand is an activation: it has no parameters.
+    A matrix product [B, I, K] x [B, K, J] is G = B, C = B*K, M = B*J, H = E = I, W = F = 1.
+    """
+
+    name: str
+    kind: str
+    C: int
+    H: int = 1
+    W: int = 1
+    M: int
+    N: int = 1
+    G: int = 1
+    R: int = 1
+    S: int = 1
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    inputs: tuple[str, ...] = ("input",)
+    bias: bool = False
+    bn: bool = False
+    activation: str | None = None
+    pool: str | None = None
+    global_pool: bool = False
+    ceil_mode: bool = False
+    dynamic: bool = False
+
+    def __post_init__(self):
+        def refuse(what: str):
+            raise InputError(f"layer '{self.name}': {what}")
+
+        if self.kind not in KINDS:
+            refuse(f"unknown kind '{self.kind}' (known: {', '.join(KINDS)})")
+        for letter in "NGCHWMRS":
+            if getattr(self, letter) < 1:
+                refuse(f"{letter}={getattr(self, letter)} must be at least 1")
+        if min(self.stride) < 1 or min(self.dilation) < 1 or min(self.padding) < 0:
+            refuse(f"stride {self.stride} and dilation {self.dilation} must be >= 1, padding {self.padding} >= 0")
+        if self.C % self.G or self.M % self.G:
+            refuse(f"C={self.C} and M={self.M} must be multiples of the groups G={self.G}")
+        if self.kind == "depthwise" and self.C != self.G:
+            refuse(f"a depthwise layer has one group per channel, not G={self.G} for C={self.C}")
+        if self.kind == "fc" and (self.H, self.W, self.R, self.S) != (1, 1, 1, 1):
+            refuse("a fully connected layer has H=W=R=S=1 (flatten its input into C)")
+        if self.kind == "pool" and self.pool not in POOLS:
+            refuse(f"pool={self.pool!r} must be one of {POOLS}")
+        if self.activation not in ACTIVATIONS:
+            refuse(f"activation={self.activation!r} must be one of {ACTIVATIONS}")
+        if self.E < 1 or self.F < 1:
+            refuse(f"filter {self.R}x{self.S} does not fit the padded input {self.H}x{self.W} (padding {self.padding})")
+
+    @property
+    def has_macs(self) -> bool:
+        return self.kind in MAC_KINDS
+
+    def _out(self, size: int, taps: int, stride: int, dilation: int, before: int, after: int) -> int:
+        room = size + before + after - dilation * (taps - 1) - 1
+        if room < 0:
+            return 0
+        out = room // stride + 1
+        if self.ceil_mode and room % stride and out * stride < size + before:
+            out += 1  # as Caffe: a last window must start inside the map or its leading padding
+        return out
+
+    @cached_property
+    def E(self) -> int:
+        return self._out(self.H, self.R, self.stride[0], self.dilation[0], self.padding[0], self.padding[1])
+
+    @cached_property
+    def F(self) -> int:
+        return self._out(self.W, self.S, self.stride[1], self.dilation[1], self.padding[2], self.padding[3])
+
+    @property
+    def K(self) -> int:
+        """Products per output: (C/G)*R*S, in C, R, S order."""
+        return self.C // self.G * self.R * self.S
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        return (self.M, self.C // self.G, self.R, self.S)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        return (self.N, self.C, self.H, self.W)
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        return (self.N, self.M, self.E, self.F)
+
+    @property
+    def input_elements(self) -> int:
+        return self.N * self.C * self.H * self.W
+
+    @property
+    def output_elements(self) -> int:
+        return self.N * self.M * self.E * self.F
+
+    @property
+    def weights(self) -> int:
+        """M*(C/G)*R*S; 0 for layers without MACs."""
+        return self.M * self.K if self.has_macs else 0
+
+    @property
+    def params(self) -> int:
+        """Stored parameters: weights, bias, batch-norm scale and shift."""
+        weights = 0 if self.dynamic else self.weights
+        return weights + self.M * (int(self.bias) + 2 * int(self.bn))
+
+    @property
+    def macs(self) -> int:
+        """macs_nominal = N*M*E*F*(C/G)*R*S, padding taps included."""
+        return self.N * self.E * self.F * self.weights
+
+    @cached_property
+    def macs_nonpad(self) -> int:
+        """Nominal MACs without those whose input lies in the padding."""
+        if not self.has_macs:
+            return 0
+        rows = _taps_inside(self.E, self.R, self.stride[0], self.dilation[0], self.padding[0], self.H)
+        cols = _taps_inside(self.F, self.S, self.stride[1], self.dilation[1], self.padding[2], self.W)
+        return self.N * self.M * (self.C // self.G) * rows * cols
+
+
+def _taps_inside(outputs: int, taps: int, stride: int, dilation: int, before: int, size: int) -> int:
+    """How many (output, tap) pairs read inside the map, along one axis."""
+    total = 0
+    for tap in range(taps):
+        first = max(0, -((tap * dilation - before) // stride))  # ceil((before - tap*dilation) / stride)
+        last = min(outputs - 1, (size - 1 + before - tap * dilation) // stride)
+        total += max(0, last - first + 1)
+    return total

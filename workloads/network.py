@@ -1,0 +1,100 @@
+"""A network: layers in the order they run, and what is known of their data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+from workloads.registry import InputError, Registry
+
+#: name -> function(**options) -> Network (shapes only)
+networks = Registry("network", "workloads.networks")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """Real weights of one layer.
+
+    codes: [M, C/G, R, S]; with a codebook in its format for weight-shared networks.
+    bias: [M] float64 real values, or int64 at accumulator scale, or None.
+    shared: [codebook size] float32 real value of each code (weight-shared networks), else None.
+    file_bits: bits of this layer in the file it came from (codes, indices, codebook, bias), 0 if unknown.
+    """
+
+    codes: Codes
+    bias: np.ndarray | None = None
+    shared: np.ndarray | None = None
+    file_bits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """layers: in execution order; input_shape: (C, H, W) of one item.
+
+    weights: layer name -> LayerWeights (empty: synthetic weights will be made).
+    images: [N, C, H, W] uint8 pixels in the channel order the network wants, or None.
+    image_names: one per image. mean: per-channel mean to subtract from the pixels.
+    profile: name of the published densities to use when there is no data (see workloads.activations).
+    files: what the data was read from, name -> sha256 (for provenance).
+    calibration: layer name -> fractional bits of its integer output, for the exact integer model.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    input_shape: tuple[int, int, int]
+    weights: Mapping[str, LayerWeights] = field(default_factory=lambda: MappingProxyType({}))
+    images: np.ndarray | None = None
+    image_names: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    profile: str | None = None
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    calibration: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self):
+        known = {"input"}
+        for layer in self.layers:
+            if layer.name in known:
+                raise InputError(f"network '{self.name}': layer name '{layer.name}' is used twice")
+            missing = [name for name in layer.inputs if name not in known]
+            if missing:
+                raise InputError(f"network '{self.name}': layer '{layer.name}' reads '{missing[0]}', which is not before it")
+            known.add(layer.name)
+
+    def __getitem__(self, name: str) -> Layer:
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    @property
+    def mac_layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for layer in self.layers if layer.has_macs)
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def params(self) -> int:
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def batch(self) -> int:
+        return self.layers[0].N
+
+    def with_batch(self, n: int) -> "Network":
+        """The same network on n items (images are repeated in turn)."""
+        images = self.images
+        names = self.image_names
+        if images is not None and len(images) != n:
+            pick = np.arange(n) % len(images)
+            images, names = images[pick], tuple(names[i] for i in pick)
+        layers = tuple(replace(layer, N=n) for layer in self.layers)
+        return replace(self, layers=layers, images=images, image_names=names)
+
+    def with_data(self, **fields: Any) -> "Network":
+        return replace(self, **fields)

@@ -1,0 +1,86 @@
+"""Name -> part. One registry per kind of part; a file registers itself by one decorator line."""
+
+import difflib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+class InputError(ValueError):
+    """Bad input by the user: its text is one line that says what, where and what was expected (exit code 2)."""
+
+
+def unknown(kind: str, name: str, known: list[str]) -> InputError:
+    """The error for a wrong name, with the nearest right one."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return InputError(f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})")
+
+
+class Registry:
+    """Parts of one kind, found by importing every module of ``package`` (and of $ACCEL_SIM_PLUGINS) once."""
+
+    def __init__(self, kind: str, package: str):
+        self.kind = kind
+        self.package = package
+        self._parts: dict[str, Any] = {}
+        self._complete = False
+
+    def add(self, name: str) -> Callable[[Any], Any]:
+        """Decorator: registers the decorated class or function under ``name``; a taken name is an error."""
+
+        def register(part: Any) -> Any:
+            if name in self._parts and self._parts[name].__qualname__ != part.__qualname__:
+                raise ValueError(f"{self.kind} '{name}' is registered twice")
+            self._parts[name] = part
+            return part
+
+        return register
+
+    def get(self, name: str) -> Any:
+        """The part; raises InputError with the nearest right name."""
+        self._discover()
+        if name not in self._parts:
+            raise unknown(self.kind, name, self.names())
+        return self._parts[name]
+
+    def names(self) -> list[str]:
+        self._discover()
+        return sorted(self._parts)
+
+    def name_of(self, part: Any) -> str:
+        """The name under which a part's class is registered."""
+        self._discover()
+        return next(name for name, known in self._parts.items() if known is type(part))
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        return ((name, self._parts[name]) for name in self.names())
+
+    def _discover(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self.package}.{module.name}")
+        load_plugins()
+
+
+def load_plugins() -> None:
+    """Imports each ``*.py`` in the directories of $ACCEL_SIM_PLUGINS: a user's own parts, one file each."""
+    for folder in filter(None, os.environ.get("ACCEL_SIM_PLUGINS", "").split(os.pathsep)):
+        if not Path(folder).is_dir():
+            raise InputError(f"ACCEL_SIM_PLUGINS: '{folder}' is no directory")
+        for path in sorted(Path(folder).glob("*.py")):
+            name = f"accel_sim_plugin_{path.stem}"
+            if name in sys.modules:
+                continue
+            spec = importlib.util.spec_from_file_location(name, path)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)

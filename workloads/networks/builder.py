@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from workloads.layer import Layer
 from workloads.network import Network
+from workloads.registry import InputError
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
@@ -37,12 +38,12 @@ class Builder:
         self.last = name
         return name
 
-    def _padding(self, pad, kernel, stride, at) -> tuple[int, int, int, int]:
+    def _padding(self, pad, kernel, stride, at, dilation=(1, 1)) -> tuple[int, int, int, int]:
         if pad == "same":
             source = self.shapes[at or self.last]
             sides = []
-            for size, taps, step in zip(source[1:], kernel, stride, strict=True):
-                total = max(0, (-(-size // step) - 1) * step + taps - size)
+            for size, taps, step, apart in zip(source[1:], kernel, stride, dilation, strict=True):
+                total = max(0, (-(-size // step) - 1) * step + apart * (taps - 1) + 1 - size)
                 sides += [total // 2, total - total // 2]
             return tuple(sides)
         if isinstance(pad, tuple) and len(pad) == 4:
@@ -51,11 +52,11 @@ class Builder:
         return (vertical, vertical, horizontal, horizontal)
 
     def conv(self, name, M, kernel, stride=1, pad=0, groups=1, *, bias=True, bn=False, act="relu", dilation=1, at=None):
-        kernel, stride = _pair(kernel), _pair(stride)
+        kernel, stride, dilation = _pair(kernel), _pair(stride), _pair(dilation)
         kind = "depthwise" if groups > 1 and groups == self.shapes[at or self.last][0] else "conv"
         return self._add(
-            name, kind, M, at=at, G=groups, R=kernel[0], S=kernel[1], stride=stride, dilation=_pair(dilation),
-            padding=self._padding(pad, kernel, stride, at), bias=bias, bn=bn, activation=act,
+            name, kind, M, at=at, G=groups, R=kernel[0], S=kernel[1], stride=stride, dilation=dilation,
+            padding=self._padding(pad, kernel, stride, at, dilation), bias=bias, bn=bn, activation=act,
         )  # fmt: skip
 
     def fc(self, name, M, *, bias=True, act="relu", at=None):
@@ -73,10 +74,16 @@ class Builder:
         _, H, W = self.shapes[at or self.last]
         return self._add(name, "pool", at=at, pool="avg", global_pool=True, R=H, S=W)
 
+    def _refuse_unequal(self, name, maps) -> None:
+        if len(set(maps)) > 1:
+            raise InputError(f"layer '{name}': the maps it joins differ: {', '.join(map(str, maps))}")
+
     def add(self, name, inputs, *, act=None):
+        self._refuse_unequal(name, [self.shapes[source] for source in inputs])
         return self._add(name, "add", at=tuple(inputs), activation=act)
 
     def concat(self, name, inputs, *, act=None):
+        self._refuse_unequal(name, [self.shapes[source][1:] for source in inputs])
         channels = sum(self.shapes[source][0] for source in inputs)
         return self._add(name, "concat", channels, at=tuple(inputs), C=channels, activation=act)
 

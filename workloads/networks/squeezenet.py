@@ -16,11 +16,11 @@ def _squeezenet(name: str, stem: tuple[int, int], pools: tuple[int, ...], last_p
     """stem: (filters, kernel) of conv1; pools: max pooling before these fire modules."""
     net = Builder(name, (3, size, size), profile=name)
     net.conv("conv1", stem[0], stem[1], 2)
-    widths = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
-    for index, (squeeze, expand) in widths.items():
+    for index in range(2, 10):
+        squeeze = 16 * (index // 2)  # 16 more every second module; each expand has 4 times as many
         if index in pools:
             net.pool(f"pool{index - 1}", "max", 3, 2)
-        _fire(net, index, squeeze, expand)
+        _fire(net, index, squeeze, 4 * squeeze)
     net.conv("conv10", 1000, 1, pad=last_pad)
     net.global_pool("pool10")
     return net.network()

@@ -1,0 +1,10 @@
+"""What components did: (component, action, width in bits) -> count. Energy is priced from these alone."""
+
+from collections import Counter
+
+
+class Actions(Counter):
+    """A Counter with integer counts; ``a + b`` would drop zero rows, ``update`` adds in place and keeps them."""
+
+    def times(self, n: int) -> "Actions":
+        return Actions({key: count * n for key, count in self.items()})

@@ -1,0 +1,61 @@
+"""Checked runs: a layer's output from nothing but the products its tiles issue, held against the exact reference."""
+
+import numpy as np
+
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+from workloads.operands import Operands
+
+
+class CheckError(Exception):
+    """A checked run computed something else than the reference (exit code 3); its text names the layer."""
+
+
+class Sums:
+    """The accumulators of one layer, [N*E*F, M] int64, at the width of the machine's MAC unit."""
+
+    def __init__(self, layer: Layer, mac):
+        self.layer, self.mac = layer, mac
+        self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
+        self.overflows = 0
+
+    def issue(self, tiled, tile) -> None:
+        """Issues one tile's products in hardware order."""
+        high = (1 << (self.mac.accumulator_bits - 1)) - 1
+        self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.mac.overflow == "saturate")
+
+    def output(self, operands: Operands) -> np.ndarray:
+        """[N, M, E, F] output codes (sums where nothing says how to requantise); CheckError if the sums differ."""
+        layer = self.layer
+        sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
+        expected = reference(layer, operands, self.mac, self.overflows)
+        wrong = int((sums != expected).sum())
+        if wrong:
+            place = tuple(int(i) for i in np.argwhere(sums != expected)[0])
+            raise CheckError(
+                f"check failed: layer '{layer.name}': {wrong} of {sums.size} sums differ from the reference, the first "
+                f"at (n, m, e, f) = {place}: {int(sums[place])} instead of {int(expected[place])}"
+            )
+        return finish(sums, operands)
+
+
+def reference(layer: Layer, operands: Operands, mac, overflows: int) -> np.ndarray:
+    """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
+    from workloads.reference import accumulate_reference, conv_integer
+
+    x, w = operands.inputs.integers(), operands.weights.integers()
+    if overflows == 0:
+        return conv_integer(x, w, layer)
+    return accumulate_reference(x, w, layer, mac.accumulator_bits, mac.overflow == "saturate")[0]
+
+
+def finish(sums: np.ndarray, operands: Operands) -> np.ndarray:
+    """What the post-processing unit makes of the sums: bias, requantisation."""
+    if operands.bias is not None:
+        sums = sums + operands.bias.reshape(1, -1, 1, 1)
+    return np.ascontiguousarray(sums) if operands.requant is None else operands.requant(sums)
+
+
+def density(codes: Codes | None) -> float | None:
+    """Share of codes that are not zero."""
+    return None if codes is None else float(np.count_nonzero(codes.integers()) / codes.values.size)

@@ -1,0 +1,174 @@
+"""YAML <-> Accelerator, both ways. All mistakes of a file are reported at once, with their paths."""
+
+import dataclasses
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from accel_sim import yaml_io
+from accel_sim.accelerator import Accelerator, Array
+from accel_sim.energy import EnergyTable
+from accel_sim.parts import dataflows, macs, memories
+from accel_sim.post import PostUnit
+from workloads.encoding import encodings
+from workloads.registry import InputError, Registry, unknown
+
+PRESETS = "accel_sim.presets"
+KEYS = (
+    "name", "description", "clock_mhz", "array", "mac", "dataflow", "encodings", "memories", "post", "energy",
+)  # fmt: skip
+#: sections that hold the fields of one fixed record
+RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable}
+#: sections that name a registered part
+PARTS = {"mac": macs, "dataflow": dataflows}
+ENCODED = ("weights",)
+
+
+def presets() -> list[str]:
+    """Names of the shipped machines."""
+    files = resources.files(PRESETS).iterdir()
+    return sorted(path.name.removesuffix(".yaml") for path in files if path.name.endswith(".yaml"))
+
+
+def load_hardware(name: str | Path, settings: dict[str, Any] | None = None) -> Accelerator:
+    """A preset's name or a YAML file, with ``settings`` (dotted path -> value) put over it.
+
+    Raises InputError for an unknown name, an unreadable or broken file, an unknown key or a value out of range.
+    """
+    if str(name) in presets():
+        where = f"preset '{name}'"
+        tree = yaml_io.parse(resources.files(PRESETS).joinpath(f"{name}.yaml").read_text(encoding="utf-8"), where)
+    elif Path(name).suffix in (".yaml", ".yml") or Path(name).exists():
+        where = str(name)
+        tree = yaml_io.read(Path(name))
+    else:
+        raise InputError(f"{unknown('hardware', str(name), presets())}; or give a .yaml file")
+    return from_tree(tree, where, settings or {})
+
+
+def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> Accelerator:
+    """A parsed YAML mapping -> Accelerator; ``where`` names its source in errors."""
+    if not isinstance(tree, dict):
+        raise InputError(f"{where}: expected a mapping of {', '.join(KEYS)}")
+    for path, value in (settings or {}).items():
+        _put(tree, path, value, where)
+    errors: list[str] = []
+    for key in tree:
+        if key not in KEYS:
+            errors.append(str(unknown("key", str(key), list(KEYS))))
+    errors += [f"{key}: is missing" for key in KEYS if key not in tree]
+    if not errors:
+        machine = _build(tree, errors)
+    if errors:
+        raise InputError(f"{where}: {'; '.join(errors)}")
+    return machine
+
+
+def _build(tree: dict, errors: list[str]) -> Accelerator | None:
+    fields: dict[str, Any] = {"name": str(tree["name"]), "description": str(tree["description"])}
+    for key, record in RECORDS.items():
+        fields[key] = _record(record, tree[key], key, errors)
+    for key, registry in PARTS.items():
+        fields[key] = _part(registry, tree[key], key, errors)
+    coded = tree["encodings"] if isinstance(tree["encodings"], dict) else {}
+    if set(coded) != set(ENCODED):
+        errors.append(f"encodings: expected a mapping with {', '.join(ENCODED)}")
+    present = [key for key in ENCODED if key in coded]
+    fields["encodings"] = {key: _part(encodings, coded[key], f"encodings.{key}", errors) for key in present}
+    levels = tree["memories"]
+    if not isinstance(levels, list) or not levels:
+        errors.append("memories: expected a list of levels, outermost first")
+        levels = []
+    fields["memories"] = tuple(_part(memories, level, f"memories[{i}]", errors) for i, level in enumerate(levels))
+    try:
+        fields["clock_mhz"] = TypeAdapter(float).validate_python(yaml_io.quantity("clock_mhz", tree["clock_mhz"]))
+    except InputError as error:
+        errors.append(str(error))
+    except ValidationError:
+        errors.append(f"clock_mhz: expected a number, not {tree['clock_mhz']!r}")
+    if errors:
+        return None
+    try:
+        machine = Accelerator(**fields)
+        _ = machine.buffers
+        return machine
+    except ValueError as error:
+        errors.append(str(error))
+        return None
+
+
+def _part(registry: Registry, value: Any, path: str, errors: list[str]) -> Any:
+    """``{name: registered name, field: value ...}`` -> the part."""
+    if not isinstance(value, dict) or "name" not in value:
+        errors.append(f"{path}: expected a mapping with a name (one of {', '.join(registry.names())})")
+        return None
+    try:
+        part = registry.get(str(value["name"]))
+    except InputError as error:
+        errors.append(f"{path}.name: {error}")
+        return None
+    return _record(part, {key: entry for key, entry in value.items() if key != "name"}, path, errors)
+
+
+def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
+    """A mapping of fields -> frozen dataclass; collects one error per wrong field."""
+    if not isinstance(value, dict):
+        errors.append(f"{path}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(record))}")
+        return None
+    known = [field.name for field in dataclasses.fields(record)]
+    ready = {}
+    for key, entry in value.items():
+        if key not in known:
+            errors.append(f"{path}.{key}: {unknown('key', str(key), known)}")
+            continue
+        try:
+            ready[key] = yaml_io.quantity(key, entry)
+        except InputError as error:
+            errors.append(f"{path}.{error}")
+    try:
+        return TypeAdapter(record).validate_python(ready)
+    except ValidationError as error:
+        for fault in error.errors():
+            place = ".".join([path, *(str(part) for part in fault["loc"])])
+            given = "" if fault["type"] in ("missing", "value_error") else f", not {fault['input']!r}"
+            errors.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{given}")
+        return None
+
+
+def _put(tree: dict, path: str, value: Any, where: str) -> None:
+    """Sets one dotted path; a list of levels is entered by level name or number."""
+    node: Any = tree
+    steps = path.split(".")
+    for number, step in enumerate(steps):
+        last = number == len(steps) - 1
+        if isinstance(node, list):
+            names = [str(entry.get("level", i)) if isinstance(entry, dict) else str(i) for i, entry in enumerate(node)]
+            if step not in names and not (step.isdigit() and int(step) < len(node)):
+                raise InputError(f"{where}: --set {path}: {unknown('level', step, names)}")
+            step = names.index(step) if step in names else int(step)
+        elif not isinstance(node, dict):
+            raise InputError(f"{where}: --set {path}: '{'.'.join(steps[:number])}' has no fields")
+        elif not last and step not in node:
+            raise InputError(f"{where}: --set {path}: {unknown('key', step, [str(key) for key in node])}")
+        if last:
+            node[step] = value
+        else:
+            node = node[step]
+
+
+def to_tree(machine: Accelerator) -> dict[str, Any]:
+    """The YAML mapping of a machine, every default filled in; from_tree of it gives an equal machine."""
+    tree: dict[str, Any] = {"name": machine.name, "description": machine.description, "clock_mhz": machine.clock_mhz}
+    for key in ("array", "mac", "dataflow"):
+        tree[key] = _part_tree(PARTS.get(key), getattr(machine, key))
+    tree["encodings"] = {key: _part_tree(encodings, part) for key, part in machine.encodings.items()}
+    tree["memories"] = [_part_tree(memories, level) for level in machine.memories]
+    return tree | {key: _part_tree(None, getattr(machine, key)) for key in ("post", "energy")}
+
+
+def _part_tree(registry: Registry | None, part: Any) -> dict[str, Any]:
+    name = {} if registry is None else {"name": registry.name_of(part)}
+    values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    return name | {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

@@ -1,0 +1,1 @@
+"""Dataflows, one file each: which products fall in which (step, lane)."""

@@ -1,0 +1,167 @@
+"""What dataflows share: geometry for the kernels, where tensors lie, and how one maps its layer to tiles."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from accel_sim.tile import Extent, Stream, Tile
+from workloads.layer import Layer
+from workloads.registry import InputError
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Room for one operand: level it lies in; bytes in all; slots that tiles take turns in; width of one access."""
+
+    level: str
+    bytes: int
+    slots: int
+    word_bits: int
+
+    @property
+    def slot_bytes(self) -> int:
+        return self.bytes // self.slots
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Byte address of each tensor of one layer in the outermost level, and that level's name."""
+
+    level: str
+    inputs: int
+    weights: int
+    outputs: int
+    partial_sums: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a dataflow knows of a whole layer: macs_issued; weight_bits as the machine stores them (pointers and
+    codebook included); tile_count; notes for the user, one sentence each."""
+
+    macs_issued: int
+    weight_bits: int
+    tile_count: int
+    notes: tuple[str, ...] = ()
+
+
+class TiledLayer(Protocol):
+    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run."""
+
+    facts: Facts
+
+    def __iter__(self) -> Iterator[Tile]: ...
+
+    def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        """sums: [N*E*F, M] int64, updated product by product; returns the overflows."""
+
+
+def geometry(layer: Layer) -> np.ndarray:
+    """The int64 array cython_core.grids expects."""
+    return np.array(
+        [
+            layer.G, layer.C // layer.G, layer.H, layer.W, layer.R, layer.S, layer.E, layer.F,
+            *layer.stride, layer.padding[0], layer.padding[2], *layer.dilation,
+        ],
+        dtype=np.int64,
+    )  # fmt: skip
+
+
+def span(first: int, last: int, stride: int, before: int, reach: int, size: int) -> tuple[int, int]:
+    """Input rows [a, b) that output rows [first, last) read; reach = dilation*(taps-1)+1."""
+    return max(0, first * stride - before), max(0, min(size, (last - 1) * stride - before + reach))
+
+
+def input_extents(
+    layer: Layer, base: int, bits: int, pixels: tuple[int, int], channels: tuple[int, int]
+) -> tuple[Extent, ...]:
+    """Bytes of an N, C, H, W map (``bits`` per code, rows of whole bytes) that a range of output pixels reads.
+
+    pixels: [first, last) in N, E, F order; channels: [first, last). Whole rows of the map are moved, except where all
+    pixels lie in one output row.
+    """
+    first, last = pixels
+    plane = layer.E * layer.F
+    reach_h = layer.dilation[0] * (layer.R - 1) + 1
+    reach_w = layer.dilation[1] * (layer.S - 1) + 1
+    row = (layer.W * bits + 7) // 8
+    count = channels[1] - channels[0]
+    extents = []
+    for n in range(first // plane, (last - 1) // plane + 1):
+        low, high = max(first, n * plane) - n * plane, min(last, (n + 1) * plane) - n * plane
+        e0, e1 = low // layer.F, (high - 1) // layer.F + 1
+        h0, h1 = span(e0, e1, layer.stride[0], layer.padding[0], reach_h, layer.H)
+        start = base + ((n * layer.C + channels[0]) * layer.H + h0) * row
+        if h1 <= h0:
+            continue
+        if e1 - e0 == 1 and high - low < layer.F:
+            w0, w1 = span(low % layer.F, (high - 1) % layer.F + 1, layer.stride[1], layer.padding[2], reach_w, layer.W)
+            left, right = w0 * bits // 8, (w1 * bits + 7) // 8
+            if right > left:
+                for c in range(count):
+                    extents.append(Extent(start + c * layer.H * row + left, right - left, h1 - h0, row))
+        elif h1 - h0 == layer.H:
+            extents.append(Extent(start, count * layer.H * row))
+        else:
+            extents.append(Extent(start, (h1 - h0) * row, count, layer.H * row))
+    return tuple(extents)
+
+
+def input_bytes_bound(layer: Layer, bits: int, pixels: int, channels: int) -> int:
+    """No range of ``pixels`` output pixels that begins at a multiple of its length reads more bytes of ``channels``."""
+    outputs = min(layer.N * layer.E, _crossed(pixels, layer.F))
+    reach, stride = layer.dilation[0] * (layer.R - 1) + 1, layer.stride[0]
+    images = min(layer.N, _crossed(outputs, layer.E)) if reach >= stride else 1
+    rows = min(layer.N * layer.H, outputs * stride + images * (reach - stride))
+    return rows * ((layer.W * bits + 7) // 8) * channels
+
+
+def _crossed(length: int, period: int) -> int:
+    """Periods that a run of ``length``, beginning at a multiple of its length, can touch."""
+    return length // period if length % period == 0 else (length - 2) // period + 2 if length > 1 else 1
+
+
+def window_bytes(layer: Layer, bits: int, pixels: int, channels: int) -> int:
+    """Bytes of ``channels`` that ``pixels`` output pixels of one output row read at most."""
+    rows = min(layer.H, layer.dilation[0] * (layer.R - 1) + 1)
+    columns = min(layer.W, (pixels - 1) * layer.stride[1] + layer.dilation[1] * (layer.S - 1) + 1)
+    return rows * ((columns * bits + 14) // 8) * channels
+
+
+def output_extents(
+    layer: Layer, base: int, bits: int, pixels: tuple[int, int], channels: tuple[int, int]
+) -> tuple[Extent, ...]:
+    """Bytes of the N, M, E, F output map of a range of pixels and channels (plane-wise runs)."""
+    first, last = pixels
+    plane = layer.E * layer.F
+    plane_bytes = (plane * bits + 7) // 8
+    extents = []
+    for n in range(first // plane, (last - 1) // plane + 1):
+        low, high = max(first, n * plane) - n * plane, min(last, (n + 1) * plane) - n * plane
+        left, right = low * bits // 8, (high * bits + 7) // 8
+        start = base + (n * layer.M + channels[0]) * plane_bytes + left
+        count = channels[1] - channels[0]
+        if right - left == plane_bytes:
+            extents.append(Extent(start, plane_bytes * count))
+        else:
+            extents.append(Extent(start, right - left, count, plane_bytes))
+    return tuple(extents)
+
+
+def read(tensor: str, operand: str, extents: tuple[Extent, ...], placement: Placement, buffer: Buffer) -> Stream:
+    return Stream(tensor, operand, False, extents, placement.level, buffer.level)
+
+
+def write(tensor: str, operand: str, extents: tuple[Extent, ...], placement: Placement, buffer: Buffer) -> Stream:
+    return Stream(tensor, operand, True, extents, buffer.level, placement.level)
+
+
+def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer) -> InputError:
+    """The refusal of a layer whose smallest tile is larger than its buffer's slot."""
+    return InputError(
+        f"layer '{layer.name}' cannot fit: its smallest tile needs {needed} bytes of {operand} at once, level "
+        f"'{buffer.level}' holds {buffer.slot_bytes} ({buffer.slots} slots); raise its capacity_kib to at least "
+        f"{needed * buffer.slots / 1024:.3g}"
+    )

@@ -1,0 +1,102 @@
+"""The products of a layer seen as one matrix product per group: how many are effectual, and their exact issue."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from accel_sim.dataflows.common import geometry
+from accel_sim.dataflows.folds import Ranges
+from cython_core.accumulate import dense_products
+from cython_core.grids import gather_taps, tap_counts
+from workloads.encoding import Encoding
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+from workloads.operands import Operands
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixProducts:
+    """pixel_block, filter_block: ranges asked for begin and end at multiples of these (or at the end)."""
+
+    layer: Layer
+    operands: Operands
+    encoding: Encoding
+    pixel_block: int
+    filter_block: int
+
+    @cached_property
+    def _inputs(self) -> np.ndarray:
+        return np.ascontiguousarray(self.operands.inputs.integers(), dtype=np.int32)
+
+    @cached_property
+    def _nonzero_inputs(self) -> np.ndarray:
+        """[pixel blocks + 1, G, K] non-zero inputs before each block."""
+        return _before(np.asarray(tap_counts(self._inputs, geometry(self.layer), self.pixel_block)))
+
+    @cached_property
+    def _nonzero_weights(self) -> np.ndarray:
+        """[filter blocks + 1, G, K] non-zero weights before each block."""
+        layer = self.layer
+        nonzero = (self.operands.weights.integers() != 0).reshape(layer.G, -1, layer.K).transpose(1, 0, 2)
+        starts = np.arange(0, nonzero.shape[0], self.filter_block)
+        return _before(np.add.reduceat(nonzero, starts, axis=0, dtype=np.int32))
+
+    def slots(self, r: Ranges) -> tuple[int, int]:
+        """(effectual, ineffectual) products: both operands non-zero; a zero or padding input, or a zero weight."""
+        pixels, filters = r.pixels[1] - r.pixels[0], r.filters[1] - r.filters[0]
+        a = self._within(self._nonzero_inputs, r.pixels, self.pixel_block, r)
+        w = self._within(self._nonzero_weights, r.filters, self.filter_block, r)
+        effectual = int(np.vdot(a, w))
+        zero_input = int((pixels - a).sum()) * filters
+        zero_weight = int(np.vdot(a, filters - w))
+        return effectual, zero_input + zero_weight
+
+    def _within(self, before: np.ndarray, span: tuple[int, int], block: int, r: Ranges) -> np.ndarray:
+        first, last = span[0] // block, -(-span[1] // block)
+        window = (slice(*r.groups), slice(*r.k))
+        return (before[last][window].astype(np.int64) - before[first][window]).ravel()
+
+    @cached_property
+    def _weights(self) -> np.ndarray:
+        """[M, K] float64 integers, decoded from the encoded stream."""
+        codes, layer = self.operands.weights, self.layer
+        mask = (1 << codes.format.bits) - 1
+        symbols = (codes.values.astype(np.int64) & mask).reshape(layer.M, layer.K).astype(np.uint32)
+        kept = codes.kept().reshape(layer.M, layer.K).view(np.uint8)
+        decoded = self.encoding.decode(self.encoding.encode(symbols, kept, codes.format.bits))
+        values = np.zeros(symbols.shape, dtype=np.int64)
+        values[np.repeat(np.arange(layer.M), decoded.entries), decoded.positions] = decoded.symbols
+        if codes.format.signed:
+            values = np.where(values > codes.format.high, values - mask - 1, values)
+        codes = Codes(values.reshape(codes.values.shape), codes.format)
+        return np.ascontiguousarray(codes.integers().reshape(layer.M, layer.K), dtype=np.float64)
+
+    @cached_property
+    def _largest_sum(self) -> int:
+        """No sum, partial or whole, can exceed this."""
+        return self.layer.K * int(np.abs(self._inputs).max()) * int(np.abs(self._weights).max())
+
+    def execute(self, r: Ranges, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        """Adds the products of these ranges to sums [N*E*F, M], k after k; returns the overflows."""
+        overflows, per_group = 0, self.layer.M // self.layer.G
+        safe = self._largest_sum <= min(high, 1 << 53)
+        for g in range(*r.groups):
+            a = np.empty((r.pixels[1] - r.pixels[0], r.k[1] - r.k[0]))
+            gather_taps(self._inputs, geometry(self.layer), *r.pixels, g, *r.k, a)
+            m = slice(g * per_group + r.filters[0], g * per_group + r.filters[1])
+            w = np.ascontiguousarray(self._weights[m, slice(*r.k)])
+            part = np.ascontiguousarray(sums[slice(*r.pixels), m])
+            if safe:  # no order of additions can overflow: one exact product in float64
+                part += (a @ w.T).astype(np.int64)
+            else:
+                overflows += dense_products(a, w, part, low, high, saturate)
+            sums[slice(*r.pixels), m] = part
+        return overflows
+
+
+def _before(counts: np.ndarray) -> np.ndarray:
+    """[blocks, ...] counts -> [blocks + 1, ...] sums of the blocks before, int32."""
+    total = np.zeros((counts.shape[0] + 1, *counts.shape[1:]), dtype=np.int32)
+    np.cumsum(counts, axis=0, out=total[1:])
+    return total

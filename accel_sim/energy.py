@@ -1,0 +1,94 @@
+"""Actions x table: the only place where counts become pJ. Every figure carries its source."""
+
+import csv
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+
+from accel_sim.actions import Actions
+from accel_sim.parts import require
+from workloads.registry import unknown
+
+TABLES = "accel_sim.tables"
+#: register-like components: priced per bit as a register file
+REGISTERS = ("register", "queue", "accumulator", "codebook")
+
+
+@dataclass(frozen=True)
+class EnergyTable:
+    """table: name of a CSV in accel_sim/tables. leakage_mw_per_lane, leakage_mw_per_kib: static power of logic and of
+    on-chip memory; None = not modelled."""
+
+    table: str = "horowitz_45nm"
+    leakage_mw_per_lane: float | None = None
+    leakage_mw_per_kib: float | None = None
+
+    def __post_init__(self):
+        require(self, 0, "leakage_mw_per_lane", "leakage_mw_per_kib")
+        files = [path.name for path in resources.files(TABLES).iterdir()]
+        known = sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv"))
+        if self.table not in known:
+            raise ValueError(str(unknown("energy table", self.table, known)))
+
+    #: capacity of the memory macro that the table's sram row describes
+    sram_kib = 8.0
+
+    @cached_property
+    def rows(self) -> dict[str, dict[int, tuple[float, str]]]:
+        """operation -> bits -> (pJ, source)."""
+        text = resources.files(TABLES).joinpath(f"{self.table}.csv").read_text(encoding="utf-8")
+        rows: dict[str, dict[int, tuple[float, str]]] = {}
+        for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
+            rows.setdefault(row["operation"], {})[int(row["bits"])] = (float(row["energy_pj"]), row["source"])
+        return rows
+
+    def per_bit(self, operation: str, bits: int) -> tuple[float, str]:
+        """(pJ, source) of an access of ``bits``, linear in the width of the table's row."""
+        ((width, (energy, source)),) = self.rows[operation].items()
+        return energy * bits / width, source if bits == width else f"{source}; per bit"
+
+    def arithmetic(self, operation: str, bits: int) -> tuple[float, str]:
+        """(pJ, source) of an adder or multiplier; a width the table lacks follows the law through its rows.
+
+        add: linear, 0.0067 + 0.0029 b pJ (least squares through the table's rows); mult: power law through its ends.
+        """
+        rows = self.rows[operation]
+        if bits in rows:
+            return rows[bits]
+        widths = sorted(rows)
+        (low, high) = (widths[0], widths[-1])
+        first, last = rows[low][0], rows[high][0]
+        if operation == "add":
+            return 0.0067 + 0.0029 * bits, f"law: 0.0067 + 0.0029 b pJ, fitted to int add of {self.table}"
+        exponent = math.log(last / first) / math.log(high / low)
+        return first * (bits / low) ** exponent, f"law: {first} pJ x (b/{low})^{exponent:.3g}, int mult of {self.table}"
+
+
+def price(
+    actions: Actions,
+    table: EnergyTable,
+    memories: dict,
+    post_pj: float | None,
+    static: dict[tuple[str, str], tuple[float, str]],
+) -> list[tuple]:
+    """Rows (component, action, bits, count, pj_each, energy_pj, source), sorted.
+
+    memories: level -> part; static: (component, action) -> (pJ per cycle, source) for counts that are cycles.
+    Raises KeyError for a component nobody prices (a bug of ours).
+    """
+    rows = []
+    for (component, action, bits), count in sorted(actions.items()):
+        if (component, action) in static:
+            each, source = static[component, action]
+        elif component == "mac":
+            each, source = table.arithmetic(action, bits)
+        elif component in REGISTERS:
+            each, source = table.per_bit("register", bits)
+        elif component == "post":
+            given = post_pj is not None
+            each, source = (post_pj, "given in post.pj_per_op") if given else table.arithmetic("add", bits)
+        else:
+            each, source = memories[component].price(action, bits, table)
+        rows.append((component, action, bits, count, each, count * each, source))
+    return rows

@@ -1,0 +1,202 @@
+"""When tiles move: SimPy processes for loaders, array, post-processing unit and writer (MODEL 4).
+
+The engine knows nothing of dataflows: it gets bytes in, array cycles, post cycles and bytes out. Every stretch in which
+the array has no tile is charged to whatever arrived last.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+
+from accel_sim.tile import Stream
+
+
+@dataclass(frozen=True)
+class Job:
+    """One tile as the engine sees it. array, post: cycles; reads: by operand; writes: streams that leave.
+
+    post_only: the post-processing unit itself takes the tile from the buffers; the array has none of it.
+    """
+
+    array: int
+    post: int
+    reads: dict[str, tuple[Stream, ...]]
+    writes: tuple[Stream, ...]
+    post_only: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """start, end: cycles at which the layer began and retired; idle: cause -> cycles without a tile in the array.
+
+    overlapped: cycles in which the outermost memory was busy while the array worked.
+    """
+
+    start: int
+    end: int
+    idle: dict[str, int]
+    overlapped: int
+
+
+class Count:
+    """A count that only grows; processes wait until it reaches a value."""
+
+    def __init__(self, env: simpy.Environment):
+        self._env = env
+        self._waiting: list[tuple[int, simpy.Event]] = []
+        self.value = 0
+
+    def bump(self) -> None:
+        self.value += 1
+        ready = [event for need, event in self._waiting if need <= self.value]
+        if ready:
+            self._waiting = [(need, event) for need, event in self._waiting if need > self.value]
+            for event in ready:
+                event.succeed()
+
+    def reach(self, need: int) -> simpy.Event:
+        event = self._env.event()
+        self._waiting.append((need, event))
+        return event
+
+
+@dataclass
+class _Run:
+    """The state the processes of one layer share."""
+
+    env: simpy.Environment
+    jobs: list[Job]
+    memory: object
+    state: np.ndarray
+    slots: dict[str, int]
+    idle: dict[str, int] = field(default_factory=dict)
+    busy: list[tuple[int, int]] = field(default_factory=list)
+    working: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.operands = sorted({operand for job in self.jobs for operand in job.reads})
+        self.loaded = {operand: Count(self.env) for operand in self.operands}
+        self.freed = {operand: Count(self.env) for operand in self.operands}
+        self.done, self.posted, self.written = Count(self.env), Count(self.env), Count(self.env)
+
+    def transfer(self, streams: tuple[Stream, ...], is_write: bool) -> Iterator[simpy.Event]:
+        extents = tuple(extent for stream in streams for extent in stream.extents)
+        begin, end, complete = self.memory.submit(self.state, self.env.now, extents, is_write)
+        self.busy.append((begin, end))
+        if complete > self.env.now:
+            yield self.env.timeout(complete - self.env.now)
+
+    def loader(self, operand: str) -> Iterator[simpy.Event]:
+        """Takes a slot, then loads; the slot is freed when the last tile that uses the data is done."""
+        loads = 0
+        for job in self.jobs:
+            if operand not in job.reads:
+                continue
+            need = loads + 1 - self.slots[operand]
+            if self.freed[operand].value < need:
+                yield self.freed[operand].reach(need)
+            yield from self.transfer(job.reads[operand], False)
+            loads += 1
+            self.loaded[operand].bump()
+
+    def array(self) -> Iterator[simpy.Event]:
+        loads = dict.fromkeys(self.operands, 0)
+        outputs, free_at = 0, self.env.now
+        for number, job in enumerate(self.jobs):
+            cause = "dependency"
+            for operand in job.reads:
+                loads[operand] += 1
+                cause = yield from self._await(self.loaded[operand], loads[operand], "dram_read", cause)
+            if job.writes:  # an output slot must be free before the first result of the tile
+                outputs += 1
+                cause = yield from self._await(self.written, outputs - self.slots["outputs"], "dram_write", cause)
+            self._charge(cause, free_at)
+            if job.post_only:
+                begin = self.env.now
+                yield self.env.timeout(job.post)
+                self._charge("post", begin)
+            elif job.array:
+                self.working.append((self.env.now, self.env.now + job.array))
+                yield self.env.timeout(job.array)
+            following = self.jobs[number + 1] if number + 1 < len(self.jobs) else None
+            for operand in self.operands:
+                if loads[operand] > self.freed[operand].value and (following is None or operand in following.reads):
+                    self.freed[operand].bump()
+            free_at = self.env.now
+            self.done.bump()
+        for count, need, cause in ((self.posted, len(self.jobs), "post"), (self.written, outputs, "dram_write")):
+            before = self.env.now
+            yield from self._await(count, need, cause, cause)
+            self._charge(cause, before)
+
+    def _charge(self, cause: str, since: int) -> None:
+        if self.env.now > since:
+            self.idle[cause] = self.idle.get(cause, 0) + self.env.now - since
+
+    def _await(self, count: Count, need: int, cause: str, previous: str) -> Iterator[simpy.Event]:
+        """Waits for a count; returns ``cause`` if that took time, else the previous one."""
+        if count.value >= need:
+            return previous
+        before = self.env.now
+        yield count.reach(need)
+        return cause if self.env.now > before else previous
+
+    def post(self) -> Iterator[simpy.Event]:
+        for number, job in enumerate(self.jobs):
+            if self.done.value <= number:
+                yield self.done.reach(number + 1)
+            if job.post and not job.post_only:
+                yield self.env.timeout(job.post)
+            self.posted.bump()
+
+    def writer(self) -> Iterator[simpy.Event]:
+        for number, job in enumerate(self.jobs):
+            if not job.writes:
+                continue
+            if self.posted.value <= number:
+                yield self.posted.reach(number + 1)
+            yield from self.transfer(job.writes, True)
+            self.written.bump()
+
+
+def run(jobs: list[Job], memory, state: np.ndarray, slots: dict[str, int], start: int) -> Schedule:
+    """Plays one layer's tiles, in order, from cycle ``start``.
+
+    memory, state: the outermost level and its state, which goes on from layer to layer; slots: operand -> tiles its
+    buffer holds. The layer retires when its last write is complete.
+    """
+    env = simpy.Environment(initial_time=start)
+    layer = _Run(env, jobs, memory, state, slots)
+    for operand in layer.operands:
+        env.process(layer.loader(operand))
+    env.process(layer.array())
+    env.process(layer.post())
+    env.process(layer.writer())
+    env.run()
+    end = int(env.now)
+    assert sum(layer.idle.values()) + sum(job.array for job in jobs) == end - start, "engine: cycles do not add up"
+    return Schedule(start, end, layer.idle, _overlap(layer.busy, layer.working))
+
+
+def _overlap(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> int:
+    """Cycles that lie in an interval of both lists, each sorted and free of overlaps of its own."""
+    total = i = j = 0
+    while i < len(first) and j < len(second):
+        total += max(0, min(first[i][1], second[j][1]) - max(first[i][0], second[j][0]))
+        if first[i][1] <= second[j][1]:
+            i += 1
+        else:
+            j += 1
+    return total
+
+
+def merge(jobs: list[Job]) -> Job:
+    """Neighbouring tiles as one swap: the same bytes and cycles, moved at once."""
+    reads: dict[str, tuple[Stream, ...]] = {}
+    for job in jobs:
+        for operand, streams in job.reads.items():
+            reads[operand] = reads.get(operand, ()) + streams
+    writes = tuple(stream for job in jobs for stream in job.writes)
+    return Job(sum(job.array for job in jobs), sum(job.post for job in jobs), reads, writes, jobs[0].post_only)

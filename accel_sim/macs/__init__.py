@@ -1,0 +1,1 @@
+"""MAC units, one file each."""

@@ -1,0 +1,1 @@
+"""Memory levels, one file each."""

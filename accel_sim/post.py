@@ -1,0 +1,128 @@
+"""The post-processing unit: layers without MACs, bias, requantisation and activation (MODEL 5)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from accel_sim.actions import Actions
+from accel_sim.dataflows.common import (
+    Buffer,
+    Facts,
+    Placement,
+    cannot_fit,
+    input_bytes_bound,
+    input_extents,
+    output_extents,
+    read,
+    write,
+)
+from accel_sim.parts import require
+from accel_sim.tile import Extent, PostWork, Tile
+from workloads.layer import Layer
+
+#: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
+#: softmax from their formulas (5-tap square sum, scale, power, multiply; max, subtract, exponential, sum, divide);
+#: concat is placement alone, shuffle one move
+OPERATIONS = {"relu": 1, "relu6": 1, "add": 2, "concat": 0, "shuffle": 1, "batchnorm": 2, "lrn": 12, "softmax": 5}
+#: bias, rescale and clip of a sum that leaves the array
+REQUANTISE = 1
+
+
+def operations(layer: Layer) -> int:
+    """Operations per output element of a layer on this unit."""
+    if layer.has_macs:
+        return REQUANTISE
+    if layer.kind == "pool":
+        return layer.R * layer.S + (1 if layer.pool == "avg" else 0)
+    return OPERATIONS[layer.kind]
+
+
+@dataclass(frozen=True)
+class PostUnit:
+    """lanes: elements at once; ops_per_cycle: operations a lane does in one cycle; pj_per_op: energy of one, None =
+    a 32-bit addition of the energy table."""
+
+    lanes: int = 16
+    ops_per_cycle: int = 1
+    pj_per_op: float | None = None
+
+    def __post_init__(self):
+        require(self, 1, "lanes", "ops_per_cycle")
+        require(self, 0, "pj_per_op")
+
+    def cycles(self, layer: Layer, outputs: int) -> int:
+        return -(-outputs * operations(layer) // (self.lanes * self.ops_per_cycle))
+
+    def actions(self, layer: Layer, outputs: int) -> Actions:
+        return Actions({("post", "op", 32): outputs * operations(layer)})
+
+
+@dataclass(frozen=True, eq=False)
+class TiledPost:
+    """A layer without MACs as runs of output rows that fit the buffers."""
+
+    layer: Layer
+    buffers: dict[str, Buffer]
+    placement: Placement
+    bits: int
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(0, 0, len(self._runs))
+
+    @cached_property
+    def _runs(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """(pixels, output channels) of each tile: whole rows of as many channels as fit."""
+        layer = self.layer
+        if layer.kind == "concat":  # its inputs were written side by side
+            return []
+        channels = layer.M if layer.kind in ("softmax", "lrn") else 1
+        rows = layer.N * layer.E
+        if not self._fits(layer.F, channels):
+            need = self._bytes(layer.F, channels)
+            operand = "inputs" if need[0] > self.buffers["inputs"].slot_bytes else "outputs"
+            raise cannot_fit(layer, operand, max(need), self.buffers[operand])
+        while channels * 2 <= layer.M and self._fits(layer.F, channels * 2):
+            channels *= 2
+        if self._fits(layer.F, layer.M):
+            channels = layer.M
+        height = 1
+        while height < rows and self._fits(min(rows, height * 2) * layer.F, channels):
+            height = min(rows, height * 2)
+        pixels, step = rows * layer.F, height * layer.F
+        return [
+            ((p, min(p + step, pixels)), (c, min(c + channels, layer.M)))
+            for p in range(0, pixels, step)
+            for c in range(0, layer.M, channels)
+        ]
+
+    def _bytes(self, pixels: int, channels: int) -> tuple[int, int]:
+        inputs = input_bytes_bound(self.layer, self.bits, pixels, channels) * len(self.layer.inputs)
+        return inputs, -(-pixels * channels * self.bits // 8)
+
+    def _fits(self, pixels: int, channels: int) -> bool:
+        need = self._bytes(pixels, channels)
+        return need[0] <= self.buffers["inputs"].slot_bytes and need[1] <= self.buffers["outputs"].slot_bytes
+
+    def __iter__(self) -> Iterator[Tile]:
+        layer, buffers = self.layer, self.buffers
+        size = (layer.input_elements * self.bits + 7) // 8
+        for pixels, channels in self._runs:
+            one = input_extents(layer, self.placement.inputs, self.bits, pixels, channels)
+            extents = tuple(
+                Extent(e.address + number * size, e.bytes, e.count, e.stride)
+                for number in range(len(layer.inputs))
+                for e in one
+            )
+            out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
+            streams = (
+                read("inputs", "inputs", extents, self.placement, buffers["inputs"]),
+                write("outputs", "outputs", out, self.placement, buffers["outputs"]),
+            )
+            outputs = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
+            yield Tile(PostWork(), streams, Actions(), outputs)
+
+    def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        raise AssertionError(f"layer '{self.layer.name}' has no products")

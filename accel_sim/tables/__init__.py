@@ -1,0 +1,1 @@
+"""Energy and area figures, each row with its source."""

@@ -1,0 +1,106 @@
+"""The one value all stages meet in: a piece of a layer between two buffer swaps (MODEL 3)."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from accel_sim.actions import Actions
+
+
+class Extent(NamedTuple):
+    """count runs of ``bytes`` each, ``stride`` bytes apart, from byte ``address`` on."""
+
+    address: int
+    bytes: int
+    count: int = 1
+    stride: int = 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """tensor: inputs, weights, pointers, outputs or partial_sums; operand: the buffer it lies in; level from, to."""
+
+    tensor: str
+    operand: str
+    is_write: bool
+    extents: tuple[Extent, ...]
+    source: str
+    target: str
+
+    @property
+    def bytes(self) -> int:
+        return sum(extent.bytes * extent.count for extent in self.extents)
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Constants of MODEL section 3. depth, out_depth: 0 = unbounded; out_cycles: cycles an output takes to leave."""
+
+    depth: int = 0
+    gap: int = 0
+    lat: int = 0
+    free: int = 0
+    floor: int = 0
+    tail: int = 0
+    hop: int = 1
+    out_depth: int = 0
+    out_cycles: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class GridWork:
+    """A data-dependent grid: cost[t, l] = table[rows[t], l].
+
+    table: [rows, mapped lanes] int32 cycles, floor not yet applied; rows: [T] int32; bar: [T] uint8.
+    avail: [T] int64 cycles after the last barrier, or empty; link: [lanes] int32 or empty.
+    effectual, ineffectual: [rows] slots of each row, each by its own rule. unmapped: lanes without work in this tile.
+    """
+
+    table: np.ndarray
+    rows: np.ndarray
+    bar: np.ndarray
+    effectual: np.ndarray
+    ineffectual: np.ndarray
+    recurrence: Recurrence
+    unmapped: int = 0
+    avail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    link: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+
+
+@dataclass(frozen=True)
+class FoldWork:
+    """``folds`` equal passes of a uniform grid over a 2-D array, in closed form.
+
+    Each lasts load + stream + skew cycles; ``mapped`` = lanes with work, summed over the folds.
+    effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array.
+    """
+
+    folds: int
+    load: int
+    stream: int
+    skew: int
+    lanes: int
+    mapped: int
+    effectual: int
+    ineffectual: int
+
+
+@dataclass(frozen=True)
+class PostWork:
+    """A tile of a layer without MACs: nothing for the array; its time is that of the post-processing unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """work: what the array does; streams: what moves; actions: counts beside those of the streams.
+
+    outputs: elements that leave for the post-processing unit. products: what a checked run needs to issue the tile's
+    products (the dataflow's own record).
+    """
+
+    work: GridWork | FoldWork | PostWork
+    streams: tuple[Stream, ...]
+    actions: Actions
+    outputs: int = 0
+    products: object = None

@@ -1,0 +1,56 @@
+"""Integer accumulation at hardware width, product by product in hardware order."""
+
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef inline int64_t fit(int64_t total, int64_t low, int64_t high, bint saturate, int64_t *overflows) noexcept nogil:
+    """total if it lies in low..high; else the clipped or wrapped value, and one overflow more."""
+    if total > high:
+        overflows[0] += 1
+        return high if saturate else total - (high - low + 1)
+    if total < low:
+        overflows[0] += 1
+        return low if saturate else total + (high - low + 1)
+    return total
+
+
+def sparse_products(
+    const int32_t[::1] columns, const int32_t[::1] values, const int64_t[::1] steps, const int64_t[::1] products,
+    const int64_t[::1] starts, const int32_t[::1] outputs, const int32_t[::1] weights,
+    int64_t[:, ::1] sums, int64_t low, int64_t high, bint saturate,
+):
+    """Broadcast steps against a column-compressed matrix.
+
+    columns, values: [T] column and activation of each step; steps: [P] steps of each product; products: [P] its row in
+    ``sums``. starts: [columns+1] first entry of each column; outputs, weights: [entries]. sums: [rows, M], updated.
+    Every |value * weight| must be below high - low. Returns the number of overflows.
+    """
+    cdef Py_ssize_t p, t = 0, i, row
+    cdef int64_t k, a, overflows = 0
+    with nogil:
+        for p in range(steps.shape[0]):
+            row = products[p]
+            for k in range(steps[p]):
+                a = values[t]
+                for i in range(starts[columns[t]], starts[columns[t] + 1]):
+                    sums[row, outputs[i]] = fit(
+                        sums[row, outputs[i]] + a * weights[i], low, high, saturate, &overflows
+                    )
+                t += 1
+    return overflows
+
+
+def dense_products(
+    const double[:, ::1] a, const double[:, ::1] w, int64_t[:, ::1] sums, int64_t low, int64_t high, bint saturate,
+):
+    """sums[p, m] += a[p, k] * w[m, k], k after k, each sum brought to low..high; returns the number of overflows."""
+    cdef Py_ssize_t p, m, k
+    cdef int64_t total, overflows = 0
+    with nogil:
+        for p in range(a.shape[0]):
+            for m in range(w.shape[0]):
+                total = sums[p, m]
+                for k in range(a.shape[1]):
+                    total = fit(total + <int64_t>a[p, k] * <int64_t>w[m, k], low, high, saturate, &overflows)
+                sums[p, m] = total
+    return overflows

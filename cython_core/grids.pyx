@@ -1,0 +1,116 @@
+"""Operand codes -> the steps and counts of work grids: im2col walks that never store the whole matrix.
+
+Geometry is one int64 array: G, C/G, H, W, R, S, E, F, stride (2), padding top and left, dilation (2).
+Pixels are counted in N, E, F order; a column of group g is g*K + k with k in C, R, S order, K = (C/G)*R*S.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef struct Shape:
+    Py_ssize_t G, C, H, W, R, S, E, F, sh, sw, top, left, dh, dw, K
+
+
+cdef Shape shape_of(const int64_t[::1] g):
+    cdef Shape s
+    s.G, s.C, s.H, s.W, s.R, s.S, s.E, s.F = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
+    s.sh, s.sw, s.top, s.left, s.dh, s.dw = g[8], g[9], g[10], g[11], g[12], g[13]
+    s.K = s.C * s.R * s.S
+    return s
+
+
+def nonzero_taps(
+    const int32_t[:, :, :, ::1] x, const int64_t[::1] geometry, Py_ssize_t first, Py_ssize_t last,
+    Py_ssize_t k_first, Py_ssize_t k_last, int32_t[::1] rows, int32_t[::1] values, int64_t[::1] steps,
+):
+    """The non-zero inputs of pixels [first, last), all groups, columns k in [k_first, k_last), in issue order.
+
+    x: [N, C, H, W] values with the zero point taken off. Fills rows (column g*K + k) and values, each at least
+    (last-first)*G*(k_last-k_first) long, and steps: [(last-first)*G] non-zeros of each product. Returns their sum.
+    """
+    cdef Shape s = shape_of(geometry)
+    cdef Py_ssize_t p, g, c, r, q, h, w, n, e, f, k, channel, found = 0, before, product = 0
+    cdef Py_ssize_t c_first = k_first // (s.R * s.S), c_last = (k_last + s.R * s.S - 1) // (s.R * s.S)
+    cdef int32_t value
+    with nogil:
+        for p in range(first, last):
+            n = p // (s.E * s.F)
+            e = (p // s.F) % s.E
+            f = p % s.F
+            for g in range(s.G):
+                before = found
+                for c in range(c_first, c_last):
+                    channel = g * s.C + c
+                    for r in range(s.R):
+                        h = e * s.sh - s.top + r * s.dh
+                        if h < 0 or h >= s.H:
+                            continue
+                        for q in range(s.S):
+                            w = f * s.sw - s.left + q * s.dw
+                            if w < 0 or w >= s.W:
+                                continue
+                            k = (c * s.R + r) * s.S + q
+                            value = x[n, channel, h, w]
+                            if value != 0 and k >= k_first and k < k_last:
+                                rows[found] = <int32_t>(g * s.K + k)
+                                values[found] = value
+                                found += 1
+                steps[product] = found - before
+                product += 1
+    return found
+
+
+def tap_counts(const int32_t[:, :, :, ::1] x, const int64_t[::1] geometry, Py_ssize_t block):
+    """Non-zero inputs per block of pixels and column, into a new [blocks, G, K] memoryview of int32.
+
+    x: [N, C, H, W] values with the zero point taken off; block: pixels a block, the last may be shorter.
+    """
+    from array import array  # a buffer of our own keeps numpy out of the kernels
+
+    cdef Shape s = shape_of(geometry)
+    cdef Py_ssize_t pixels = x.shape[0] * s.E * s.F, blocks = (pixels + block - 1) // block
+    cdef Py_ssize_t n, g, c, r, q, e, f, h, w, channel, column, base
+    flat = array("i", bytes(4 * blocks * s.G * s.K))
+    cdef int32_t[::1] counts = flat
+    with nogil:
+        for n in range(x.shape[0]):
+            for g in range(s.G):
+                for c in range(s.C):
+                    channel = g * s.C + c
+                    for r in range(s.R):
+                        for q in range(s.S):
+                            column = g * s.K + (c * s.R + r) * s.S + q
+                            for e in range(s.E):
+                                h = e * s.sh - s.top + r * s.dh
+                                if h < 0 or h >= s.H:
+                                    continue
+                                base = (n * s.E + e) * s.F
+                                for f in range(s.F):
+                                    w = f * s.sw - s.left + q * s.dw
+                                    if w >= 0 and w < s.W and x[n, channel, h, w] != 0:
+                                        counts[(base + f) // block * s.G * s.K + column] += 1
+    return memoryview(flat).cast("B").cast("i", (blocks, s.G, s.K))
+
+
+def gather_taps(
+    const int32_t[:, :, :, ::1] x, const int64_t[::1] geometry, Py_ssize_t first, Py_ssize_t last, Py_ssize_t group,
+    Py_ssize_t k_first, Py_ssize_t k_last, double[:, ::1] out,
+):
+    """out: [last-first, k_last-k_first] the im2col values of one group, padding taps 0."""
+    cdef Shape s = shape_of(geometry)
+    cdef Py_ssize_t p, k, n, e, f, c, r, q, h, w
+    with nogil:
+        for p in range(first, last):
+            n = p // (s.E * s.F)
+            e = (p // s.F) % s.E
+            f = p % s.F
+            for k in range(k_first, k_last):
+                c = k // (s.R * s.S)
+                r = k // s.S % s.R
+                q = k % s.S
+                h = e * s.sh - s.top + r * s.dh
+                w = f * s.sw - s.left + q * s.dw
+                if h < 0 or h >= s.H or w < 0 or w >= s.W:
+                    out[p - first, k - k_first] = 0
+                else:
+                    out[p - first, k - k_first] = x[n, group * s.C + c, h, w]

@@ -1,0 +1,1 @@
+"""Encodings, one file each, found by name through workloads.encoding.encodings."""

@@ -1,0 +1,82 @@
+"""The command line. Nothing heavy is imported before a command runs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "experiments")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, with exit code 2."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message} (see '{self.prog} --help')\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = _Parser(
+        prog="accel-sim",
+        description="How many cycles and how much energy a compressed network takes on an accelerator, and where they go.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="simulate a network on a machine")
+    run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name or a .prototxt file")
+    run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset or a YAML file")
+    run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
+    run.add_argument("--weights", metavar="FILE", help="real weights: a Deep Compression .net file")
+    run.add_argument("--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory")
+    run.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
+    run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16")
+    run.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
+    run.add_argument("--check", action="store_true", help="also compute every output from the issued products, and compare")
+    _output(run)
+    listing = commands.add_parser("list", help="names that can be used")
+    listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    listing.add_argument("--json", action="store_true")
+    show = commands.add_parser("show", help="a network's layers or a machine's description")
+    show.add_argument("kind", choices=("network", "hardware"))
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("--json", action="store_true")
+    plot = commands.add_parser("plot", help="draw a run's figures again")
+    plot.add_argument("dir", metavar="DIR")
+    experiment = commands.add_parser("experiment", help="answer a published question: one table, one figure")
+    experiment.add_argument("name", metavar="NAME|all")
+    experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
+    _output(experiment)
+    return top
+
+
+def _output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print a machine-readable summary and nothing else")
+    command.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 good, 2 bad input, 3 a check failed, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    from accel_sim import commands
+    from accel_sim.check import CheckError
+    from workloads.registry import InputError
+
+    try:
+        return commands.COMMANDS[arguments.command](arguments)
+    except InputError as error:
+        print(f"accel-sim {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except CheckError as error:
+        print(f"accel-sim {arguments.command}: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print(f"accel-sim {arguments.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from accel_sim.timing import CAUSES
+from workloads.registry import InputError
+
+#: Okabe-Ito colours (safe for colour-blind readers), one per state everywhere; hatched = waiting for a neighbour unit
+CAUSE_STYLE = {
+    "effectual": ("#009E73", ""), "ineffectual": ("#E69F00", ""), "unmapped": ("#D9D9D9", ""), "decode": ("#CC79A7", ""),
+    "sram": ("#56B4E9", ""), "noc": ("#56B4E9", "////"), "imbalance": ("#D55E00", ""), "dispatch": ("#F0E442", ""),
+    "fill_drain": ("#999999", ""), "output": ("#CC79A7", "////"), "dram_read": ("#0072B2", ""),
+    "dram_write": ("#0072B2", "////"), "reconfigure": ("#000000", ""), "post": ("#F0E442", "////"),
+    "dependency": ("#000000", "////"),
+}  # fmt: skip
+#: component -> colour, the same in each figure; memory levels without an entry take the spare colours in order
+COMPONENT_STYLE = {
+    "mac": ("#009E73", ""), "dram": ("#0072B2", ""), "post": ("#F0E442", "////"), "register": ("#999999", ""),
+    "queue": ("#999999", "...."), "accumulator": ("#D55E00", ""), "codebook": ("#F0E442", ""),
+    "spmat": ("#56B4E9", ""), "ptr": ("#CC79A7", ""), "act": ("#E69F00", ""),
+    "weight_sram": ("#56B4E9", ""), "output_sram": ("#CC79A7", ""), "input_sram": ("#E69F00", ""),
+    "leakage": ("#000000", ""), "background": ("#000000", "////"),
+}  # fmt: skip
+SPARE = [("#56B4E9", "xxxx"), ("#CC79A7", "xxxx"), ("#E69F00", "xxxx"), ("#009E73", "xxxx"), ("#D55E00", "xxxx")]
+
+
+def read_run(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+    """(cycles, actions, summary) of a run's directory; InputError if it is none."""
+    try:
+        cycles = pd.read_csv(folder / "cycles.csv")
+        actions = pd.read_csv(folder / "actions.csv")
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: is no run directory ({Path(error.filename).name} is missing)") from None
+    except (ValueError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: is no run directory ({str(error).splitlines()[0]})") from None
+    return cycles, actions, summary
+
+
+def write(folder: Path) -> list[Path]:
+    """Draws cycles.png and energy.png of a run into its directory; returns their paths."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    cycles, actions, summary = read_run(folder)
+    if cycles.empty:
+        return []
+    style = resources.files("accel_sim").joinpath("house.mplstyle")
+    paths = []
+    with resources.as_file(style) as sheet, plt.style.context(str(sheet)):
+        for name, figure in (("cycles", _cycles(plt, cycles, summary)), ("energy", _energy(plt, actions, summary))):
+            path = folder / f"{name}.png"
+            figure.savefig(path, metadata={"Software": None})
+            plt.close(figure)
+            paths.append(path)
+    return paths
+
+
+def _cycles(plt, frame: pd.DataFrame, summary: dict):
+    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
+    table = table[[cause for cause in CAUSES if table[cause].sum() > 0]]
+    figure, axis = _canvas(plt, len(table), 1)
+    scale, unit = _scale(table.sum(axis=1).max(), (("", 1), ("thousand", 1e3), ("million", 1e6)))
+    _stack(axis[0], table / scale, CAUSE_STYLE, table.sum())
+    axis[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
+    share = 100 * summary["utilization"]
+    axis[0].set_title(
+        f"{summary['network']} on {summary['hardware']}: {summary['cycles']:,} cycles, {share:.1f} % of lane-slots effectual"
+    )
+    return figure
+
+
+def _energy(plt, frame: pd.DataFrame, summary: dict):
+    static = frame.action.isin(["leakage", "background"])
+    frame = frame.assign(part=frame.component.where(~static, frame.action))
+    table = frame.pivot_table(index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False)
+    order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
+    table = table[[part for part in order if table[part].sum() > 0]]
+    spare = iter(SPARE * 3)
+    styles = {part: COMPONENT_STYLE.get(part) or next(spare) for part in table}
+    figure, axes = _canvas(plt, len(table), 2)
+    chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
+    totals = table.sum()
+    for axis, part, what in ((axes[0], table, "all"), (axes[1], chip, "on chip alone")):
+        scale, unit = _scale(part.sum(axis=1).max(), (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9)))
+        _stack(axis, part / scale, styles, totals)
+        axis.set_ylabel(f"energy ({unit})")
+        total_scale, total_unit = _scale(part.sum().sum(), (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9)))
+        axis.set_title(
+            f"{summary['network']} on {summary['hardware']}: {part.sum().sum() / total_scale:,.3g} {total_unit}, {what}"
+        )
+    axes[0].tick_params(labelbottom=False)
+    axes[1].get_legend().remove()
+    return figure
+
+
+def _canvas(plt, bars: int, rows: int):
+    figure, axes = plt.subplots(
+        rows, 1, figsize=(max(10.0, 0.24 * bars + 4.5), 5.2 if rows == 1 else 7.6), squeeze=False, sharex=True
+    )
+    return figure, axes[:, 0]
+
+
+def _stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
+    """Stacked bars, one per layer; the legend gives each part's share of the whole run."""
+    base = pd.Series(0.0, index=table.index)
+    for part in table:
+        colour, hatch = styles[part]
+        share = 100 * totals[part] / totals.sum()
+        axis.bar(
+            range(len(table)), table[part], bottom=base, width=0.82, color=colour, hatch=hatch, edgecolor="white",
+            linewidth=0.4, label=f"{part.replace('_', ' ')}  {share:.1f} %",
+        )  # fmt: skip
+        base += table[part]
+    axis.set_xticks(range(len(table)), table.index, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    axis.set_xlim(-0.7, len(table) - 0.3)
+    handles, labels = axis.get_legend_handles_labels()
+    axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))
+
+
+def _scale(top: float, units: tuple) -> tuple[float, str]:
+    """The largest unit in which ``top`` is at least 1."""
+    name, factor = next((pair for pair in reversed(units) if top >= pair[1]), units[0])
+    return factor, name

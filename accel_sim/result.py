@@ -1,0 +1,184 @@
+"""What a run leaves: rows per layer, cycles by cause, priced actions. A Result whose sums do not close cannot exist."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from accel_sim import energy
+from accel_sim.accelerator import Accelerator
+from accel_sim.actions import Actions
+from accel_sim.dataflows.common import Facts
+from accel_sim.timing import CAUSES
+from workloads.layer import Layer
+from workloads.network import Network
+from workloads.operands import Operands
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRun:
+    """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None."""
+
+    layer: Layer
+    operands: Operands
+    cycles: int
+    array_cycles: int
+    slots: dict[str, int]
+    actions: Actions
+    facts: Facts
+    bytes_read: int
+    bytes_written: int
+    tiles: int
+    overlapped: int
+    weight_density: float | None
+    output: np.ndarray | None
+    overflows: int | None
+
+    @property
+    def notes(self) -> str:
+        merged = self.facts.tile_count > self.tiles
+        coarsened = (f"{self.facts.tile_count} tiles coarsened to {self.tiles}",) if merged else ()
+        return "; ".join(self.facts.notes + coarsened)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """layers, cycles, actions: DataFrames as in layers.csv, cycles.csv, actions.csv; summary: as summary.json.
+
+    outputs: layer name -> [N, M, E, F] output codes of a checked run, else None.
+    """
+
+    network: Network
+    machine: Accelerator
+    runs: tuple[LayerRun, ...]
+    seed: int
+    checked: bool
+    top5: list | None = None
+    priced: dict[str, list[tuple]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(
+        network: Network, machine: Accelerator, runs: list[LayerRun], *, seed: int, check: bool, top5: list | None
+    ) -> "Result":
+        """Prices the actions; AssertionError (a bug of ours) if a layer's lane-slots or energies do not add up."""
+        priced = {
+            run.layer.name: energy.price(
+                run.actions, machine.energy, machine.levels, machine.post.pj_per_op, machine.static_pj
+            )
+            for run in runs
+        }
+        result = Result(network, machine, tuple(runs), seed, check, top5, priced)
+        for run in runs:
+            slots = sum(run.slots.values())
+            assert slots == run.cycles * machine.array.lanes, f"{run.layer.name}: lane-slots do not close"
+            assert min(run.slots.values()) >= 0, f"{run.layer.name}: a negative state"
+        total = sum(row[5] for rows in priced.values() for row in rows)
+        assert abs(total - result.layers.energy_pj.sum()) <= 1e-9 * total, "energy does not close"
+        return result
+
+    @cached_property
+    def outputs(self) -> dict[str, np.ndarray] | None:
+        if not self.checked:
+            return None
+        return {run.layer.name: run.output for run in self.runs if run.output is not None}
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        return pd.DataFrame([self._row(run) for run in self.runs])
+
+    def _row(self, run: LayerRun) -> dict[str, Any]:
+        layer, lanes = run.layer, self.machine.array.lanes
+        slots = run.slots
+        inputs = run.operands.inputs
+        synthetic = run.operands.synthetic
+        return {
+            "layer": layer.name,
+            "kind": layer.kind,
+            **{letter: getattr(layer, letter) for letter in ("N", "G", "C", "H", "W", "M", "R", "S", "E", "F")},
+            "macs_nominal": layer.macs if layer.has_macs else 0,
+            "macs_nonpad": layer.macs_nonpad,
+            "macs_issued": run.facts.macs_issued,
+            "macs_effectual": slots["effectual"],
+            "lanes": lanes,
+            "cycles": run.cycles,
+            "array_cycles": run.array_cycles,
+            "utilization": slots["effectual"] / (lanes * run.cycles) if run.cycles else 0.0,
+            "energy_pj": float(sum(row[5] for row in self.priced[layer.name])),
+            "dram_read_bytes": run.bytes_read,
+            "dram_write_bytes": run.bytes_written,
+            "overlapped_cycles": run.overlapped,
+            "tiles": run.tiles,
+            "weight_file_bytes": self._file_bytes(layer),
+            "weight_machine_bytes": -(-run.facts.weight_bits // 8),
+            "weight_density": run.weight_density,
+            "input_density": float(np.count_nonzero(inputs.kept()) / inputs.values.size),
+            "weight_source": run.operands.weight_source,
+            "input_source": run.operands.input_source,
+            "data": "synthetic" if synthetic else "real",
+            "overflows": run.overflows,
+            "notes": run.notes,
+        }
+
+    def _file_bytes(self, layer: Layer) -> int | None:
+        weights = self.network.weights.get(layer.name)
+        return -(-weights.file_bits // 8) if weights is not None and weights.file_bits else None
+
+    @cached_property
+    def cycles(self) -> pd.DataFrame:
+        lanes = self.machine.array.lanes
+        return pd.DataFrame(
+            [
+                {"layer": run.layer.name, "cause": cause, "lane_slots": run.slots[cause], "cycles": run.slots[cause] / lanes}
+                for run in self.runs
+                for cause in CAUSES
+            ]
+        )
+
+    @cached_property
+    def actions(self) -> pd.DataFrame:
+        columns = ["component", "action", "bits", "count", "pj_each", "energy_pj", "source"]
+        rows = [(name, *row) for name, rows in self.priced.items() for row in rows]
+        return pd.DataFrame(rows, columns=["layer", *columns])
+
+    @property
+    def synthetic(self) -> bool:
+        return any(run.operands.synthetic for run in self.runs)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        frame = self.layers
+        cycles = int(frame.cycles.sum())
+        total = {
+            column: int(frame[column].sum())
+            for column in ("macs_nominal", "macs_nonpad", "macs_issued", "macs_effectual", "array_cycles")
+        }
+        lanes = self.machine.array.lanes
+        return {
+            "network": self.network.name,
+            "hardware": self.machine.name,
+            "batch": self.network.batch,
+            "cycles": cycles,
+            "time_s": cycles / (self.machine.clock_mhz * 1e6),
+            "energy_pj": float(frame.energy_pj.sum()),
+            "area_um2": None,
+            **total,
+            "utilization": total["macs_effectual"] / (lanes * cycles) if cycles else 0.0,
+            "dram_read_bytes": int(frame.dram_read_bytes.sum()),
+            "dram_write_bytes": int(frame.dram_write_bytes.sum()),
+            "overlapped_cycles": int(frame.overlapped_cycles.sum()),
+            "weight_file_bytes": sum(filter(None, (self._file_bytes(run.layer) for run in self.runs))) or None,
+            "weight_machine_bytes": int(frame.weight_machine_bytes.sum()),
+            "data": "synthetic" if self.synthetic else "real",
+            "top5": self.top5,
+            "check": self._check_summary(),
+        }
+
+    def _check_summary(self) -> dict[str, Any] | None:
+        if not self.checked:
+            return None
+        overflows = sum(run.overflows or 0 for run in self.runs)
+        return {"passed": True, "layers": len(self.outputs), "overflows": overflows}

@@ -1,0 +1,117 @@
+"""A run's directory: every file of DESIGN section 4, written whole or not at all, byte for byte the same each time."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import accel_sim
+from accel_sim import yaml_io
+from accel_sim.config import to_tree
+from accel_sim.result import SCHEMA_VERSION, Result
+from workloads.network import Network
+from workloads.registry import InputError
+
+#: a directory that holds one of these is a run's, and may be replaced
+MARK = "summary.json"
+
+
+def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> None:
+    """Writes the directory under a temporary name and renames it when whole.
+
+    run: the arguments that, with the hardware, make the run (the ``run`` section of config.yaml); log: lines for
+    run.log, which alone may differ between two equal runs. Raises InputError if ``out`` is something else's.
+    """
+    check_target(out)
+    config = {"run": run, "hardware": to_tree(result.machine)}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        write_frame(result.layers, scratch / "layers.csv")
+        write_frame(result.cycles, scratch / "cycles.csv")
+        write_frame(result.actions, scratch / "actions.csv")
+        (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
+        _json(scratch / "summary.json", result.summary)
+        _json(scratch / "provenance.json", provenance(result, config))
+        from accel_sim import plots
+
+        plots.write(scratch)
+        (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
+        scratch.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(scratch, out)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def check_target(out: Path) -> None:
+    """InputError unless ``out`` is new, empty or an earlier run's directory."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is a file, expected a directory")
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+        raise InputError(f"--out {out}: holds other files, expected a new, empty or earlier run's directory")
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise InputError(f"--out {out}: cannot write below {parent}")
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
+    """What determined the run: versions, hashes, seed, and where its data came from."""
+    network = result.network
+    sources = sorted({run.operands.weight_source for run in result.runs} | {r.operands.input_source for r in result.runs})
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "package_version": accel_sim.__version__,
+        "source_sha256": source_digest(),
+        "config_sha256": _digest(json.dumps(config, sort_keys=True).encode()),
+        "network_sha256": network_digest(network),
+        "files": dict(network.files),
+        "images": list(network.image_names),
+        "seed": result.seed,
+        "data": result.summary["data"],
+        "data_sources": [source for source in sources if source],
+    }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def source_digest() -> str:
+    """sha256 over the simulator's own sources and tables."""
+    digest = hashlib.sha256()
+    for package in ("accel_sim", "cython_core", "workloads"):
+        root = resources.files(package)
+        with resources.as_file(root) as folder:
+            for path in sorted(Path(folder).rglob("*")):
+                if path.suffix in (".py", ".pyx", ".csv", ".yaml"):
+                    digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def network_digest(network: Network) -> str:
+    """sha256 over layers, weights and images."""
+    digest = hashlib.sha256(repr((network.name, network.layers, network.input_shape)).encode())
+    for name, weights in network.weights.items():
+        digest.update(name.encode() + np.ascontiguousarray(weights.codes.values).tobytes())
+        digest.update(repr(weights.codes.format).encode())
+    if network.images is not None:
+        digest.update(np.ascontiguousarray(network.images).tobytes())
+    return digest.hexdigest()

@@ -15,6 +15,7 @@ from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
+from workloads.walk import top_classes
 
 SCHEMA_VERSION = 1
 
@@ -49,7 +50,7 @@ class LayerRun:
 class Result:
     """layers, cycles, actions: DataFrames as in layers.csv, cycles.csv, actions.csv; summary: as summary.json.
 
-    outputs: layer name -> [N, M, E, F] output codes of a checked run, else None.
+    outputs: layer name -> [N, M, E, F] output codes of a checked run, else None. scores: [images, classes] or None.
     """
 
     network: Network
@@ -57,12 +58,12 @@ class Result:
     runs: tuple[LayerRun, ...]
     seed: int
     checked: bool
-    top5: list | None = None
+    scores: np.ndarray | None = None
     priced: dict[str, list[tuple]] = field(default_factory=dict)
 
     @staticmethod
     def of(
-        network: Network, machine: Accelerator, runs: list[LayerRun], *, seed: int, check: bool, top5: list | None
+        network: Network, machine: Accelerator, runs: list[LayerRun], *, seed: int, check: bool, scores: np.ndarray | None
     ) -> "Result":
         """Prices the actions; AssertionError (a bug of ours) if a layer's lane-slots or energies do not add up."""
         priced = {
@@ -71,7 +72,7 @@ class Result:
             )
             for run in runs
         }
-        result = Result(network, machine, tuple(runs), seed, check, top5, priced)
+        result = Result(network, machine, tuple(runs), seed, check, scores, priced)
         for run in runs:
             slots = sum(run.slots.values())
             assert slots == run.cycles * machine.array.lanes, f"{run.layer.name}: lane-slots do not close"
@@ -125,7 +126,7 @@ class Result:
 
     def _file_bytes(self, layer: Layer) -> int | None:
         weights = self.network.weights.get(layer.name)
-        return -(-weights.file_bits // 8) if weights is not None and weights.file_bits else None
+        return weights.file_bytes or None if weights is not None else None
 
     @cached_property
     def cycles(self) -> pd.DataFrame:
@@ -157,6 +158,7 @@ class Result:
             for column in ("macs_nominal", "macs_nonpad", "macs_issued", "macs_effectual", "array_cycles")
         }
         lanes = self.machine.array.lanes
+        top5 = [] if self.scores is None else top_classes(self.scores)
         return {
             "network": self.network.name,
             "hardware": self.machine.name,
@@ -173,7 +175,8 @@ class Result:
             "weight_file_bytes": sum(filter(None, (self._file_bytes(run.layer) for run in self.runs))) or None,
             "weight_machine_bytes": int(frame.weight_machine_bytes.sum()),
             "data": "synthetic" if self.synthetic else "real",
-            "top5": self.top5,
+            "top5": top5[0] if top5 else None,
+            "top5_images": dict(zip(self.network.image_names, top5, strict=True)) if len(top5) > 1 else None,
             "check": self._check_summary(),
         }
 

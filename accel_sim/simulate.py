@@ -68,7 +68,7 @@ def simulate(
             runs.append(run_layer(layer, operands, machine, clock, check))
         else:
             clock.addresses[layer.name] = clock.allocate(layer.output_elements * 4)
-    return Result.of(network, machine, runs, seed=seed, check=check, top5=data.top5)
+    return Result.of(network, machine, runs, seed=seed, check=check, scores=data.scores)
 
 
 def run_layer(layer: Layer, operands: Operands, machine: Accelerator, clock: _Clock, checked: bool) -> LayerRun:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -19,16 +18,22 @@ networks = Registry("network", "workloads.networks")
 class LayerWeights:
     """Real weights of one layer.
 
-    codes: [M, C/G, R, S]; with a codebook in its format for weight-shared networks.
-    bias: [M] float64 real values, or int64 at accumulator scale, or None.
-    shared: [codebook size] float32 real value of each code (weight-shared networks), else None.
-    file_bits: bits of this layer in the file it came from (codes, indices, codebook, bias), 0 if unknown.
+    codes: [M, C/G, R, S]; bias: [M] float64 real values, or None.
+    shared: [codebook size] float32 real value of each code (weight-shared networks; code 0 = pruned), else None.
+    file_bytes: bytes of this layer in the file it came from (codes, indices, codebook, bias), 0 if unknown.
     """
 
     codes: Codes
     bias: np.ndarray | None = None
     shared: np.ndarray | None = None
-    file_bits: int = 0
+    file_bytes: int = 0
+
+    def real(self) -> np.ndarray:
+        """[M, C/G, R, S] float64 real values."""
+        if self.shared is not None:
+            return self.shared.astype(np.float64)[self.codes.values]
+        scale = self.codes.format.scale
+        return self.codes.integers() * (1.0 if scale is None else scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +42,10 @@ class Network:
 
     weights: layer name -> LayerWeights (empty: synthetic weights will be made).
     images: [N, C, H, W] uint8 pixels in the channel order the network wants, or None.
-    image_names: one per image. mean: per-channel mean to subtract from the pixels.
-    profile: name of the published densities to use when there is no data (see workloads.activations).
+    image_names: one per image. mean: per-channel mean to subtract from the pixels. bgr: wants blue first (Caffe).
+    profile: name of the published densities to use when there is no data (see workloads.profiles).
     files: what the data was read from, name -> sha256 (for provenance).
-    calibration: layer name -> fractional bits of its integer output, for the exact integer model.
+    calibration: layer name -> fractional bits of its output in the integer model int8-pow2 (see workloads.int8_pow2).
     """
 
     name: str
@@ -50,6 +55,7 @@ class Network:
     images: np.ndarray | None = None
     image_names: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
+    bgr: bool = False
     profile: str | None = None
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     calibration: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -96,5 +102,3 @@ class Network:
         layers = tuple(replace(layer, N=n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names)
 
-    def with_data(self, **fields: Any) -> "Network":
-        return replace(self, **fields)

@@ -36,16 +36,22 @@ class RelativeIndex:
         bits.run_counts(np.ascontiguousarray(kept, dtype=np.uint8), self.span, out)
         return out
 
-    def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
-        entries = self.entries(kept)
-        total = int(entries.sum())
+    def stored(self, symbols: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(symbol, zeros before it) of every stored entry, uint32, fillers included, slice after slice."""
+        total = int(self.entries(kept).sum())
         code, run = np.empty(total, dtype=np.uint32), np.empty(total, dtype=np.uint32)
         bits.run_encode(
             np.ascontiguousarray(symbols, dtype=np.uint32), np.ascontiguousarray(kept, dtype=np.uint8),
             self.span, 0, code, run,
         )  # fmt: skip
+        return code, run
+
+    def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
+        code, run = self.stored(symbols, kept)
         field = code | run << np.uint32(symbol_bits)
-        return Encoded(pack(field, self.entry_bits(symbol_bits)), entries, symbols.shape[1], symbol_bits)
+        return Encoded(
+            pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits
+        )
 
     def decode(self, encoded: Encoded) -> Decoded:
         total = int(encoded.entries.sum())

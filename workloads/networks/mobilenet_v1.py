@@ -15,7 +15,7 @@ RESOLUTIONS = (128, 160, 192, 224)
 
 
 def _mobilenet_v1(name: str, width: float, resolution: int, classes: int) -> Network:
-    net = Builder(name, (3, resolution, resolution))
+    net = Builder(name, (3, resolution, resolution), profile=name.removesuffix("_1.0_224"))
     style = {"bias": False, "bn": True, "act": "relu6"}
     channels = int(32 * width)
     net.conv("Conv2d_0", channels, 3, 2, pad=1, **style)

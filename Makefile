@@ -1,0 +1,46 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Everything happens in .venv below this directory.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+KERNELS := $(wildcard cython_core/*.pyx)
+
+.PHONY: demo install test test-slow test-debug lint bench wheel clean
+
+demo: $(STAMP)
+	@$(BIN)/accel-sim run squeezenet1_0 eie --out runs/demo
+
+install: $(STAMP)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)
+	@$(BIN)/python -m pytest -m slow
+
+# the fast tier with bounds and initialisation checks in every kernel; then the portable build again
+test-debug: $(STAMP)
+	@ACCEL_SIM_DEBUG=1 $(BIN)/pip install -q -e ".[dev]" && status=0; \
+	ACCEL_SIM_EXPECT_DEBUG=1 $(BIN)/python -m pytest -m "not slow" || status=$$?; \
+	$(BIN)/pip install -q -e ".[dev]" && exit $$status
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+
+bench: $(STAMP)
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+wheel: $(STAMP)
+	@$(BIN)/pip wheel -q --no-deps -w dist .
+
+$(STAMP): pyproject.toml setup.py $(KERNELS)
+	@command -v $(PYTHON) >/dev/null || { echo "accel_sim needs python 3.11 or newer; '$(PYTHON)' was not found (set PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "accel_sim needs python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version)"; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || { echo "accel_sim needs a C compiler (gcc or clang) to build its kernels; none was found"; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV) and building the kernels (a minute or two, once)"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/pip install -q -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find . -name '__pycache__' -prune -exec rm -rf {} + ; find cython_core -name '*.so' -delete

@@ -1,0 +1,114 @@
+"""Photographs as a network wants them: [N, C, H, W] uint8, from PNG, JPEG, .npy, .npz or a directory of these."""
+
+import warnings
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from workloads.network import Network
+from workloads.registry import InputError
+
+PICTURES = (".png", ".jpg", ".jpeg")
+ARRAYS = (".npy", ".npz")
+#: larger files and arrays are refused before memory is taken
+LIMIT_BYTES = 64 << 20
+
+
+def attach_images(network: Network, spec: str) -> Network:
+    """The network on the images that ``spec`` names; its batch is their number.
+
+    spec: a file, a directory, or ``FILE.npz:NAME`` for one array of several. Images are RGB [H, W, 3] or grey [H, W];
+    one of another size is scaled (shorter side) and centre-cropped. Raises InputError for what cannot be read.
+    """
+    found = _read(spec)
+    if not found:
+        raise InputError(f"--image {spec}: holds no image ({', '.join(PICTURES + ARRAYS)})")
+    channels, height, width = network.input_shape
+    pixels = np.stack([_fit(array, where, channels, height, width) for where, array in found])
+    if network.bgr:
+        pixels = pixels[:, ::-1]
+    network = network.with_batch(len(pixels))
+    names = tuple(Path(where).stem if ":" not in where else where.rsplit(":", 1)[1] for where, _ in found)
+    return replace(network, images=np.ascontiguousarray(pixels), image_names=names)
+
+
+def _read(spec: str) -> list[tuple[str, np.ndarray]]:
+    """(where, [H, W, 3] or [H, W] uint8) of every image, in the order of their names."""
+    path, key = Path(spec), None
+    if not path.exists() and ":" in spec:
+        path, _, key = Path(spec.rpartition(":")[0]), ":", spec.rpartition(":")[2]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES + ARRAYS)
+        return [image for file in files for image in _read(str(file))]
+    if not path.is_file():
+        raise InputError(f"--image {spec}: no such file or directory")
+    if path.stat().st_size > LIMIT_BYTES:
+        raise InputError(f"--image {path}: {path.stat().st_size} bytes; an image file may have {LIMIT_BYTES}")
+    if path.suffix.lower() in PICTURES:
+        return [(str(path), _picture(path))]
+    if path.suffix.lower() in ARRAYS:
+        return _arrays(path, key)
+    raise InputError(f"--image {path}: unknown kind '{path.suffix}' (known: {', '.join(PICTURES + ARRAYS)})")
+
+
+def _picture(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                if image.width * image.height * 3 > LIMIT_BYTES:
+                    raise InputError(f"--image {path}: {image.width}x{image.height} pixels are too many")
+                return np.asarray(image.convert("RGB"))
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises many kinds for a broken file
+        raise InputError(f"--image {path}: cannot read it as PNG or JPEG: {_first_line(error)}") from None
+
+
+def _arrays(path: Path, key: str | None) -> list[tuple[str, np.ndarray]]:
+    try:
+        if path.suffix.lower() == ".npy":
+            return [(str(path), np.array(np.load(path, mmap_mode="r", allow_pickle=False)))]
+        with zipfile.ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+            if sum(entry.file_size for entry in entries) > LIMIT_BYTES:
+                raise InputError(f"--image {path}: its arrays unpack to more than {LIMIT_BYTES} bytes")
+        with np.load(path, allow_pickle=False) as arrays:
+            if key is not None and key not in arrays:
+                raise InputError(f"--image {path}: has no array '{key}' (it has: {', '.join(arrays)})")
+            return [(f"{path}:{name}", arrays[name]) for name in ([key] if key is not None else arrays)]
+    except InputError:
+        raise
+    except Exception as error:  # a broken archive raises many kinds
+        raise InputError(f"--image {path}: cannot read it as {path.suffix}: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _fit(array: np.ndarray, where: str, channels: int, height: int, width: int) -> np.ndarray:
+    """[channels, height, width] uint8 of one image."""
+    from PIL import Image
+
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        raise InputError(
+            f"--image {where}: expected [H, W, 3] or [H, W] uint8 pixels, not {list(array.shape)} {array.dtype}"
+        )
+    if not array.size:
+        raise InputError(f"--image {where}: is empty")
+    image = Image.fromarray(array.reshape(array.shape[:2]) if array.size == array.shape[0] * array.shape[1] else array)
+    image = image.convert("RGB" if channels == 3 else "L")
+    if image.size != (width, height):
+        scale = max(width / image.width, height / image.height)
+        size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        left, top = (size[0] - width) // 2, (size[1] - height) // 2
+        image = image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + width, top + height))
+    pixels = np.asarray(image).reshape(height, width, -1).transpose(2, 0, 1)
+    if pixels.shape[0] != channels:
+        raise InputError(f"--image {where}: the network wants {channels} channels")
+    return pixels

@@ -1,0 +1,96 @@
+"""The exact integer model "int8-pow2": 8-bit codes, one power-of-two scale per tensor, rounding half up.
+
+Weights: w_q = clip(rint(w * 2^fw), -127, 127) with fw = floor(log2(127 / max|w|)). Pixels enter as they are and the
+mean is folded into the first bias. A sum becomes min(255, (max(acc, 0) + 2^(s-1)) >> s), s = fw + fi - fo, where fi
+and fo are the fractional bits of a layer's input and output. Rule and golden values: this project's reference data.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from workloads.formats.codes import Codes, NumberFormat
+from workloads.layer import Layer
+from workloads.network import LayerWeights, Network
+from workloads.operands import Requant
+from workloads.reference import forward_float
+from workloads.registry import InputError
+
+
+def quantise_weights(weights: LayerWeights) -> tuple[Codes, int]:
+    """(codes, fractional bits): shared weights keep their codes, whose codebook then holds the integers."""
+    table = weights.real() if weights.shared is None else weights.shared.astype(np.float64)
+    largest = float(np.abs(table).max(initial=0.0))
+    fraction = math.floor(math.log2(127 / largest)) if largest > 0 else 0
+    integers = np.clip(np.rint(np.ldexp(table, fraction)), -127, 127).astype(np.int8)
+    scale = math.ldexp(1.0, -fraction)
+    if weights.shared is None:
+        return Codes(integers, NumberFormat(8, True, scale)), fraction
+    book = tuple(int(value) for value in integers)
+    return Codes(weights.codes.values, NumberFormat(weights.codes.format.bits, False, scale, codebook=book)), fraction
+
+
+def calibrate(network: Network) -> dict[str, int]:
+    """Layer name -> fractional bits of its output, so that the largest float output over the images fits 8 bits."""
+    bits: dict[str, int] = {}
+    for name, blob in forward_float(network).items():
+        unsigned = network[name].activation is not None or not network[name].has_macs
+        largest = float(np.abs(blob).max(initial=0.0))
+        bits[name] = math.floor(math.log2((255 if unsigned else 127) / largest)) if largest > 0 else 0
+    for layer in network.layers:  # maps that are joined must have one scale
+        if layer.kind == "concat":
+            bits |= dict.fromkeys(layer.inputs, min(bits[name] for name in layer.inputs))
+    return bits
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Pow2:
+    """The integers of a network with real weights and images; InputError if it is outside the model."""
+
+    network: Network
+
+    @cached_property
+    def fractions(self) -> dict[str, int]:
+        """Tensor name -> fractional bits; layers without MACs pass their input's on."""
+        given = self.network.calibration or calibrate(self.network)
+        found = {"input": 0}
+        for layer in self.network.layers:
+            if layer.has_macs:
+                found[layer.name] = given[layer.name]
+                continue
+            sources = {found[name] for name in layer.inputs}
+            if len(sources) > 1:
+                raise InputError(f"layer '{layer.name}': int8-pow2 joins maps of one scale only, not {sorted(sources)}")
+            (found[layer.name],) = sources
+        return found
+
+    @cached_property
+    def input_format(self) -> NumberFormat:
+        """Raw pixels; where the first layer pads, the mean is the zero point instead of part of the bias."""
+        if self._folds_mean:
+            return NumberFormat(8, False, 1.0)
+        return NumberFormat(8, False, 1.0, tuple(round(value) for value in self.network.mean), axis=1)
+
+    @property
+    def _folds_mean(self) -> bool:
+        readers = [layer for layer in self.network.layers if "input" in layer.inputs]
+        return not any(self.network.mean) or not any(sum(layer.padding) for layer in readers)
+
+    def prepare(self, layer: Layer) -> tuple[Codes, np.ndarray, Requant]:
+        """(weights, bias [M] int64 at accumulator scale, requantisation) of a layer with MACs."""
+        weights = self.network.weights[layer.name]
+        codes, fraction = quantise_weights(weights)
+        point = fraction + self.fractions[layer.inputs[0]]
+        real = weights.bias if weights.bias is not None else np.zeros(layer.M)
+        bias = np.rint(np.ldexp(real, point)).astype(np.int64)
+        if layer.inputs == ("input",) and self._folds_mean and any(self.network.mean):
+            mean = np.rint(np.asarray(self.network.mean)).astype(np.int64)
+            bias -= np.einsum("mcrs,c->m", codes.integers().astype(np.int64), mean)
+        own = self.fractions[layer.name]
+        rectified = layer.activation is not None
+        shift = point - own
+        if layer.activation == "relu6":
+            raise InputError(f"layer '{layer.name}': int8-pow2 has no relu6")
+        return codes, bias, Requant(shift, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified)

@@ -1,0 +1,133 @@
+"""Exact references: convolution of any shape, layers without MACs, whole forward passes in float and in integers.
+
+Integer sums are made in float64, which is exact below 2^53 (checked); the accumulator-width reference steps product by
+product and is slow on purpose.
+"""
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.network import Network
+from workloads.registry import InputError
+
+#: bytes of im2col made at once
+CHUNK_BYTES = 1 << 25
+#: largest output of a fused activation
+CEILING = {"relu": np.inf, "relu6": 6.0}
+
+
+def taps(x: np.ndarray, layer: Layer, fill: float = 0) -> np.ndarray:
+    """x: [C, H, W] -> view [C, R, S, E, F] of the taps every output reads, padding = ``fill``."""
+    (top, bottom, left, right), (dh, dw) = layer.padding, layer.dilation
+    # ceil_mode may let the last window reach past the declared padding
+    bottom = max(bottom, (layer.E - 1) * layer.stride[0] + dh * (layer.R - 1) + 1 - layer.H - top)
+    right = max(right, (layer.F - 1) * layer.stride[1] + dw * (layer.S - 1) + 1 - layer.W - left)
+    if top or bottom or left or right:
+        x = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=fill)
+    c, h, w = x.strides
+    strides = (c, h * dh, w * dw, h * layer.stride[0], w * layer.stride[1])
+    return np.lib.stride_tricks.as_strided(x, (x.shape[0], layer.R, layer.S, layer.E, layer.F), strides, writeable=False)
+
+
+def convolve(x: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
+    """x: [N, C, H, W], w: [M, C/G, R, S] -> [N, M, E, F] float64 sums of products, by im2col and BLAS."""
+    groups, per_group = layer.G, layer.C // layer.G
+    matrix = np.ascontiguousarray(w, dtype=np.float64).reshape(groups, layer.M // groups, layer.K)
+    x = np.ascontiguousarray(x, dtype=np.float64)
+    out = np.empty(layer.output_shape)
+    if layer.K == layer.R * layer.S and groups > 1:  # depthwise: too narrow for a matrix product
+        for n in range(layer.N):
+            window = taps(x[n], layer)
+            filters = matrix.reshape(layer.C, -1, layer.R, layer.S)
+            out[n] = np.einsum("cmrs,crsef->cmef", filters, window).reshape(out[n].shape)
+        return out
+    rows = max(1, CHUNK_BYTES // (8 * layer.K * layer.F))
+    for n in range(layer.N):
+        window = taps(x[n], layer)
+        for g in range(groups):
+            part = window[g * per_group : (g + 1) * per_group]
+            target = out[n].reshape(groups, -1, layer.E, layer.F)[g]
+            for e in range(0, layer.E, rows):
+                columns = part[:, :, :, e : e + rows].reshape(layer.K, -1)
+                target[:, e : e + rows] = (matrix[g] @ columns).reshape(target.shape[0], -1, layer.F)
+    return out
+
+
+def conv_integer(x: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
+    """Integer x: [N, C, H, W] and w: [M, C/G, R, S] -> [N, M, E, F] int64, exact."""
+    bound = layer.K * int(np.abs(x).max(initial=0)) * int(np.abs(w).max(initial=0))
+    if bound >= 1 << 53:
+        raise OverflowError(f"layer '{layer.name}': sums of up to {bound} are not exact in float64")
+    return convolve(x, w, layer).astype(np.int64)
+
+
+def accumulate_reference(
+    x: np.ndarray, w: np.ndarray, layer: Layer, bits: int, saturate: bool
+) -> tuple[np.ndarray, int]:
+    """(sums [N, M, E, F] int64, overflows): each sum grows product by product in C, R, S order at ``bits`` width."""
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    per_group, filters = layer.C // layer.G, layer.M // layer.G
+    out, overflows = np.zeros(layer.output_shape, dtype=np.int64), 0
+    for n in range(layer.N):
+        window = taps(x[n].astype(np.int64), layer).reshape(layer.G, per_group * layer.R * layer.S, layer.E, layer.F)
+        for m in range(layer.M):
+            weights, total = w[m].astype(np.int64).ravel(), out[n, m]
+            for k in range(layer.K):
+                total += weights[k] * window[m // filters, k]
+                over, under = total > high, total < low
+                overflows += int(over.sum() + under.sum())
+                if saturate:
+                    np.clip(total, low, high, out=total)
+                else:
+                    total += (under.astype(np.int64) - over) * (1 << bits)
+    return out, overflows
+
+
+def post_layer(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
+    """A layer without MACs on [N, C, H, W] maps, in their own arithmetic (integer averages round half up)."""
+    if layer.kind not in _POST:
+        raise InputError(f"layer '{layer.name}': no functional forward for kind '{layer.kind}' yet")
+    return _POST[layer.kind](layer, maps)
+
+
+def _pool(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
+    (x,) = maps
+    integer = x.dtype.kind in "iu"
+    lowest = np.iinfo(x.dtype).min if integer else -np.inf
+    if layer.pool == "max":
+        return np.stack([taps(item, layer, lowest).max(axis=(1, 2)) for item in x])
+    if sum(layer.padding):
+        raise InputError(f"layer '{layer.name}': no functional forward for padded average pooling yet")
+    size = layer.R * layer.S
+    sums = np.stack([taps(item, layer).sum(axis=(1, 2), dtype=np.int64 if integer else None) for item in x])
+    return ((sums + size // 2) // size).astype(x.dtype) if integer else sums / size
+
+
+_POST = {
+    "pool": _pool,
+    "concat": lambda layer, maps: np.concatenate(maps, axis=1),
+    "relu": lambda layer, maps: np.maximum(maps[0], 0),
+}
+
+
+def forward_float(network: Network) -> dict[str, np.ndarray]:
+    """Layer name -> [N, M, E, F] float64 outputs for the network's images, from its real weights.
+
+    Raises InputError if it has no images or weights, or a layer has no functional forward.
+    """
+    if network.images is None or not network.weights:
+        raise InputError(f"network '{network.name}': a forward pass needs images and real weights")
+    mean = np.asarray(network.mean or (0.0,) * network.input_shape[0])
+    blobs = {"input": network.images - mean.reshape(1, -1, 1, 1)}
+    for layer in network.layers:
+        maps = [blobs[name] for name in layer.inputs]
+        if not layer.has_macs:
+            blobs[layer.name] = post_layer(layer, maps)
+            continue
+        weights = network.weights[layer.name]
+        sums = convolve(maps[0].reshape(layer.input_shape), weights.real(), layer)
+        if weights.bias is not None:
+            sums += weights.bias.reshape(1, -1, 1, 1)
+        blobs[layer.name] = sums if layer.activation is None else np.clip(sums, 0, CEILING[layer.activation])
+    del blobs["input"]
+    return blobs

@@ -1,0 +1,116 @@
+"""A network's layers with their operands, one after another: real codes as they flow, or synthetic ones."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from workloads.formats.codes import Codes, NumberFormat
+from workloads.int8_pow2 import Int8Pow2, quantise_weights
+from workloads.layer import Layer
+from workloads.network import Network
+from workloads.operands import Operands
+from workloads.profiles import densities, rectified
+from workloads.reference import conv_integer, post_layer
+from workloads.registry import InputError
+from workloads.synthetic import synthetic_activations, synthetic_weights
+
+
+def walk(network: Network, seed: int) -> "RealWalk | SyntheticWalk":
+    """Real codes if the network has images (and so weights), else synthetic inputs (and weights, if it has none)."""
+    return SyntheticWalk(network, seed) if network.images is None else RealWalk(network)
+
+
+class SyntheticWalk:
+    """Every tensor on its own at its published density; layers that read the same tensor get the same codes."""
+
+    scores = None
+
+    def __init__(self, network: Network, seed: int):
+        self.network, self.seed = network, seed
+        self.densities = densities(network)
+
+    def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
+        for layer in self.network.layers:
+            yield layer, self._operands(layer)
+
+    def _operands(self, layer: Layer) -> Operands:
+        density = self.densities[layer.name]
+        layers = {each.name: each for each in self.network.layers}
+        signed = not all(name == "input" or rectified(name, layers) for name in layer.inputs)
+        reads = layer.inputs[:1] if layer.kind in ("add", "matmul") else layer.inputs
+        inputs = synthetic_activations("+".join(reads), layer.input_shape, density.inputs, self.seed, signed=signed)
+        if not layer.has_macs:
+            return Operands(inputs, input_source=density.input_source, synthetic=("inputs",))
+        if layer.dynamic:
+            other = synthetic_activations(layer.inputs[-1], layer.weight_shape, density.inputs, self.seed, signed=signed)
+            return Operands(
+                inputs, other, weight_source=density.input_source, input_source=density.input_source,
+                synthetic=("weights", "inputs"),
+            )  # fmt: skip
+        real = self.network.weights.get(layer.name)
+        weights = synthetic_weights(layer, density, self.seed) if real is None else quantise_weights(real)[0]
+        return Operands(
+            inputs, weights, input_source=density.input_source,
+            weight_source=density.weight_source if real is None else "real weights",
+            synthetic=("weights", "inputs") if real is None else ("inputs",),
+        )  # fmt: skip
+
+
+class RealWalk:
+    """The exact integer forward pass of the network's images; ``scores`` are there once it is over."""
+
+    def __init__(self, network: Network):
+        if not network.weights:
+            raise InputError(f"network '{network.name}': images need real weights")
+        self.network = network
+        self.model = Int8Pow2(network)
+        #: [images, classes] integer scores of the last layer that is no softmax
+        self.scores: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
+        source = ", ".join(self.network.image_names) or "images"
+        tensors = {"input": Codes(self.network.images, self.model.input_format)}
+        last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
+        for layer in self.network.layers:
+            maps = [tensors[name] for name in layer.inputs]
+            inputs = maps[0] if len(maps) == 1 else Codes(np.concatenate([m.values for m in maps], axis=1), maps[0].format)
+            inputs = Codes(inputs.values.reshape(layer.N, -1, layer.H, layer.W), inputs.format)
+            if layer.has_macs:
+                weights, bias, requant = self.model.prepare(layer)
+                operands = Operands(
+                    inputs, weights, bias=bias, requant=requant, weight_source="real weights",
+                    input_source=f"integer forward (int8-pow2) of {source}",
+                )  # fmt: skip
+                tensors[layer.name] = reference_output(layer, operands)
+            else:
+                operands = Operands(inputs, input_source=f"integer forward (int8-pow2) of {source}")
+                tensors[layer.name] = Codes(post_layer(layer, [m.values for m in maps]), maps[0].format)
+            if layer.kind != "softmax":
+                self.scores = _scores(layer, inputs, tensors[layer.name])
+            for name in layer.inputs:
+                if last_use[name] == layer.name:
+                    tensors.pop(name, None)
+            yield layer, operands
+
+
+def reference_output(layer: Layer, operands: Operands) -> Codes:
+    """The layer's exact output codes: integer sums, bias, requantisation."""
+    sums = conv_integer(operands.inputs.integers(), operands.weights.integers(), layer)
+    if operands.bias is not None:
+        sums += operands.bias.reshape(1, -1, 1, 1)
+    if operands.requant is None:
+        return Codes(sums, NumberFormat(32, True))
+    return Codes(operands.requant(sums), operands.requant.format)
+
+
+def _scores(layer: Layer, inputs: Codes, output: Codes) -> np.ndarray:
+    """A global average keeps its full precision: the sum over each map."""
+    if layer.kind == "pool" and layer.global_pool and layer.pool == "avg":
+        return inputs.values.sum(axis=(2, 3), dtype=np.int64)
+    return output.values.reshape(layer.N, -1).astype(np.int64)
+
+
+def top_classes(scores: np.ndarray, count: int = 5) -> list[list[list[int]]]:
+    """scores: [images, classes] -> per image [[class, score], ...], best first, ties by class index."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    return [[[int(c), int(row[c])] for c in pick] for row, pick in zip(scores, order, strict=True)]

@@ -1,16 +1,31 @@
 """Floor 2: on what hardware a network runs, how long it takes and what it costs."""
 
+import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 __all__ = ["__version__", "load_hardware", "simulate"]
 __version__ = "0.1.0"
 
-_HOME = {"load_hardware": "accel_sim.config", "simulate": "accel_sim.simulate"}
+
+class _Package(ModuleType):
+    """Public names are loaded on first use, so that ``accel-sim --help`` starts at once.
+
+    ``simulate`` is a function and the name of the file it lies in; importing that file must not hide the function.
+    """
+
+    @property
+    def load_hardware(self) -> Any:
+        return importlib.import_module("accel_sim.config").load_hardware
+
+    @property
+    def simulate(self) -> Any:
+        return importlib.import_module("accel_sim.simulate").simulate
+
+    @simulate.setter
+    def simulate(self, module: ModuleType) -> None:
+        """Where the import system binds a submodule to its package."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'accel_sim' has no attribute '{name}'")
-    import importlib
-
-    return getattr(importlib.import_module(_HOME[name]), name)
+sys.modules[__name__].__class__ = _Package

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.dataflows.common import Buffer, Placement, TiledLayer
+from accel_sim.address_map import Placement
+from accel_sim.dataflows.common import Buffer, TiledLayer
 from accel_sim.energy import EnergyTable
 from accel_sim.memories.sram import Sram
 from accel_sim.parts import require

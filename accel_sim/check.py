@@ -56,6 +56,6 @@ def finish(sums: np.ndarray, operands: Operands) -> np.ndarray:
     return np.ascontiguousarray(sums) if operands.requant is None else operands.requant(sums)
 
 
-def density(codes: Codes | None) -> float | None:
+def density(codes: Codes) -> float:
     """Share of codes that are not zero."""
-    return None if codes is None else float(np.count_nonzero(codes.integers()) / codes.values.size)
+    return float(np.count_nonzero(codes.integers()) / codes.values.size)

@@ -29,10 +29,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory")
     run.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
     run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16"
+    )
     run.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
-    run.add_argument("--check", action="store_true", help="also compute every output from the issued products, and compare")
+    run.add_argument(
+        "--check", action="store_true", help="also compute every output from the issued products, and compare"
+    )
     _output(run)
     listing = commands.add_parser("list", help="names that can be used")
     listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))

@@ -35,7 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
-            network, machine, seed=settings["seed"], check=settings["check"], layers=settings["layers"], progress=progress
+            network,
+            machine,
+            seed=settings["seed"],
+            check=settings["check"],
+            layers=settings["layers"],
+            progress=progress,
         )
     seconds = time.perf_counter() - started
     log = [

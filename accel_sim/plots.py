@@ -79,7 +79,9 @@ def _cycles(plt, frame: pd.DataFrame, summary: dict):
 def _energy(plt, frame: pd.DataFrame, summary: dict):
     static = frame.action.isin(["leakage", "background"])
     frame = frame.assign(part=frame.component.where(~static, frame.action))
-    table = frame.pivot_table(index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False)
+    table = frame.pivot_table(
+        index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
+    )
     order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
     table = table[[part for part in order if table[part].sum() > 0]]
     spare = iter(SPARE * 3)

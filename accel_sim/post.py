@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import (
     Buffer,
     Facts,
-    Placement,
     cannot_fit,
     input_bytes_bound,
     input_extents,
@@ -19,13 +19,13 @@ from accel_sim.dataflows.common import (
     write,
 )
 from accel_sim.parts import require
-from accel_sim.tile import Extent, PostWork, Tile
+from accel_sim.tile import PostWork, Tile
 from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
 #: softmax from their formulas (5-tap square sum, scale, power, multiply; max, subtract, exponential, sum, divide);
 #: concat is placement alone, shuffle one move
-OPERATIONS = {"relu": 1, "relu6": 1, "add": 2, "concat": 0, "shuffle": 1, "batchnorm": 2, "lrn": 12, "softmax": 5}
+OPERATIONS = {"relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "batchnorm": 2, "lrn": 12, "softmax": 5}
 #: bias, rescale and clip of a sum that leaves the array
 REQUANTISE = 1
 
@@ -34,6 +34,8 @@ def operations(layer: Layer) -> int:
     """Operations per output element of a layer on this unit."""
     if layer.has_macs:
         return REQUANTISE
+    if layer.kind == "add":
+        return len(layer.inputs)
     if layer.kind == "pool":
         return layer.R * layer.S + (1 if layer.pool == "avg" else 0)
     return OPERATIONS[layer.kind]
@@ -108,13 +110,12 @@ class TiledPost:
 
     def __iter__(self) -> Iterator[Tile]:
         layer, buffers = self.layer, self.buffers
-        size = (layer.input_elements * self.bits + 7) // 8
+        taps = layer.R * layer.S * len(layer.inputs)
         for pixels, channels in self._runs:
-            one = input_extents(layer, self.placement.inputs, self.bits, pixels, channels)
             extents = tuple(
-                Extent(e.address + number * size, e.bytes, e.count, e.stride)
-                for number in range(len(layer.inputs))
-                for e in one
+                extent
+                for address in self.placement.inputs
+                for extent in input_extents(layer, address, self.bits, pixels, channels)
             )
             out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
             streams = (
@@ -122,7 +123,13 @@ class TiledPost:
                 write("outputs", "outputs", out, self.placement, buffers["outputs"]),
             )
             outputs = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
-            yield Tile(PostWork(), streams, Actions(), outputs)
+            actions = Actions(
+                {
+                    (buffers["inputs"].level, "read", self.bits): outputs * taps,
+                    (buffers["outputs"].level, "write", self.bits): outputs,
+                }
+            )
+            yield Tile(PostWork(), streams, actions, outputs)
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         raise AssertionError(f"layer '{self.layer.name}' has no products")

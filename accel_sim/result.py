@@ -10,7 +10,9 @@ import pandas as pd
 from accel_sim import energy
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.check import Sums, density
 from accel_sim.dataflows.common import Facts
+from accel_sim.engine import Job, Schedule
 from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
@@ -20,13 +22,20 @@ from workloads.walk import top_classes
 SCHEMA_VERSION = 1
 
 
+class ConservationError(AssertionError):
+    """Counts that must add up do not: a bug of ours, never a user's."""
+
+
 @dataclass(frozen=True, eq=False)
 class LayerRun:
-    """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None."""
+    """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None.
+
+    start, end: cycle at which the layer before retired and at which it did.
+    """
 
     layer: Layer
-    operands: Operands
-    cycles: int
+    start: int
+    end: int
     array_cycles: int
     slots: dict[str, int]
     actions: Actions
@@ -36,14 +45,56 @@ class LayerRun:
     tiles: int
     overlapped: int
     weight_density: float | None
+    input_density: float
+    weight_source: str
+    input_source: str
+    synthetic: bool
     output: np.ndarray | None
     overflows: int | None
+
+    @staticmethod
+    def of(
+        layer: Layer, operands: Operands, facts: Facts, schedule: Schedule, swaps: list[Job], slots: dict[str, int],
+        actions: Actions, sums: Sums | None,
+    ) -> "LayerRun":  # fmt: skip
+        """swaps: the tiles as they were moved; sums: the accumulators of a checked run (CheckError if they are wrong)."""
+        return LayerRun(
+            layer, schedule.start, schedule.end, sum(job.array for job in swaps), slots, actions, facts,
+            bytes_read=sum(stream.bytes for job in swaps for read in job.reads.values() for stream in read),
+            bytes_written=sum(stream.bytes for job in swaps for stream in job.writes),
+            tiles=len(swaps),
+            overlapped=schedule.overlapped,
+            weight_density=None if operands.weights is None else density(operands.weights),
+            input_density=density(operands.inputs),
+            weight_source=operands.weight_source,
+            input_source=operands.input_source,
+            synthetic=bool(operands.synthetic),
+            output=None if sums is None else sums.output(operands),
+            overflows=None if sums is None else sums.overflows,
+        )  # fmt: skip
+
+    @property
+    def cycles(self) -> int:
+        return self.end - self.start
 
     @property
     def notes(self) -> str:
         merged = self.facts.tile_count > self.tiles
         coarsened = (f"{self.facts.tile_count} tiles coarsened to {self.tiles}",) if merged else ()
         return "; ".join(self.facts.notes + coarsened)
+
+    def verify(self, lanes: int) -> None:
+        """ConservationError unless the lane-slots fill the layer's time and its MAC counts nest."""
+        name, slots = self.layer.name, sum(self.slots.values())
+        if min(self.slots.values()) < 0 or slots != self.cycles * lanes:
+            raise ConservationError(
+                f"layer '{name}': {slots} lane-slots do not fill {self.cycles} cycles x {lanes} lanes"
+            )
+        effectual, issued = self.slots["effectual"], self.facts.macs_issued
+        if not effectual <= issued <= effectual + self.slots["ineffectual"] or issued > self.layer.macs:
+            raise ConservationError(
+                f"layer '{name}': {effectual} effectual of {issued} issued of {self.layer.macs} MACs"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +114,15 @@ class Result:
 
     @staticmethod
     def of(
-        network: Network, machine: Accelerator, runs: list[LayerRun], *, seed: int, check: bool, scores: np.ndarray | None
+        network: Network,
+        machine: Accelerator,
+        runs: list[LayerRun],
+        *,
+        seed: int,
+        check: bool,
+        scores: np.ndarray | None,
     ) -> "Result":
-        """Prices the actions; AssertionError (a bug of ours) if a layer's lane-slots or energies do not add up."""
+        """Prices the actions; ConservationError (a bug of ours) if lane-slots, MACs or times do not add up."""
         priced = {
             run.layer.name: energy.price(
                 run.actions, machine.energy, machine.levels, machine.post.pj_per_op, machine.static_pj
@@ -74,11 +131,11 @@ class Result:
         }
         result = Result(network, machine, tuple(runs), seed, check, scores, priced)
         for run in runs:
-            slots = sum(run.slots.values())
-            assert slots == run.cycles * machine.array.lanes, f"{run.layer.name}: lane-slots do not close"
-            assert min(run.slots.values()) >= 0, f"{run.layer.name}: a negative state"
-        total = sum(row[5] for rows in priced.values() for row in rows)
-        assert abs(total - result.layers.energy_pj.sum()) <= 1e-9 * total, "energy does not close"
+            run.verify(machine.array.lanes)
+        if any(
+            end != start for end, start in zip([run.end for run in runs], [run.start for run in runs[1:]], strict=False)
+        ):
+            raise ConservationError("a layer does not begin where the one before it retired")
         return result
 
     @cached_property
@@ -94,8 +151,6 @@ class Result:
     def _row(self, run: LayerRun) -> dict[str, Any]:
         layer, lanes = run.layer, self.machine.array.lanes
         slots = run.slots
-        inputs = run.operands.inputs
-        synthetic = run.operands.synthetic
         return {
             "layer": layer.name,
             "kind": layer.kind,
@@ -116,10 +171,10 @@ class Result:
             "weight_file_bytes": self._file_bytes(layer),
             "weight_machine_bytes": -(-run.facts.weight_bits // 8),
             "weight_density": run.weight_density,
-            "input_density": float(np.count_nonzero(inputs.kept()) / inputs.values.size),
-            "weight_source": run.operands.weight_source,
-            "input_source": run.operands.input_source,
-            "data": "synthetic" if synthetic else "real",
+            "input_density": run.input_density,
+            "weight_source": run.weight_source,
+            "input_source": run.input_source,
+            "data": "synthetic" if run.synthetic else "real",
             "overflows": run.overflows,
             "notes": run.notes,
         }
@@ -133,7 +188,12 @@ class Result:
         lanes = self.machine.array.lanes
         return pd.DataFrame(
             [
-                {"layer": run.layer.name, "cause": cause, "lane_slots": run.slots[cause], "cycles": run.slots[cause] / lanes}
+                {
+                    "layer": run.layer.name,
+                    "cause": cause,
+                    "lane_slots": run.slots[cause],
+                    "cycles": run.slots[cause] / lanes,
+                }
                 for run in self.runs
                 for cause in CAUSES
             ]
@@ -147,7 +207,7 @@ class Result:
 
     @property
     def synthetic(self) -> bool:
-        return any(run.operands.synthetic for run in self.runs)
+        return any(run.synthetic for run in self.runs)
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _json(path: Path, value: Any) -> None:
 def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
     """What determined the run: versions, hashes, seed, and where its data came from."""
     network = result.network
-    sources = sorted({run.operands.weight_source for run in result.runs} | {r.operands.input_source for r in result.runs})
+    sources = sorted({run.weight_source for run in result.runs} | {run.input_source for run in result.runs})
     return {
         "schema_version": SCHEMA_VERSION,
         "package_version": accel_sim.__version__,

@@ -1,18 +1,20 @@
 """The page that is the simulator: a network's layers, one after another, through a machine.
 
-    Layer --dataflow.tiles--> Tile --timing.time--> Timed --engine.run--> Schedule --Result--> rows
+Layer --dataflow.tiles--> Tile --timing.time--> Timed --engine.run--> Schedule --Result--> rows
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 
-from accel_sim import check, engine, timing
+from accel_sim import engine, timing
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
-from accel_sim.dataflows.common import Placement, TiledLayer
+from accel_sim.address_map import AddressMap
+from accel_sim.check import Sums
+from accel_sim.dataflows.common import TiledLayer
 from accel_sim.post import TiledPost
 from accel_sim.result import LayerRun, Result
 from accel_sim.tile import PostWork, Tile
@@ -27,17 +29,18 @@ MAX_TILES = 2000
 
 
 @dataclass
-class _Clock:
-    """Where the machine stands between two layers: time, the outer memory's state, and where tensors lie in it."""
+class Session:
+    """What lives on from layer to layer: the time, the outer memory's state, and where tensors lie in it."""
 
-    now: int
+    machine: Accelerator
+    addresses: AddressMap
     memory_state: np.ndarray
-    addresses: dict[str, int]
-    top: int = 0
+    now: int = 0
 
-    def allocate(self, size: int) -> int:
-        address, self.top = self.top, self.top + -(-size // 64) * 64
-        return address
+    @staticmethod
+    def start(network: Network, machine: Accelerator) -> "Session":
+        addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
+        return Session(machine, addresses, machine.dram.new_state())
 
 
 def simulate(
@@ -57,25 +60,22 @@ def simulate(
     """
     if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
         raise InputError(f"network '{network.name}': no layer matches '{layers}'")
-    clock = _Clock(0, machine.dram.new_state(), {})
-    clock.addresses["input"] = clock.allocate(network.batch * int(np.prod(network.input_shape)) * 4)
+    session, runs = Session.start(network, machine), []
     data = walk(network, seed)
-    runs = []
     for layer, operands in data:
         if fnmatchcase(layer.name, layers):
             if progress is not None:
                 progress(layer.name)
-            runs.append(run_layer(layer, operands, machine, clock, check))
-        else:
-            clock.addresses[layer.name] = clock.allocate(layer.output_elements * 4)
+            runs.append(run_layer(layer, operands, session, check=check))
     return Result.of(network, machine, runs, seed=seed, check=check, scores=data.scores)
 
 
-def run_layer(layer: Layer, operands: Operands, machine: Accelerator, clock: _Clock, checked: bool) -> LayerRun:
+def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> LayerRun:
     """One layer's way: tiles, their time, the schedule of their transfers, and the actions all of it took."""
-    tiled = tile_layer(layer, operands, machine, clock)
+    machine = session.machine
+    tiled = tile_layer(layer, operands, session)
     actions, slots, jobs = Actions(), dict.fromkeys(timing.CAUSES, 0), []
-    sums = check.Sums(layer, machine.mac) if checked and layer.has_macs else None
+    sums = Sums(layer, machine.mac) if check and layer.has_macs else None
     for tile in tiled:
         timed = timing.time(tile, machine.array.lanes)
         for cause, count in timed.slots.items():
@@ -86,51 +86,35 @@ def run_layer(layer: Layer, operands: Operands, machine: Accelerator, clock: _Cl
         jobs.append(_job(tile, timed.cycles, machine.post.cycles(layer, tile.outputs)))
         if sums is not None:
             sums.issue(tiled, tile)
-    merged = _coarsen(jobs)
+    swaps = _coarsen(jobs)
     buffers = {operand: buffer.slots for operand, buffer in machine.buffers.items()}
-    schedule = engine.run(merged, machine.dram, clock.memory_state, buffers, clock.now)
+    schedule = engine.run(swaps, machine.dram, session.memory_state, buffers, session.now)
     for cause, cycles in schedule.idle.items():
         slots[cause] += cycles * machine.array.lanes
     for component, action in machine.static_pj:
         actions[component, action, 0] += schedule.end - schedule.start
-    clock.now = schedule.end
-    return LayerRun(
-        layer=layer,
-        operands=replace(operands, weights=None, second=None),
-        cycles=schedule.end - schedule.start,
-        array_cycles=sum(job.array for job in jobs),
-        slots=slots,
-        actions=actions,
-        facts=tiled.facts,
-        bytes_read=sum(stream.bytes for job in jobs for read in job.reads.values() for stream in read),
-        bytes_written=sum(stream.bytes for job in jobs for stream in job.writes),
-        tiles=len(merged),
-        overlapped=schedule.overlapped,
-        weight_density=check.density(operands.weights),
-        output=None if sums is None else sums.output(operands),
-        overflows=None if sums is None else sums.overflows,
-    )
+    session.now = schedule.end
+    return LayerRun.of(layer, operands, tiled.facts, schedule, swaps, slots, actions, sums)
 
 
-def tile_layer(layer: Layer, operands: Operands, machine: Accelerator, clock: _Clock) -> TiledLayer:
+def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer:
     """The layer cut into tiles by the machine's dataflow, or by its post-processing unit if it has no MACs."""
-    bits = operands.inputs.format.bits
-    placement = Placement(
-        machine.dram.level,
-        clock.addresses[layer.inputs[0]],
-        clock.allocate(layer.weights * 4),
-        clock.allocate(layer.output_elements * 4),
-        clock.allocate(layer.output_elements * 8),
-    )
-    clock.addresses[layer.name] = placement.outputs
+    machine, placement = session.machine, session.addresses.place(layer)
     if not layer.has_macs:
-        return TiledPost(layer, machine.buffers, placement, bits)
+        return TiledPost(layer, machine.buffers, placement, operands.inputs.format.bits)
     try:
         machine.mac.check_mode(*machine.dataflow.multiplier_bits(operands))
     except ValueError as error:
         raise InputError(f"layer '{layer.name}': {error}") from None
     return machine.dataflow.tiles(
-        layer, operands, machine.array.rows, machine.array.cols, machine.mac, machine.buffers, machine.encodings, placement
+        layer,
+        operands,
+        machine.array.rows,
+        machine.array.cols,
+        machine.mac,
+        machine.buffers,
+        machine.encodings,
+        placement,
     )
 
 

@@ -14,6 +14,26 @@ from workloads.registry import InputError, Registry
 networks = Registry("network", "workloads.networks")
 
 
+@dataclass(frozen=True)
+class Density:
+    """How synthetic codes of a layer look. weights, inputs: share of non-zero codes; code_bits: width of a weight code;
+    codebook: weights are shared, a code names an entry of a table; *_source: where the figures come from."""
+
+    weights: float
+    code_bits: int
+    codebook: bool
+    inputs: float
+    weight_source: str
+    input_source: str
+
+    def __post_init__(self):
+        for name in ("weights", "inputs"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"density of {name}: {getattr(self, name)} is outside 0..1")
+        if not 2 <= self.code_bits <= 8:
+            raise InputError(f"density: code_bits={self.code_bits} is outside 2..8")
+
+
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
     """Real weights of one layer.
@@ -45,6 +65,7 @@ class Network:
     image_names: one per image. mean: per-channel mean to subtract from the pixels. bgr: wants blue first (Caffe).
     profile: name of the published densities to use when there is no data (see workloads.profiles).
     files: what the data was read from, name -> sha256 (for provenance).
+    densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output in the integer model int8-pow2 (see workloads.int8_pow2).
     """
 
@@ -59,6 +80,7 @@ class Network:
     profile: str | None = None
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     calibration: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self):
         known = {"input"}
@@ -67,7 +89,9 @@ class Network:
                 raise InputError(f"network '{self.name}': layer name '{layer.name}' is used twice")
             missing = [name for name in layer.inputs if name not in known]
             if missing:
-                raise InputError(f"network '{self.name}': layer '{layer.name}' reads '{missing[0]}', which is not before it")
+                raise InputError(
+                    f"network '{self.name}': layer '{layer.name}' reads '{missing[0]}', which is not before it"
+                )
             known.add(layer.name)
 
     def __getitem__(self, name: str) -> Layer:
@@ -101,4 +125,3 @@ class Network:
             images, names = images[pick], tuple(names[i] for i in pick)
         layers = tuple(replace(layer, N=n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names)
-

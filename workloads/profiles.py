@@ -1,29 +1,15 @@
 """Densities for a network that ships no data: per layer, as published or measured elsewhere, each with its source."""
 
 import csv
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 from workloads.layer import Layer
-from workloads.network import Network
+from workloads.network import Density, Network
 
 TABLES = "workloads.tables"
 #: kinds whose outputs are zero where their inputs are
 TRANSPARENT = ("pool", "concat", "shuffle")
-
-
-@dataclass(frozen=True)
-class Density:
-    """weights, inputs: share of non-zero codes; code_bits: width of a weight code; codebook: weights are shared, a code
-    names an entry of a table; *_source: where the figures come from."""
-
-    weights: float
-    code_bits: int
-    codebook: bool
-    inputs: float
-    weight_source: str
-    input_source: str
 
 
 def read_table(name: str) -> list[dict[str, str]]:
@@ -54,13 +40,15 @@ def densities(network: Network) -> dict[str, Density]:
     found = {}
     for layer in network.layers:
         published = _published().get((network.profile or "", places.get(layer.name, -1)))
-        found[layer.name] = published or _default(layer, layers)
+        found[layer.name] = network.densities.get(layer.name) or published or _default(layer, layers)
     return found
 
 
 def _default(layer: Layer, layers: dict[str, Layer]) -> Density:
     sources = [rectified(name, layers) for name in layer.inputs]
-    inputs, source = (0.5, "guess: half of a ReLU's outputs are zero") if all(sources) else (1.0, "dense: not after a ReLU")
+    inputs, source = (
+        (0.5, "guess: half of a ReLU's outputs are zero") if all(sources) else (1.0, "dense: not after a ReLU")
+    )
     return Density(1.0, 4, True, inputs, "dense: no published pruning of this network", source)
 
 

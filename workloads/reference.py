@@ -26,7 +26,9 @@ def taps(x: np.ndarray, layer: Layer, fill: float = 0) -> np.ndarray:
         x = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=fill)
     c, h, w = x.strides
     strides = (c, h * dh, w * dw, h * layer.stride[0], w * layer.stride[1])
-    return np.lib.stride_tricks.as_strided(x, (x.shape[0], layer.R, layer.S, layer.E, layer.F), strides, writeable=False)
+    return np.lib.stride_tricks.as_strided(
+        x, (x.shape[0], layer.R, layer.S, layer.E, layer.F), strides, writeable=False
+    )
 
 
 def convolve(x: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.profiles import Density
+from workloads.network import Density
 
 #: largest weight in standard deviations; it takes the largest integer
 WEIGHT_RANGE = 4.0
@@ -33,9 +33,9 @@ def synthetic_weights(layer: Layer, density: Density, seed: int) -> Codes:
     shares = [1.0 - density.weights] + [density.weights / 2 * share for _, lobe in lobes for share in lobe]
     key = f"weights of {layer.name}"
     if density.codebook:
-        codes = _draw(np.arange(len(values), dtype=np.uint8 if bits <= 8 else np.uint16), shares, layer.weight_shape, key, seed)
+        codes = _draw(np.arange(len(values), dtype=np.uint8), shares, layer.weight_shape, key, seed)
         return Codes(codes, NumberFormat(bits, False, codebook=tuple(values)))
-    codes = _draw(np.asarray(values, dtype=np.int8 if bits <= 8 else np.int16), shares, layer.weight_shape, key, seed)
+    codes = _draw(np.asarray(values, dtype=np.int8), shares, layer.weight_shape, key, seed)
     return Codes(codes, NumberFormat(bits, True))
 
 

@@ -42,7 +42,9 @@ class SyntheticWalk:
         if not layer.has_macs:
             return Operands(inputs, input_source=density.input_source, synthetic=("inputs",))
         if layer.dynamic:
-            other = synthetic_activations(layer.inputs[-1], layer.weight_shape, density.inputs, self.seed, signed=signed)
+            other = synthetic_activations(
+                layer.inputs[-1], layer.weight_shape, density.inputs, self.seed, signed=signed
+            )
             return Operands(
                 inputs, other, weight_source=density.input_source, input_source=density.input_source,
                 synthetic=("weights", "inputs"),
@@ -73,7 +75,9 @@ class RealWalk:
         last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
         for layer in self.network.layers:
             maps = [tensors[name] for name in layer.inputs]
-            inputs = maps[0] if len(maps) == 1 else Codes(np.concatenate([m.values for m in maps], axis=1), maps[0].format)
+            inputs = (
+                maps[0] if len(maps) == 1 else Codes(np.concatenate([m.values for m in maps], axis=1), maps[0].format)
+            )
             inputs = Codes(inputs.values.reshape(layer.N, -1, layer.H, layer.W), inputs.format)
             if layer.has_macs:
                 weights, bias, requant = self.model.prepare(layer)

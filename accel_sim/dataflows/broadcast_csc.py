@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.address_map import Placement
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import (
     Buffer,
     Facts,
-    Placement,
     cannot_fit,
     geometry,
     input_bytes_bound,
@@ -163,7 +163,9 @@ class TiledBroadcast:
         streams = list(self._weight_streams(block)) if loads_weights else []
         streams += self._map_streams(pixels, block, complete)
         outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
-        return Tile(work, tuple(streams), self._actions(broadcasts, mapped), outputs, broadcasts)
+        actions = self._actions(broadcasts, mapped)
+        actions[self.buffers["outputs"].level, "write", self.machine.output_bits] += outputs
+        return Tile(work, tuple(streams), actions, outputs, broadcasts)
 
     @cached_property
     def _table(self) -> np.ndarray:
@@ -232,7 +234,7 @@ class TiledBroadcast:
         else:
             taps = layer.R * layer.S
             channels = (block[0] // taps, -(-block[1] // taps))
-        extents = input_extents(layer, self.placement.inputs, bits, pixels, channels)
+        extents = input_extents(layer, self.placement.inputs[0], bits, pixels, channels)
         if extents:
             yield read("inputs", "inputs", extents, self.placement, self.buffers["inputs"])
         if complete:
@@ -308,6 +310,4 @@ class BroadcastCsc:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement,
     ) -> TiledBroadcast:  # fmt: skip
-        return TiledBroadcast(
-            layer, operands, rows * cols, mac, buffers, encodings["weights"], placement, self
-        )
+        return TiledBroadcast(layer, operands, rows * cols, mac, buffers, encodings["weights"], placement, self)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from accel_sim.address_map import Placement
 from accel_sim.tile import Extent, Stream, Tile
 from workloads.layer import Layer
 from workloads.registry import InputError
@@ -23,17 +24,6 @@ class Buffer:
     @property
     def slot_bytes(self) -> int:
         return self.bytes // self.slots
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Byte address of each tensor of one layer in the outermost level, and that level's name."""
-
-    level: str
-    inputs: int
-    weights: int
-    outputs: int
-    partial_sums: int
 
 
 @dataclass(frozen=True)

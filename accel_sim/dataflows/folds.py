@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import (
     Buffer,
-    Placement,
     cannot_fit,
     input_bytes_bound,
     input_extents,
@@ -258,7 +258,7 @@ class FoldPlan:
             spans = [(r.groups[0] * per_group, r.groups[1] * per_group)]
         else:
             spans = [(g * per_group + first, g * per_group + last) for g in range(*r.groups)]
-        base = self.placement.inputs
+        base = self.placement.inputs[0]
         return tuple(e for span in spans for e in input_extents(self.layer, base, self.input_bits, r.pixels, span))
 
     def _weight_extents(self, box: Box) -> tuple[Extent, ...]:

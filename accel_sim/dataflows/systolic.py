@@ -7,14 +7,15 @@ Folds never overlap; column folds are the outer loop, row folds the inner one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.dataflows.common import Buffer, Facts, Placement
+from accel_sim.address_map import Placement
+from accel_sim.dataflows.common import Buffer, Facts
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.parts import dataflows, require
@@ -115,6 +116,9 @@ class TiledSystolic:
             add[output, "write", sums] += edge_cols * work.stream
             begins = edge_cols // (box.rows[1] - box.rows[0]) if box.rows[0] == 0 else 0
             add[output, "read", sums] += (edge_cols - begins) * work.stream
+        outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
+        add[output, "read", sums] += outputs
+        add[output, "write", self.machine.output_bits] += outputs
         actions.update(add)
         return actions
 
@@ -149,4 +153,5 @@ class Systolic:
     ) -> TiledSystolic:  # fmt: skip
         if encodings["weights"] != Dense():
             raise InputError("dataflow 'systolic' reads plain weights: set encodings.weights.name to dense")
-        return TiledSystolic(layer, operands, rows, cols, mac, buffers, encodings, placement, self)
+        plain = replace(operands, weights=operands.weights.plain())  # its PEs have no codebook to look codes up in
+        return TiledSystolic(layer, plain, rows, cols, mac, buffers, encodings, placement, self)

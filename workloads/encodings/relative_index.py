@@ -49,9 +49,7 @@ class RelativeIndex:
     def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
         code, run = self.stored(symbols, kept)
         field = code | run << np.uint32(symbol_bits)
-        return Encoded(
-            pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits
-        )
+        return Encoded(pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits)
 
     def decode(self, encoded: Encoded) -> Decoded:
         total = int(encoded.entries.sum())

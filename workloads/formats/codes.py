@@ -1,6 +1,7 @@
 """Codes = integer array + number format: the one form in which operands exist anywhere in the simulator."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,7 +29,9 @@ class NumberFormat:
             raise ValueError(f"NumberFormat: bits={self.bits} is outside 1..32")
         if self.codebook is not None:
             if len(self.codebook) > 1 << self.bits:
-                raise ValueError(f"NumberFormat: {len(self.codebook)} codebook entries do not fit {self.bits}-bit codes")
+                raise ValueError(
+                    f"NumberFormat: {len(self.codebook)} codebook entries do not fit {self.bits}-bit codes"
+                )
             if self.codebook[0] != 0 or self.signed or self.zero_point != 0:
                 raise ValueError("NumberFormat: a codebook needs entry 0 = 0, unsigned codes and zero point 0")
         elif isinstance(self.zero_point, int) and not self.low <= self.zero_point <= self.high:
@@ -70,13 +73,25 @@ class Codes:
             if low < self.format.low or high > top:
                 raise ValueError(f"Codes: values {low}..{high} do not fit {self.format.low}..{top}")
 
-    def integers(self) -> np.ndarray:
-        """q - zero_point (or the codebook's integer), shape of ``values``, int32: what the multiplier sees."""
+    @cached_property
+    def _integers(self) -> np.ndarray:
         if self.format.codebook is not None:
             return np.asarray(self.format.codebook, dtype=np.int32)[self.values]
         zero = self.zero_points()
         values = self.values.astype(np.int32)
         return values if isinstance(zero, int) and zero == 0 else values - zero
+
+    def integers(self) -> np.ndarray:
+        """q - zero_point (or the codebook's integer), shape of ``values``, int32: what the multiplier sees."""
+        return self._integers
+
+    def plain(self) -> "Codes":
+        """The same integers without a codebook, as signed codes of the codebook's value width."""
+        if self.format.codebook is None:
+            return self
+        bits = self.format.value_bits
+        values = self.integers().astype(np.int8 if bits <= 8 else np.int32)
+        return Codes(values, NumberFormat(bits, True, self.format.scale))
 
     def zero_points(self) -> int | np.ndarray:
         """The zero point, or an int32 array that broadcasts against ``values`` when it is per axis."""

@@ -66,8 +66,12 @@ def read_net(data: bytes, layers: tuple[Layer, ...], where: str) -> list[StoredL
         if layer.weights > LIMIT_WEIGHTS:
             raise InputError(f"{where}: layer '{layer.name}' has {layer.weights} weights; {LIMIT_WEIGHTS} is the limit")
         if count > layer.weights:
-            raise InputError(f"{where}: layer '{layer.name}' has {layer.weights} weights, the file stores {count} entries")
-    expected = head + sum(4 * (BOOK + layer.M) + n + (n + 1) // 2 for layer, n in zip(layers, counts.tolist(), strict=True))
+            raise InputError(
+                f"{where}: layer '{layer.name}' has {layer.weights} weights, the file stores {count} entries"
+            )
+    expected = head + sum(
+        4 * (BOOK + layer.M) + n + (n + 1) // 2 for layer, n in zip(layers, counts.tolist(), strict=True)
+    )
     if len(data) != expected:
         kind = "truncated" if len(data) < expected else "oversized"
         raise InputError(f"{where}: {kind}: {len(data)} bytes, its counts ask for {expected}")
@@ -126,7 +130,9 @@ def attach_deep_compression(network: Network, path: Path) -> Network:
     limit = sum(4 * (1 + BOOK + layer.M) + 2 * layer.weights for layer in layers)
     try:
         if path.stat().st_size > limit:
-            raise InputError(f"{path}: oversized: {path.stat().st_size} bytes; '{network.name}' can fill {limit} at most")
+            raise InputError(
+                f"{path}: oversized: {path.stat().st_size} bytes; '{network.name}' can fill {limit} at most"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read weights: {error.strerror}") from None

@@ -112,7 +112,9 @@ class _Graph:
 
     def add(self, name: str, kind: str, top: str, inputs: tuple[str, ...], M: int | None = None, **fields) -> None:
         C, H, W = self.shapes[inputs[0]]
-        layer = Layer(name=name, kind=kind, inputs=inputs, **({"C": C, "H": H, "W": W, "M": C if M is None else M} | fields))
+        layer = Layer(
+            name=name, kind=kind, inputs=inputs, **({"C": C, "H": H, "W": W, "M": C if M is None else M} | fields)
+        )
         self.layers.append(layer)
         self.makers[top] = name
         self.shapes[name] = (layer.M, layer.E, layer.F)
@@ -237,5 +239,10 @@ def read_prototxt(path: Path) -> Network:
             raise InputError(f"{fields.where}: reads '{(missing or ['nothing'])[0]}', which no layer before it makes")
         inputs = tuple(graph.makers[bottom] for bottom in bottoms)
         TYPES[fields.text("type")](graph, fields.text("name"), fields.text("top"), inputs, fields)
-    network = Network(top.text("name", path.stem), tuple(graph.layers), tuple(dims[1:]), files={path.name: hashlib.sha256(data).hexdigest()})
+    network = Network(
+        top.text("name", path.stem),
+        tuple(graph.layers),
+        tuple(dims[1:]),
+        files={path.name: hashlib.sha256(data).hexdigest()},
+    )
     return network if dims[0] == 1 else network.with_batch(dims[0])

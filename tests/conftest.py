@@ -1,0 +1,34 @@
+"""What all tests share: a guard against stale kernels, where reference data lies, a steady hypothesis profile."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import cython_core
+
+ROOT = Path(__file__).parents[1]
+
+settings.register_profile("steady", max_examples=50, derandomize=True, deadline=None)
+settings.load_profile("steady")
+
+
+def pytest_configure(config):
+    build = cython_core.build_info()
+    if build["source"] != cython_core.source_hash():
+        pytest.exit("the compiled kernels are older than their sources: run 'make install' (or 'pip install -e .')", 2)
+    if os.environ.get("ACCEL_SIM_EXPECT_DEBUG") == "1" and not build["debug"]:
+        pytest.exit("expected the debug build of the kernels (ACCEL_SIM_DEBUG=1 pip install -e .)", 2)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data; tests that need it skip without it, and fail in CI."""
+    folder = Path(os.environ.get("ACCEL_SIM_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        message = f"no reference data in {folder} (set ACCEL_SIM_SHARED)"
+        if os.environ.get("ACCEL_SIM_REQUIRE_SHARED") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder.resolve()

@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = _Parser(
         prog="accel-sim",
-        description="How many cycles and how much energy a compressed network takes on an accelerator, and where they go.",
+        description="How many cycles and how much energy a compressed network takes on an accelerator, and where.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="simulate a network on a machine")

@@ -1,6 +1,5 @@
 """Experiments: one question, one table, one figure. They live on the floor above and are found by entry point."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -61,7 +60,7 @@ def _run(experiment: Experiment, out: Path) -> dict[str, Any]:
         frame.to_csv(scratch / f"{experiment.name}.csv", index=False, lineterminator="\n", float_format="%.12g")
         experiment.figure(frame, scratch / f"{experiment.name}.png")
         for path in sorted(scratch.iterdir()):
-            os.replace(path, out / path.name)
+            path.replace(out / path.name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     gated = frame[frame["class"] != "recalled"]

@@ -11,7 +11,8 @@ from workloads.registry import InputError
 
 #: Okabe-Ito colours (safe for colour-blind readers), one per state everywhere; hatched = waiting for a neighbour unit
 CAUSE_STYLE = {
-    "effectual": ("#009E73", ""), "ineffectual": ("#E69F00", ""), "unmapped": ("#D9D9D9", ""), "decode": ("#CC79A7", ""),
+    "effectual": ("#009E73", ""), "ineffectual": ("#E69F00", ""), "unmapped": ("#D9D9D9", ""),
+    "decode": ("#CC79A7", ""),
     "sram": ("#56B4E9", ""), "noc": ("#56B4E9", "////"), "imbalance": ("#D55E00", ""), "dispatch": ("#F0E442", ""),
     "fill_drain": ("#999999", ""), "output": ("#CC79A7", "////"), "dram_read": ("#0072B2", ""),
     "dram_write": ("#0072B2", "////"), "reconfigure": ("#000000", ""), "post": ("#F0E442", "////"),
@@ -71,7 +72,7 @@ def _cycles(plt, frame: pd.DataFrame, summary: dict):
     axis[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
     share = 100 * summary["utilization"]
     axis[0].set_title(
-        f"{summary['network']} on {summary['hardware']}: {summary['cycles']:,} cycles, {share:.1f} % of lane-slots effectual"
+        f"{summary['network']} on {summary['hardware']}: {summary['cycles']:,} cycles, {share:.1f} % of slots effectual"
     )
     return figure
 

@@ -57,7 +57,7 @@ class LayerRun:
         layer: Layer, operands: Operands, facts: Facts, schedule: Schedule, swaps: list[Job], slots: dict[str, int],
         actions: Actions, sums: Sums | None,
     ) -> "LayerRun":  # fmt: skip
-        """swaps: the tiles as they were moved; sums: the accumulators of a checked run (CheckError if they are wrong)."""
+        """swaps: the tiles as they were moved; sums: accumulators of a checked run (CheckError if they are wrong)."""
         return LayerRun(
             layer, schedule.start, schedule.end, sum(job.array for job in swaps), slots, actions, facts,
             bytes_read=sum(stream.bytes for job in swaps for read in job.reads.values() for stream in read),

@@ -47,7 +47,7 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
         scratch.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
-        os.replace(scratch, out)
+        scratch.replace(out)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

@@ -82,8 +82,8 @@ class Layer:
         if room < 0:
             return 0
         out = room // stride + 1
-        if self.ceil_mode and room % stride and out * stride < size + before:
-            out += 1  # as Caffe: a last window must start inside the map or its leading padding
+        if self.ceil_mode and room % stride and (self.kind != "pool" or out * stride < size + before):
+            out += 1  # as Caffe: a last window of a pool must start inside the map or its leading padding
         return out
 
     @cached_property
@@ -140,16 +140,21 @@ class Layer:
         """Nominal MACs without those whose input lies in the padding."""
         if not self.has_macs:
             return 0
-        rows = _taps_inside(self.E, self.R, self.stride[0], self.dilation[0], self.padding[0], self.H)
-        cols = _taps_inside(self.F, self.S, self.stride[1], self.dilation[1], self.padding[2], self.W)
+        rows = sum(len(self.rows_read(r)) for r in range(self.R))
+        cols = sum(len(self.columns_read(s)) for s in range(self.S))
         return self.N * self.M * (self.C // self.G) * rows * cols
 
+    def rows_read(self, r: int) -> range:
+        """Rows of the map that filter row ``r`` reads, one per output row; padding left out."""
+        return _inside(self.E, r * self.dilation[0] - self.padding[0], self.stride[0], self.H)
 
-def _taps_inside(outputs: int, taps: int, stride: int, dilation: int, before: int, size: int) -> int:
-    """How many (output, tap) pairs read inside the map, along one axis."""
-    total = 0
-    for tap in range(taps):
-        first = max(0, -((tap * dilation - before) // stride))  # ceil((before - tap*dilation) / stride)
-        last = min(outputs - 1, (size - 1 + before - tap * dilation) // stride)
-        total += max(0, last - first + 1)
-    return total
+    def columns_read(self, s: int) -> range:
+        """Columns of the map that filter column ``s`` reads, one per output column; padding left out."""
+        return _inside(self.F, s * self.dilation[1] - self.padding[2], self.stride[1], self.W)
+
+
+def _inside(outputs: int, offset: int, stride: int, size: int) -> range:
+    """output * stride + offset for all outputs for which it lies in 0 .. size - 1."""
+    first = max(0, -(offset // stride))  # ceil(-offset / stride)
+    last = min(outputs - 1, (size - 1 - offset) // stride)
+    return range(first * stride + offset, last * stride + offset + 1, stride) if last >= first else range(0)

@@ -12,7 +12,7 @@ def load_network(
     """A built-in name, or a network file (Caffe deploy ``.prototxt``).
 
     weights: a Deep Compression ``.net`` file for the network's layers with MACs, in order. image: PNG, JPEG, .npy, .npz
-    (``file.npz:name`` for one of several) or a directory of images; the batch is their number unless ``batch`` is given.
+    (``file.npz:name`` for one of several) or a directory; the batch is their number unless ``batch`` is given.
     Raises InputError for an unknown name, an unreadable file, or data that does not fit the network.
     """
     from workloads.importers import network_files, weight_files

@@ -4,6 +4,7 @@ Both generators draw 16 random bits a code and look them up in an inverse distri
 """
 
 import math
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -73,7 +74,7 @@ def _lobe(threshold: float, count: int) -> tuple[list[int], list[float]]:
     """(magnitude, share) of ``count`` equal steps of a normal tail from ``threshold`` to WEIGHT_RANGE."""
     step = (WEIGHT_RANGE - threshold) / count
     edges = [threshold + step * i for i in range(count + 1)]
-    mass = [math.erf(b / math.sqrt(2)) - math.erf(a / math.sqrt(2)) for a, b in zip(edges, edges[1:], strict=False)]
+    mass = [math.erf(b / math.sqrt(2)) - math.erf(a / math.sqrt(2)) for a, b in pairwise(edges)]
     values = [max(1, round(127 * (a + step / 2) / WEIGHT_RANGE)) for a in edges[:-1]]
-    total = math.fsum(mass)
+    total = math.fsum(mass) or 1.0  # nothing is left above the threshold of a wholly pruned layer
     return values, [share / total for share in mass]

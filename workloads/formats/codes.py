@@ -59,7 +59,7 @@ class NumberFormat:
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """values: integer array of codes, any shape; format: what they stand for. Raises ValueError for codes out of range."""
+    """values: integer array of codes, any shape; format: what they stand for. ValueError for codes out of range."""
 
     values: np.ndarray
     format: NumberFormat

@@ -34,7 +34,7 @@ MEAN = (104.0, 117.0, 123.0)
 
 @dataclass(frozen=True, eq=False)
 class StoredLayer:
-    """One layer as the file holds it. book: [256] float32; bias: [M] float32; codes: [n] uint8; runs: [n] uint8, 0..15."""
+    """One layer as the file holds it. book: [256], bias: [M] float32; codes: [n], runs (0..15): [n] uint8."""
 
     book: np.ndarray
     bias: np.ndarray

@@ -136,7 +136,7 @@ def _convolution(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fi
     vertical, horizontal = p.pair("pad", "pad_h", "pad_w", 0)
     groups, channels = p.number("group", 1), graph.shapes[inputs[0]][0]
     graph.add(
-        name, "depthwise" if groups > 1 and groups == channels else "conv", top, inputs, p.number("num_output"), G=groups,
+        name, "depthwise" if 1 < groups == channels else "conv", top, inputs, p.number("num_output"), G=groups,
         R=R, S=S, stride=p.pair("stride", "stride_h", "stride_w", 1), dilation=p.pair("dilation", "", "", 1),
         padding=(vertical, vertical, horizontal, horizontal), bias=p.text("bias_term", "true") == "true",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from workloads.network import Network
 def _console() -> Console:
     console = Console(highlight=False)
     # a pipe or file has no width of its own: let a row keep to its line
-    return console if console.is_terminal else Console(highlight=False, width=140)
+    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 @contextmanager

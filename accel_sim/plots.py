@@ -1,6 +1,7 @@
 """Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer."""
 
 import json
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
@@ -65,15 +66,19 @@ def write(folder: Path) -> list[Path]:
 
 def _cycles(plt, frame: pd.DataFrame, summary: dict):
     table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
-    table = table[[cause for cause in CAUSES if table[cause].sum() > 0]]
-    figure, axis = _canvas(plt, len(table), 1)
+    table = _used(table, CAUSES)
+    figure, axes = _canvas(plt, len(table), 2)
     scale, unit = _scale(table.sum(axis=1).max(), (("", 1), ("thousand", 1e3), ("million", 1e6)))
-    _stack(axis[0], table / scale, CAUSE_STYLE, table.sum())
-    axis[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
+    _stack(axes[0], table / scale, CAUSE_STYLE, table.sum())
+    axes[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
     share = 100 * summary["utilization"]
-    axis[0].set_title(
+    axes[0].set_title(
         f"{summary['network']} on {summary['hardware']}: {summary['cycles']:,} cycles, {share:.1f} % of slots effectual"
     )
+    _stack(axes[1], table.div(table.sum(axis=1) / 100, axis=0), CAUSE_STYLE, table.sum())
+    axes[1].set(ylabel="share of the layer (%)", ylim=(0, 100))
+    axes[0].tick_params(labelbottom=False)
+    axes[1].get_legend().remove()
     return figure
 
 
@@ -84,7 +89,7 @@ def _energy(plt, frame: pd.DataFrame, summary: dict):
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
     )
     order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
-    table = table[[part for part in order if table[part].sum() > 0]]
+    table = _used(table, order)
     spare = iter(SPARE * 3)
     styles = {part: COMPONENT_STYLE.get(part) or next(spare) for part in table}
     figure, axes = _canvas(plt, len(table), 2)
@@ -103,10 +108,13 @@ def _energy(plt, frame: pd.DataFrame, summary: dict):
     return figure
 
 
+def _used(table: pd.DataFrame, order: Iterable[str]) -> pd.DataFrame:
+    """The parts and layers that are not zero, parts in ``order``."""
+    return table.loc[table.sum(axis=1) > 0, [part for part in order if table[part].sum() > 0]]
+
+
 def _canvas(plt, bars: int, rows: int):
-    figure, axes = plt.subplots(
-        rows, 1, figsize=(max(10.0, 0.24 * bars + 4.5), 5.2 if rows == 1 else 7.6), squeeze=False, sharex=True
-    )
+    figure, axes = plt.subplots(rows, 1, figsize=(max(10.0, 0.24 * bars + 4.5), 3.8 * rows), squeeze=False, sharex=True)
     return figure, axes[:, 0]
 
 

@@ -1,8 +1,9 @@
 """Photographs as a network wants them: [N, C, H, W] uint8, from PNG, JPEG, .npy, .npz or a directory of these."""
 
+import hashlib
 import warnings
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,38 +17,57 @@ ARRAYS = (".npy", ".npz")
 LIMIT_BYTES = 64 << 20
 
 
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """pixels: [H, W, 3] or [H, W] uint8 of a file, or of one array in it."""
+
+    path: Path
+    key: str | None
+    pixels: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return self.key or self.path.stem
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}:{self.key}" if self.key else str(self.path)
+
+
 def attach_images(network: Network, spec: str) -> Network:
     """The network on the images that ``spec`` names; its batch is their number.
 
     spec: a file, a directory, or ``FILE.npz:NAME`` for one array of several. Images are RGB [H, W, 3] or grey [H, W];
     one of another size is scaled (shorter side) and centre-cropped. Raises InputError for what cannot be read.
     """
-    found = _read(spec)
-    if not found:
+    photos = _read(spec)
+    if not photos:
         raise InputError(f"--image {spec}: holds no image ({', '.join(PICTURES + ARRAYS)})")
-    channels, height, width = network.input_shape
-    pixels = np.stack([_fit(array, where, channels, height, width) for where, array in found])
+    pixels = np.stack([_fit(photo, *network.input_shape) for photo in photos])
     if network.bgr:
         pixels = pixels[:, ::-1]
-    network = network.with_batch(len(pixels))
-    names = tuple(Path(where).stem if ":" not in where else where.rsplit(":", 1)[1] for where, _ in found)
-    return replace(network, images=np.ascontiguousarray(pixels), image_names=names)
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in {photo.path for photo in photos}}
+    return replace(
+        network.with_batch(len(photos)), images=np.ascontiguousarray(pixels),
+        image_names=tuple(photo.name for photo in photos), files={**network.files, **dict(sorted(files.items()))},
+    )  # fmt: skip
 
 
-def _read(spec: str) -> list[tuple[str, np.ndarray]]:
-    """(where, [H, W, 3] or [H, W] uint8) of every image, in the order of their names."""
+def _read(spec: str) -> list[Photo]:
+    """Every image that ``spec`` names, in the order of their names."""
     path, key = Path(spec), None
     if not path.exists() and ":" in spec:
-        path, _, key = Path(spec.rpartition(":")[0]), ":", spec.rpartition(":")[2]
+        stem, _, key = spec.rpartition(":")
+        path = Path(stem)
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES + ARRAYS)
-        return [image for file in files for image in _read(str(file))]
+        return [photo for file in files for photo in _read(str(file))]
     if not path.is_file():
         raise InputError(f"--image {spec}: no such file or directory")
     if path.stat().st_size > LIMIT_BYTES:
         raise InputError(f"--image {path}: {path.stat().st_size} bytes; an image file may have {LIMIT_BYTES}")
     if path.suffix.lower() in PICTURES:
-        return [(str(path), _picture(path))]
+        return [Photo(path, None, _picture(path))]
     if path.suffix.lower() in ARRAYS:
         return _arrays(path, key)
     raise InputError(f"--image {path}: unknown kind '{path.suffix}' (known: {', '.join(PICTURES + ARRAYS)})")
@@ -69,10 +89,10 @@ def _picture(path: Path) -> np.ndarray:
         raise InputError(f"--image {path}: cannot read it as PNG or JPEG: {_first_line(error)}") from None
 
 
-def _arrays(path: Path, key: str | None) -> list[tuple[str, np.ndarray]]:
+def _arrays(path: Path, key: str | None) -> list[Photo]:
     try:
         if path.suffix.lower() == ".npy":
-            return [(str(path), np.array(np.load(path, mmap_mode="r", allow_pickle=False)))]
+            return [Photo(path, None, np.array(np.load(path, mmap_mode="r", allow_pickle=False)))]
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
             if sum(entry.file_size for entry in entries) > LIMIT_BYTES:
@@ -80,7 +100,7 @@ def _arrays(path: Path, key: str | None) -> list[tuple[str, np.ndarray]]:
         with np.load(path, allow_pickle=False) as arrays:
             if key is not None and key not in arrays:
                 raise InputError(f"--image {path}: has no array '{key}' (it has: {', '.join(arrays)})")
-            return [(f"{path}:{name}", arrays[name]) for name in ([key] if key is not None else arrays)]
+            return [Photo(path, name, arrays[name]) for name in ([key] if key is not None else arrays)]
     except InputError:
         raise
     except Exception as error:  # a broken archive raises many kinds
@@ -91,10 +111,11 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _fit(array: np.ndarray, where: str, channels: int, height: int, width: int) -> np.ndarray:
+def _fit(photo: Photo, channels: int, height: int, width: int) -> np.ndarray:
     """[channels, height, width] uint8 of one image."""
     from PIL import Image
 
+    array, where = photo.pixels, photo.where
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)):
         raise InputError(
             f"--image {where}: expected [H, W, 3] or [H, W] uint8 pixels, not {list(array.shape)} {array.dtype}"

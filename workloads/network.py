@@ -65,8 +65,9 @@ class Network:
     image_names: one per image. mean: per-channel mean to subtract from the pixels. bgr: wants blue first (Caffe).
     profile: name of the published densities to use when there is no data (see workloads.profiles).
     files: what the data was read from, name -> sha256 (for provenance).
+    model: the integer model that turns weights and images into codes (see workloads.models).
     densities: layer name -> Density to use instead of the profile's.
-    calibration: layer name -> fractional bits of its output in the integer model int8-pow2 (see workloads.int8_pow2).
+    calibration: layer name -> fractional bits of its output (integer model int8-pow2).
     """
 
     name: str
@@ -80,6 +81,7 @@ class Network:
     profile: str | None = None
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     calibration: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    model: str = "int8-pow2"
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self):

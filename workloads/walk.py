@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from workloads.formats.codes import Codes, NumberFormat
-from workloads.int8_pow2 import Int8Pow2, quantise_weights
 from workloads.layer import Layer
+from workloads.models import IntegerModel, integer_models
 from workloads.network import Network
 from workloads.operands import Operands
 from workloads.profiles import densities, rectified
-from workloads.reference import conv_integer, post_layer
+from workloads.reference import conv_integer
 from workloads.registry import InputError
 from workloads.synthetic import synthetic_activations, synthetic_weights
 
@@ -28,6 +28,7 @@ class SyntheticWalk:
     def __init__(self, network: Network, seed: int):
         self.network, self.seed = network, seed
         self.densities = densities(network)
+        self.model: IntegerModel = integer_models.get(network.model)(network)
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
         for layer in self.network.layers:
@@ -50,7 +51,7 @@ class SyntheticWalk:
                 synthetic=("weights", "inputs"),
             )  # fmt: skip
         real = self.network.weights.get(layer.name)
-        weights = synthetic_weights(layer, density, self.seed) if real is None else quantise_weights(real)[0]
+        weights = synthetic_weights(layer, density, self.seed) if real is None else self.model.weight_codes(layer)
         return Operands(
             inputs, weights, input_source=density.input_source,
             weight_source=density.weight_source if real is None else "real weights",
@@ -65,36 +66,39 @@ class RealWalk:
         if not network.weights:
             raise InputError(f"network '{network.name}': images need real weights")
         self.network = network
-        self.model = Int8Pow2(network)
+        self.model: IntegerModel = integer_models.get(network.model)(network)
         #: [images, classes] integer scores of the last layer that is no softmax
         self.scores: np.ndarray | None = None
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
         source = ", ".join(self.network.image_names) or "images"
-        tensors = {"input": Codes(self.network.images, self.model.input_format)}
+        tensors = {"input": self.model.input_codes()}
         last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
         for layer in self.network.layers:
             maps = [tensors[name] for name in layer.inputs]
-            inputs = (
-                maps[0] if len(maps) == 1 else Codes(np.concatenate([m.values for m in maps], axis=1), maps[0].format)
-            )
-            inputs = Codes(inputs.values.reshape(layer.N, -1, layer.H, layer.W), inputs.format)
+            inputs = _joined(layer, maps)
             if layer.has_macs:
-                weights, bias, requant = self.model.prepare(layer)
+                bias, requant = self.model.finishing(layer)
                 operands = Operands(
-                    inputs, weights, bias=bias, requant=requant, weight_source="real weights",
-                    input_source=f"integer forward (int8-pow2) of {source}",
+                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant, weight_source="real weights",
+                    input_source=f"integer forward ({self.network.model}) of {source}",
                 )  # fmt: skip
                 tensors[layer.name] = reference_output(layer, operands)
             else:
-                operands = Operands(inputs, input_source=f"integer forward (int8-pow2) of {source}")
-                tensors[layer.name] = Codes(post_layer(layer, [m.values for m in maps]), maps[0].format)
+                operands = Operands(inputs, input_source=f"integer forward ({self.network.model}) of {source}")
+                tensors[layer.name] = self.model.post(layer, maps)
             if layer.kind != "softmax":
                 self.scores = _scores(layer, inputs, tensors[layer.name])
             for name in layer.inputs:
                 if last_use[name] == layer.name:
                     tensors.pop(name, None)
             yield layer, operands
+
+
+def _joined(layer: Layer, maps: list[Codes]) -> Codes:
+    """[N, C, H, W] codes a layer reads: the maps of a concat side by side, of other layers the first one."""
+    values = np.concatenate([m.values for m in maps], axis=1) if layer.kind == "concat" else maps[0].values
+    return Codes(values.reshape(layer.input_shape), maps[0].format)
 
 
 def reference_output(layer: Layer, operands: Operands) -> Codes:

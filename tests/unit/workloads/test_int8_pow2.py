@@ -9,8 +9,8 @@ import pytest
 
 from workloads import load_network
 from workloads.formats.codes import Codes, NumberFormat
-from workloads.int8_pow2 import Int8Pow2, calibrate, quantise_weights
 from workloads.layer import Layer
+from workloads.models.int8_pow2 import Int8Pow2, calibrate, quantise_weights
 from workloads.network import LayerWeights, Network
 from workloads.reference import forward_float
 from workloads.walk import reference_output, top_classes, walk

@@ -13,9 +13,10 @@ import numpy as np
 
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
+from workloads.models import integer_models
 from workloads.network import LayerWeights, Network
 from workloads.operands import Requant
-from workloads.reference import forward_float
+from workloads.reference import forward_float, post_layer
 from workloads.registry import InputError
 
 
@@ -45,9 +46,10 @@ def calibrate(network: Network) -> dict[str, int]:
     return bits
 
 
+@integer_models.add("int8-pow2")
 @dataclass(frozen=True, eq=False)
 class Int8Pow2:
-    """The integers of a network with real weights and images; InputError if it is outside the model."""
+    """The integers of a network with real weights; InputError if it is outside the model."""
 
     network: Network
 
@@ -66,20 +68,25 @@ class Int8Pow2:
             (found[layer.name],) = sources
         return found
 
-    @cached_property
-    def input_format(self) -> NumberFormat:
+    def input_codes(self) -> Codes:
         """Raw pixels; where the first layer pads, the mean is the zero point instead of part of the bias."""
         if self._folds_mean:
-            return NumberFormat(8, False, 1.0)
-        return NumberFormat(8, False, 1.0, tuple(round(value) for value in self.network.mean), axis=1)
+            return Codes(self.network.images, NumberFormat(8, False, 1.0))
+        mean = tuple(round(value) for value in self.network.mean)
+        return Codes(self.network.images, NumberFormat(8, False, 1.0, mean, axis=1))
+
+    def weight_codes(self, layer: Layer) -> Codes:
+        return quantise_weights(self.network.weights[layer.name])[0]
 
     @property
     def _folds_mean(self) -> bool:
         readers = [layer for layer in self.network.layers if "input" in layer.inputs]
         return not any(self.network.mean) or not any(sum(layer.padding) for layer in readers)
 
-    def prepare(self, layer: Layer) -> tuple[Codes, np.ndarray, Requant]:
-        """(weights, bias [M] int64 at accumulator scale, requantisation) of a layer with MACs."""
+    def finishing(self, layer: Layer) -> tuple[np.ndarray, Requant]:
+        """(bias [M] int64 at accumulator scale, requantisation) of a layer with MACs."""
+        if layer.activation == "relu6":
+            raise InputError(f"layer '{layer.name}': int8-pow2 has no relu6")
         weights = self.network.weights[layer.name]
         codes, fraction = quantise_weights(weights)
         point = fraction + self.fractions[layer.inputs[0]]
@@ -90,7 +97,8 @@ class Int8Pow2:
             bias -= np.einsum("mcrs,c->m", codes.integers().astype(np.int64), mean)
         own = self.fractions[layer.name]
         rectified = layer.activation is not None
-        shift = point - own
-        if layer.activation == "relu6":
-            raise InputError(f"layer '{layer.name}': int8-pow2 has no relu6")
-        return codes, bias, Requant(shift, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified)
+        return bias, Requant(point - own, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified)
+
+    def post(self, layer: Layer, maps: list[Codes]) -> Codes:
+        """Codes keep their scale through pooling and joining."""
+        return Codes(post_layer(layer, [codes.values for codes in maps]), maps[0].format)

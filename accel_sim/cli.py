@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
     run.add_argument("--weights", metavar="FILE", help="real weights: a Deep Compression .net file")
     run.add_argument("--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory")
+    run.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), instead of synthetic ones")
     run.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
     run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
     run.add_argument(

@@ -14,7 +14,8 @@ from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
 RUN_KEYS = {
-    "network": None, "weights": None, "image": None, "batch": None, "layers": "*", "seed": 0, "check": False,
+    "network": None, "weights": None, "image": None, "activations": None, "batch": None, "layers": "*", "seed": 0,
+    "check": False,
 }  # fmt: skip
 
 
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     if settings["seed"] < 0:
         raise InputError(f"seed={settings['seed']} must not be negative")
     network = load_network(
-        settings["network"], weights=settings["weights"], image=settings["image"], batch=settings["batch"]
+        settings["network"],
+        **{key: settings[key] for key in ("weights", "image", "activations", "batch")},
     )
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:

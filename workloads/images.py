@@ -2,12 +2,12 @@
 
 import hashlib
 import warnings
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from workloads.archive import first_line, read_npz
 from workloads.network import Network
 from workloads.registry import InputError
 
@@ -86,29 +86,19 @@ def _picture(path: Path) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:  # Pillow raises many kinds for a broken file
-        raise InputError(f"--image {path}: cannot read it as PNG or JPEG: {_first_line(error)}") from None
+        raise InputError(f"--image {path}: cannot read it as PNG or JPEG: {first_line(error)}") from None
 
 
 def _arrays(path: Path, key: str | None) -> list[Photo]:
     try:
         if path.suffix.lower() == ".npy":
             return [Photo(path, None, np.array(np.load(path, mmap_mode="r", allow_pickle=False)))]
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-            if sum(entry.file_size for entry in entries) > LIMIT_BYTES:
-                raise InputError(f"--image {path}: its arrays unpack to more than {LIMIT_BYTES} bytes")
-        with np.load(path, allow_pickle=False) as arrays:
-            if key is not None and key not in arrays:
-                raise InputError(f"--image {path}: has no array '{key}' (it has: {', '.join(arrays)})")
-            return [Photo(path, name, arrays[name]) for name in ([key] if key is not None else arrays)]
-    except InputError:
-        raise
-    except Exception as error:  # a broken archive raises many kinds
-        raise InputError(f"--image {path}: cannot read it as {path.suffix}: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    except Exception as error:  # a broken file raises many kinds
+        raise InputError(f"--image {path}: cannot read it as .npy: {first_line(error)}") from None
+    arrays = read_npz(path, LIMIT_BYTES, "--image")
+    if key is not None and key not in arrays:
+        raise InputError(f"--image {path}: has no array '{key}' (it has: {', '.join(arrays)})")
+    return [Photo(path, name, arrays[name]) for name in ([key] if key is not None else arrays)]
 
 
 def _fit(photo: Photo, channels: int, height: int, width: int) -> np.ndarray:

@@ -7,12 +7,18 @@ from workloads.registry import InputError, unknown
 
 
 def load_network(
-    name: str | Path, *, weights: str | Path | None = None, image: str | Path | None = None, batch: int | None = None
+    name: str | Path,
+    *,
+    weights: str | Path | None = None,
+    image: str | Path | None = None,
+    activations: str | Path | None = None,
+    batch: int | None = None,
 ) -> Network:
     """A built-in name, or a network file (Caffe deploy ``.prototxt``).
 
     weights: a Deep Compression ``.net`` file for the network's layers with MACs, in order. image: PNG, JPEG, .npy, .npz
     (``file.npz:name`` for one of several) or a directory; the batch is their number unless ``batch`` is given.
+    activations: a .npz of recorded tensors (see workloads.activations).
     Raises InputError for an unknown name, an unreadable file, or data that does not fit the network.
     """
     from workloads.importers import network_files, weight_files
@@ -37,4 +43,10 @@ def load_network(
         if batch < 1:
             raise InputError(f"batch={batch} must be at least 1")
         network = network.with_batch(batch)
+    if activations is not None:
+        from workloads.activations import attach_activations
+
+        if image is not None:
+            raise InputError("--activations and --image both say what flows through the network: give one")
+        network = attach_activations(network, Path(activations))
     return network

@@ -66,6 +66,7 @@ class Network:
     profile: name of the published densities to use when there is no data (see workloads.profiles).
     files: what the data was read from, name -> sha256 (for provenance).
     model: the integer model that turns weights and images into codes (see workloads.models).
+    activations: tensor name ('input' or a layer's) -> recorded codes, in place of synthetic ones.
     densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output (integer model int8-pow2).
     """
@@ -82,6 +83,7 @@ class Network:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     calibration: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     model: str = "int8-pow2"
+    activations: Mapping[str, Codes] = field(default_factory=lambda: MappingProxyType({}))
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self):

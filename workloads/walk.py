@@ -36,27 +36,40 @@ class SyntheticWalk:
 
     def _operands(self, layer: Layer) -> Operands:
         density = self.densities[layer.name]
-        layers = {each.name: each for each in self.network.layers}
-        signed = not all(name == "input" or rectified(name, layers) for name in layer.inputs)
-        reads = layer.inputs[:1] if layer.kind in ("add", "matmul") else layer.inputs
-        inputs = synthetic_activations("+".join(reads), layer.input_shape, density.inputs, self.seed, signed=signed)
+        inputs, source = self._tensor(
+            layer, layer.inputs if layer.kind == "concat" else layer.inputs[:1], layer.input_shape
+        )
+        made_up = ("inputs",) if source is None else ()
+        source = source or density.input_source
         if not layer.has_macs:
-            return Operands(inputs, input_source=density.input_source, synthetic=("inputs",))
+            return Operands(inputs, input_source=source, synthetic=made_up)
         if layer.dynamic:
-            other = synthetic_activations(
-                layer.inputs[-1], layer.weight_shape, density.inputs, self.seed, signed=signed
-            )
+            other, recorded = self._tensor(layer, layer.inputs[-1:], layer.weight_shape)
+            made_up += ("weights",) if recorded is None else ()
             return Operands(
-                inputs, other, weight_source=density.input_source, input_source=density.input_source,
-                synthetic=("weights", "inputs"),
-            )  # fmt: skip
+                inputs, other, input_source=source, weight_source=recorded or density.input_source, synthetic=made_up
+            )
         real = self.network.weights.get(layer.name)
         weights = synthetic_weights(layer, density, self.seed) if real is None else self.model.weight_codes(layer)
         return Operands(
-            inputs, weights, input_source=density.input_source,
+            inputs, weights, input_source=source,
             weight_source=density.weight_source if real is None else "real weights",
-            synthetic=("weights", "inputs") if real is None else ("inputs",),
+            synthetic=made_up + (("weights",) if real is None else ()),
         )  # fmt: skip
+
+    def _tensor(self, layer: Layer, names: tuple[str, ...], shape: tuple[int, ...]) -> tuple[Codes, str | None]:
+        """(codes, where they were recorded; None if they are made up) of what a layer reads."""
+        recorded = [self.network.activations[name] for name in names if name in self.network.activations]
+        if len(recorded) == len(names):
+            maps = (
+                [codes.values.reshape(layer.N, -1, layer.H, layer.W) for codes in recorded] if len(names) > 1 else None
+            )
+            values = recorded[0].values if maps is None else np.concatenate(maps, axis=1)
+            return Codes(values.reshape(shape), recorded[0].format), "recorded activations"
+        layers = {each.name: each for each in self.network.layers}
+        signed = not all(name == "input" or rectified(name, layers) for name in names)
+        density = self.densities[layer.name].inputs
+        return synthetic_activations("+".join(names), shape, density, self.seed, signed=signed), None
 
 
 class RealWalk:

@@ -13,8 +13,8 @@ from workloads.layer import Layer
 from workloads.models.int8_pow2 import Int8Pow2, calibrate, quantise_weights
 from workloads.network import LayerWeights, Network
 from workloads.reference import forward_float
+from workloads.statistics import work_counts
 from workloads.walk import reference_output, top_classes, walk
-from workloads.work_counts import work_counts
 
 PHOTOS = ("chelsea", "coffee", "camera", "rocket", "astronaut", "grace_hopper", "china")
 

@@ -25,16 +25,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name or a .prototxt file")
     run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset or a YAML file")
     run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
-    run.add_argument("--weights", metavar="FILE", help="real weights: a Deep Compression .net file")
-    run.add_argument("--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory")
-    run.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), instead of synthetic ones")
-    run.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
+    _data(run)
     run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16"
     )
     run.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)")
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
     run.add_argument(
         "--check", action="store_true", help="also compute every output from the issued products, and compare"
     )
@@ -46,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("kind", choices=("network", "hardware"))
     show.add_argument("name", metavar="NAME")
     show.add_argument("--json", action="store_true")
+    stats = commands.add_parser("stats", help="density, bits, terms and effectual work of a network's data")
+    stats.add_argument("network", metavar="NETWORK")
+    _data(stats)
+    stats.add_argument(
+        "--forward", default="integer", metavar="KIND", help="how images flow: integer (default) or float"
+    )
+    stats.add_argument("--json", action="store_true", help="everything, with histograms and counts per image")
     plot = commands.add_parser("plot", help="draw a run's figures again")
     plot.add_argument("dir", metavar="DIR")
     experiment = commands.add_parser("experiment", help="answer a published question: one table, one figure")
@@ -53,6 +56,17 @@ def parser() -> argparse.ArgumentParser:
     experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
     _output(experiment)
     return top
+
+
+def _data(command: argparse.ArgumentParser) -> None:
+    """What flows through a network."""
+    command.add_argument("--weights", metavar="FILE", help="real weights: a Deep Compression .net file")
+    command.add_argument(
+        "--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory"
+    )
+    command.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones")
+    command.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
 
 
 def _output(command: argparse.ArgumentParser) -> None:

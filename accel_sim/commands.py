@@ -17,6 +17,8 @@ RUN_KEYS = {
     "network": None, "weights": None, "image": None, "activations": None, "batch": None, "layers": "*", "seed": 0,
     "check": False,
 }  # fmt: skip
+#: those of them that load_network takes
+DATA_KEYS = ("weights", "image", "activations", "batch")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,10 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     rundir.check_target(out)
     if settings["seed"] < 0:
         raise InputError(f"seed={settings['seed']} must not be negative")
-    network = load_network(
-        settings["network"],
-        **{key: settings[key] for key in ("weights", "image", "activations", "batch")},
-    )
+    network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
@@ -141,6 +140,19 @@ def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def stats(arguments: argparse.Namespace) -> int:
+    from workloads import load_network
+    from workloads.survey import survey
+
+    network = load_network(arguments.network, **{key: getattr(arguments, key) for key in DATA_KEYS})
+    rows = list(survey(network, arguments.seed, arguments.forward))
+    if arguments.json:
+        print(json.dumps({"network": network.name, "images": list(network.image_names), "layers": rows}))
+    else:
+        console.statistics(network, rows)
+    return 0
+
+
 def plot(arguments: argparse.Namespace) -> int:
     from accel_sim import plots
 
@@ -162,5 +174,5 @@ def experiment(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "run": run, "list": listing, "show": show, "plot": plot, "experiment": experiment,
+    "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
 }  # fmt: skip

@@ -112,6 +112,46 @@ def show_network(network: Network) -> None:
     _console().print(table)
 
 
+#: heading -> key of value_statistics, and how it is printed
+STATISTICS = {
+    "values": ("values", ","), "density %": ("density", ".1%"), "min": ("min", ","), "max": ("max", ","),
+    "set bits": ("popcount", ".2f"), "CSD": ("csd", ".2f"), "Booth": ("booth", ".2f"), "group 16": ("group16", ".2f"),
+    "group 256": ("group256", ".2f"), "entropy": ("entropy", ".2f"), "Huffman": ("huffman", ".2f"),
+}  # fmt: skip
+
+
+def statistics(network: Network, rows: list[dict[str, Any]]) -> None:
+    """Weights and inputs of every layer; terms and bits are means per value, zeros included."""
+    console = _console()
+    for tensor in ("weights", "inputs"):
+        table = Table(title=f"{network.name}: {tensor} (bits and terms per value)", title_justify="left")
+        table.add_column("layer", no_wrap=True)
+        for heading in STATISTICS:
+            table.add_column(heading, justify="right", no_wrap=True)
+        spread = tensor == "inputs" and network.batch > 1
+        if spread:
+            table.add_column("density % by image", justify="right", no_wrap=True)
+        for row in rows:
+            found = row[tensor]
+            cells = [format(found[key], shape) for key, shape in STATISTICS.values()]
+            if spread:
+                cells.append(f"{100 * found['density_min']:.1f} - {100 * found['density_max']:.1f}")
+            table.add_row(row["layer"], *(cell.removesuffix("%") for cell in cells))
+        console.print(table)
+    table = Table(title=f"{network.name}: work (products; mean over {network.batch} item(s))", title_justify="left")
+    table.add_column("layer", no_wrap=True)
+    names = [name for name in rows[0]["work"][0] if name.startswith("mac_")] if rows else []
+    for name in names:
+        table.add_column(name.removeprefix("mac_"), justify="right", no_wrap=True)
+    for row in rows:
+        means = [sum(item.get(name, 0) for item in row["work"]) / len(row["work"]) for name in names]
+        table.add_row(row["layer"], *(f"{mean:,.0f}" for mean in means))
+    console.print(table)
+    sources = sorted({row[tensor]["source"] for row in rows for tensor in ("weights", "inputs")})
+    for source in sources:
+        console.print(f"source: {source}")
+
+
 def experiment(report: dict[str, Any], quiet: bool) -> None:
     verdict = "passed" if report["passed"] else "FAILED"
     if not quiet:

@@ -53,7 +53,7 @@ def _grid(work: GridWork, lanes: int) -> Timed:
     steps = np.bincount(work.rows, minlength=len(work.table))
     table = np.maximum(work.table, work.recurrence.floor)
     cycles, idle = _recur(work, table)
-    tail = work.recurrence.tail if cycles else 0
+    tail = work.recurrence.tail if len(work.rows) else 0
     mapped = lanes - work.unmapped
     slots = dict(zip(_TERMS, idle, strict=True))
     slots["fill_drain"] += mapped * tail

@@ -15,6 +15,9 @@ cdef enum:
     LINK = 3
     OUTPUT = 4
 
+#: a slot never yet taken: far enough back that no shift to a new base makes it count
+cdef int64_t NEVER = -(1 << 60)
+
 
 cdef inline int64_t lane_max(const int64_t *values, Py_ssize_t n) noexcept nogil:
     cdef int64_t top = 0
@@ -55,7 +58,7 @@ def broadcast(
     """
     cdef Py_ssize_t T = rows.shape[0], L = table.shape[1], t, l, slot
     cdef bint has_avail = avail.shape[0] > 0
-    cdef int64_t base = 0, waited = 0, idle[5], issue, bound, top
+    cdef int64_t base = 0, waited = 0, idle[5], issue, top
     cdef int cause
     cdef int32_t *finish
     cdef int64_t *starts
@@ -73,7 +76,7 @@ def broadcast(
         # times are relative to `base`, the moment of the last barrier, so that 32 bits last for one product
         issue = 0
         for t in range(depth):
-            starts[t] = -1
+            starts[t] = NEVER
         slot = 0
         for t in range(T):
             cause = GAP
@@ -89,22 +92,23 @@ def broadcast(
                 for l in range(L):
                     finish[l] -= <int32_t>top
                 for l in range(depth):
-                    starts[l] = -1
+                    starts[l] -= top
                 issue = issue + gap - top
                 cause = GAP
                 if issue <= 0:
                     issue = 0
+                    cause = WAIT
+                if depth > 0 and starts[slot] + free >= issue:
+                    issue = starts[slot] + free
                     cause = WAIT
                 if has_avail and avail[t] > 0 and avail[t] >= issue:
                     issue = avail[t]
                     cause = AVAIL
             else:
                 issue += gap
-                if depth > 0 and starts[slot] >= 0:
-                    bound = starts[slot] + free
-                    if bound >= issue:
-                        issue = bound
-                        cause = WAIT
+                if depth > 0 and starts[slot] + free >= issue:
+                    issue = starts[slot] + free
+                    cause = WAIT
                 if has_avail and avail[t] > 0 and avail[t] >= issue:
                     issue = avail[t]
                     cause = AVAIL

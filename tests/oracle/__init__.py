@@ -1,0 +1,1 @@
+"""Slow, obvious, independent models that the simulator is held against."""

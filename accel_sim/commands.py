@@ -22,6 +22,7 @@ DATA_KEYS = ("weights", "image", "activations", "batch")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Simulates, writes the run's directory and prints the table."""
     from accel_sim import rundir
     from accel_sim.simulate import simulate
     from workloads import load_network
@@ -96,6 +97,7 @@ def _stem(network: str) -> str:
 
 
 def listing(arguments: argparse.Namespace) -> int:
+    """Prints the names of one kind."""
     names = _names(arguments.kind)
     print(json.dumps(names) if arguments.json else "\n".join(names))
     return 0
@@ -124,6 +126,7 @@ def _names(kind: str) -> list[str]:
 
 
 def show(arguments: argparse.Namespace) -> int:
+    """Prints a network's layers or a machine's YAML."""
     if arguments.kind == "hardware":
         from accel_sim.config import load_hardware, to_tree
 
@@ -141,6 +144,7 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def stats(arguments: argparse.Namespace) -> int:
+    """Prints statistics of a network's data."""
     from workloads import load_network
     from workloads.survey import survey
 
@@ -154,6 +158,7 @@ def stats(arguments: argparse.Namespace) -> int:
 
 
 def plot(arguments: argparse.Namespace) -> int:
+    """Draws the figures of a run's directory again."""
     from accel_sim import plots
 
     for path in plots.write(Path(arguments.dir)):
@@ -162,6 +167,7 @@ def plot(arguments: argparse.Namespace) -> int:
 
 
 def experiment(arguments: argparse.Namespace) -> int:
+    """Runs experiments; exit code 3 if a gated row is outside its tolerance."""
     from accel_sim.experiment import run_experiments
 
     reports = run_experiments(arguments.name, Path(arguments.out))

@@ -98,6 +98,7 @@ def network_rows(network: Network) -> list[dict[str, Any]]:
 
 
 def show_network(network: Network) -> None:
+    """A network's layers as a table."""
     table = Table(title=f"{network.name}: {network.macs:,} MACs, {network.params:,} parameters", title_justify="left")
     for name in ("layer", "kind", "input", "output", "filter", "stride", "padding"):
         table.add_column(name, no_wrap=True)
@@ -153,6 +154,7 @@ def statistics(network: Network, rows: list[dict[str, Any]]) -> None:
 
 
 def experiment(report: dict[str, Any], quiet: bool) -> None:
+    """One experiment's verdict."""
     verdict = "passed" if report["passed"] else "FAILED"
     if not quiet:
         print(report["question"])

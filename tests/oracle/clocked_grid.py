@@ -39,8 +39,9 @@ class Machine:
         if not steps or not lanes:
             return 0, self.slots
         while any(len(done) < steps for done in self.finish) or any(done[-1] > self.now for done in self.finish):
-            while self._issue() | any([self._begin(lane) for lane in range(lanes)]):
-                pass
+            moved = True
+            while moved:
+                moved = sum(self._begin(lane) for lane in range(lanes)) + self._issue() > 0
             self.now += 1
         end = max(done[-1] for done in self.finish)
         for done in self.finish:

@@ -62,7 +62,7 @@ def cases(draw, rows=12, codebook=None):
     density = draw(st.sampled_from([0.1, 0.4, 1.0]))
     w = np.where(rng.random(layer.weight_shape) < density, rng.integers(1, 16, layer.weight_shape), 0).astype(np.uint8)
     if draw(st.booleans()) if codebook is None else codebook:
-        book = tuple([0, *rng.integers(-3, 4, 15).tolist()])  # some kept weights stand for 0
+        book = (0, *rng.integers(-3, 4, 15).tolist())  # some kept weights stand for 0
         weights = Codes(w, NumberFormat(4, False, codebook=book))
     else:
         weights = Codes(w.astype(np.int8) - np.int8(draw(st.sampled_from([0, 7]))), NumberFormat(5, True))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracle.eie_machine import Eie, encode
+from tests.oracle.clocked_eie import Eie, encode
 from tests.oracle.im2col import columns
 from tests.unit.accel_sim.layers import Case, cases
 from workloads.formats.codes import Codes, NumberFormat

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from accel_sim import engine
 from accel_sim.memories.flat import FlatDram
 from accel_sim.tile import Extent, Stream
-from tests.oracle.tile_schedule import Channel, Schedule, Tile
+from tests.oracle.clocked_schedule import Channel, Schedule, Tile
 
 OPERANDS = ("inputs", "pointers", "weights")
 

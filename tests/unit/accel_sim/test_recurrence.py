@@ -118,7 +118,7 @@ def test_queue_depth_by_hand_one_step_either_side():
     """Lane 0 is slow in the first two steps, lane 1 in the last two."""
     assert cycles([[4, 1], [1, 4]], depth=1, **EIE) == 6  # its slot was freed at 1, so step 1 is issued at 1
     cost = [[4, 1], [4, 1], [1, 4], [1, 4]]
-    # depth 1: step 2 waits for lane 0 to start step 1 (at 5), step 3 for lane 0 to start step 2 (at 9): lane 1 runs 10..14
+    # depth 1: step 2 waits for lane 0 to start step 1 (at 5), step 3 until it starts step 2 (at 9): lane 1 runs 10..14
     assert cycles(cost, depth=1, **EIE) == 14
     # depth 2: step 2 is issued at 2, step 3 at 5 (lane 0 starts step 1): lane 1 runs 3..7 and 7..11
     assert cycles(cost, depth=2, **EIE) == 11

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.oracle.clocked_systolic import Array, matrix_product
 from tests.oracle.im2col import columns
-from tests.oracle.systolic_machine import Array, matrix_product
 from tests.unit.accel_sim.layers import Case, cases
 from workloads.layer import Layer
 

@@ -61,7 +61,7 @@ class Eie:
         return encode(column, [row[k] for row in self.kept], mine, self.index_bits)
 
     def run(self, products: list[tuple[int, list[int]]]) -> dict:
-        """products: (group, [K] activations less their zero point), back to back. Returns cycles, slots, counts, sums."""
+        """products: (group, [K] activations less their zero point), back to back -> cycles, slots, sums …"""
         cost, bar, avail, steps = [], [], [], []
         scans = 0
         for number, (group, vector) in enumerate(products):

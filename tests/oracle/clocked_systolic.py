@@ -1,8 +1,8 @@
 """A systolic array of PEs with registers, clocked; operands move one PE a cycle.
 
-Definitions: rows x cols PEs. Output stationary: inputs enter at the left, weights at the top, both skewed by a cycle per
-row or column; sums stay. Weight (input) stationary: the held operand is loaded one row a cycle, then the other enters at
-the left, skewed, and sums move down. A fold takes the time of the full array however few PEs have work.
+Definitions: rows x cols PEs. Output stationary: inputs enter at the left, weights at the top, both skewed by a cycle
+per row or column; sums stay. Weight (input) stationary: the held operand is loaded one row a cycle, then the other
+enters at the left, skewed, and sums move down. A fold takes the time of the full array however few PEs have work.
 """
 
 from dataclasses import dataclass, field

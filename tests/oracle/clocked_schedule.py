@@ -1,8 +1,8 @@
 """Tiles moving through loaders, array, post-processing unit and writer over one memory channel, cycle by cycle.
 
 Rules: a loader takes a buffer slot, then asks the channel; a slot is freed when the array has finished the last tile
-that uses what lies in it. A tile with results needs a free output slot before it starts. The channel serves one transfer
-after another in order of arrival (within a cycle: reads before writes, operands by name), ceil(bytes / bandwidth)
+that uses what lies in it. A tile with results needs a free output slot before it starts. The channel serves one
+transfer after another in order of arrival (within a cycle: reads before writes, operands by name), ceil(bytes / width)
 cycles each; data is there ``latency`` cycles after. The array takes tiles in order.
 """
 

@@ -1,0 +1,66 @@
+"""A place to work in, runs made once for all tests, and the two ways a command can end badly."""
+
+from pathlib import Path
+
+import pytest
+
+from accel_sim import plots
+
+from .calls import Done, call, tree
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Runs without figures: they take longer than everything else together."""
+    monkeypatch.setattr(plots, "write", lambda folder: [])
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, plain) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def ends(here):
+    """ends(code, *arguments) -> Done: the command ends so, with one line on stderr, and leaves every file as it was."""
+
+    def check(code: int, *arguments: object) -> Done:
+        before = tree(here)
+        done = call(*arguments)
+        assert (done.code, done.out) == (code, ""), done
+        assert done.line.startswith(f"accel-sim {arguments[0]}: ")
+        assert tree(here) == before
+        return done
+
+    return check
+
+
+@pytest.fixture
+def refused(ends):
+    """refused(*arguments) -> what `accel-sim ARGUMENTS` says, in one line, when it refuses bad input."""
+
+    def check(*arguments: object) -> str:
+        done = ends(2, *arguments)
+        return done.line.removeprefix(f"accel-sim {arguments[0]}: ")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> dict[tuple[str, str], Path]:
+    """(network, hardware) -> directory of a whole run, for a few of them."""
+    folder, found = tmp_path_factory.mktemp("runs"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        for network, hardware, drawn in (
+            ("lenet5", "eie", True), ("lenet_300_100", "systolic", True), ("lenet5", "systolic", False),
+            ("lenet_300_100", "eie", False), ("squeezenet1_0", "eie", False),
+        ):  # fmt: skip
+            if not drawn:
+                patch.setattr(plots, "write", lambda folder: [])
+            out = folder / f"{network}-{hardware}"
+            done = call("run", network, hardware, "--out", out, "--quiet")
+            assert (done.code, done.out, done.err) == (0, f"results: {out}\n", "")
+            found[network, hardware] = out
+    return found

@@ -1,0 +1,111 @@
+"""list, show, stats, plot, experiment: what they print and what they write."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from accel_sim.cli import KINDS
+from accel_sim.config import from_tree, load_hardware
+from accel_sim.experiment import COLUMNS
+from workloads import load_network
+
+from .calls import call, tree
+
+EXPECTED = {
+    "networks": {"alexnet", "squeezenet1_0", "mobilenet_v1", "resnet50", "lenet5"},
+    "hardware": {"eie", "systolic"},
+    "macs": {"conventional"},
+    "dataflows": {"broadcast_csc", "systolic"},
+    "encodings": {"dense", "relative_index"},
+    "memories": {"flat", "sram"},
+    "experiments": {"systolic_reference"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_prints_a_name_a_line_or_json(kind):
+    lines, listed = call("list", kind), call("list", kind, "--json")
+    assert (lines.code, lines.err, listed.code, listed.err) == (0, "", 0, "")
+    names = lines.out.splitlines()
+    assert json.loads(listed.out) == names == sorted(names)
+    assert EXPECTED[kind] <= set(names)
+
+
+def test_show_network_is_a_table_or_rows():
+    table, rows = call("show", "network", "lenet5"), call("show", "network", "lenet5", "--json")
+    assert (table.code, rows.code, table.err, rows.err) == (0, 0, "", "")
+    network = load_network("lenet5")
+    assert f"lenet5: {network.macs:,} MACs, {network.params:,} parameters" in table.out
+    found = {row["layer"]: (row["macs"], row["params"]) for row in json.loads(rows.out)}
+    assert found == {layer.name: (layer.macs, layer.params) for layer in network.layers}
+
+
+@pytest.mark.parametrize("name", ["eie", "systolic"])
+def test_show_hardware_prints_a_file_that_is_the_machine(name, tmp_path):
+    shown, listed = call("show", "hardware", name), call("show", "hardware", name, "--json")
+    assert (shown.code, listed.code, shown.err) == (0, 0, "")
+    assert yaml.safe_load(shown.out) == json.loads(listed.out)
+    (tmp_path / "mine.yaml").write_text(shown.out, encoding="utf-8")
+    assert load_hardware(tmp_path / "mine.yaml") == load_hardware(name)
+    assert from_tree(json.loads(listed.out), "json") == load_hardware(name)
+
+
+def test_stats_is_a_table_or_one_object():
+    table, data = call("stats", "lenet_300_100"), call("stats", "lenet_300_100", "--json", "--seed", "0")
+    assert (table.code, data.code, table.err, data.err, data.out.count("\n")) == (0, 0, "", "", 1)
+    layers = json.loads(data.out)["layers"]
+    assert [row["layer"] for row in layers] == ["fc1", "fc2", "fc3"]
+    assert all(row["layer"] in table.out for row in layers)
+
+
+def test_plot_draws_the_same_figures_again(runs, tmp_path):
+    source = tree(runs["lenet5", "eie"])
+    for name in ("cycles.csv", "actions.csv", "summary.json"):
+        (tmp_path / name).write_bytes(source[name])
+    done = call("plot", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert [Path(line).name for line in done.out.splitlines()] == ["cycles.png", "energy.png"]
+    after = tree(tmp_path)
+    assert all(after[name] == source[name] for name in after)
+
+
+def test_experiment_writes_a_table_and_a_figure(here):
+    done = call("experiment", "eie_isca16", "--out", "x", "--json")
+    assert (done.code, done.err) == (0, "")
+    (report,) = json.loads(done.out)
+    assert report["name"] == "eie_isca16"
+    assert set(tree(here / "x")) == {"eie_isca16.csv", "eie_isca16.png"}
+    with (here / "x/eie_isca16.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == report["rows"]
+    assert sum(row["within"] == "True" for row in rows) == report["within"]
+    for row in rows:
+        assert float(row["ratio"]) == pytest.approx(float(row["simulated"]) / float(row["published"]))
+        assert row["class"] in ("exact", "measured", "read", "recalled", "self")
+        assert row["source"]
+
+
+def test_the_installed_program_and_the_module_are_one():
+    script = Path(sys.executable).with_name("accel-sim")
+    commands = [[str(script), "list", "hardware"], [sys.executable, "-m", "accel_sim", "list", "hardware"]]
+    seen = [subprocess.run(command, text=True, capture_output=True, check=True).stdout for command in commands]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["list"], ["show"], ["stats"], ["plot"], ["experiment"]])
+def test_help_ends_well(command):
+    done = call(*command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("usage: accel-sim")
+
+
+def test_options_of_design_4_exist():
+    text = call("run", "--help").out
+    options = ["weights", "image", "activations", "batch", "layers", "set", "out", "seed", "check", "json", "quiet"]
+    assert [name for name in options if f"--{name}" not in text] == []

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="a network's layers or a machine's description")
     show.add_argument("kind", choices=("network", "hardware"))
     show.add_argument("name", metavar="NAME")
+    show.add_argument("--topology", action="store_true", help="a network as SCALE-Sim topology CSV")
     show.add_argument("--json", action="store_true")
     stats = commands.add_parser("stats", help="density, bits, terms and effectual work of a network's data")
     stats.add_argument("network", metavar="NETWORK")

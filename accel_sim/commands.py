@@ -136,7 +136,11 @@ def show(arguments: argparse.Namespace) -> int:
     from workloads import load_network
 
     network = load_network(arguments.name)
-    if arguments.json:
+    if arguments.topology:
+        from workloads.importers.scalesim import write_topology
+
+        print(write_topology(network), end="")
+    elif arguments.json:
         print(json.dumps(console.network_rows(network)))
     else:
         console.show_network(network)

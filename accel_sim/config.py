@@ -33,19 +33,29 @@ def presets() -> list[str]:
 
 
 def load_hardware(name: str | Path, settings: dict[str, Any] | None = None) -> Accelerator:
-    """A preset's name or a YAML file, with ``settings`` (dotted path -> value) put over it.
+    """A preset's name, a YAML file or a SCALE-Sim .cfg, with ``settings`` (dotted path -> value) put over it.
 
     Raises InputError for an unknown name, an unreadable or broken file, an unknown key or a value out of range.
     """
     if str(name) in presets():
         where = f"preset '{name}'"
-        tree = yaml_io.parse(resources.files(PRESETS).joinpath(f"{name}.yaml").read_text(encoding="utf-8"), where)
+        tree = _preset(str(name))
+    elif Path(name).suffix == ".cfg":
+        from accel_sim.scalesim_cfg import read_cfg
+
+        where, tree = str(name), _preset("systolic")
+        settings = read_cfg(Path(name)) | (settings or {})
     elif Path(name).suffix in (".yaml", ".yml") or Path(name).exists():
         where = str(name)
         tree = yaml_io.read(Path(name))
     else:
-        raise InputError(f"{unknown('hardware', str(name), presets())}; or give a .yaml file")
+        raise InputError(f"{unknown('hardware', str(name), presets())}; or give a .yaml or .cfg file")
     return from_tree(tree, where, settings or {})
+
+
+def _preset(name: str) -> Any:
+    text = resources.files(PRESETS).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml_io.parse(text, f"preset '{name}'")
 
 
 def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> Accelerator:

@@ -19,7 +19,7 @@ def at(tmp_path, monkeypatch):
 ARGUMENTS = {
     "unknown network 'squeeznet1_0'; did you mean 'squeezenet1_0'?": ["squeeznet1_0", "eie"],
     "unknown network 'nowhere.csvx'": ["nowhere.csvx", "eie"],
-    "unknown hardware 'eei'; did you mean 'eie'? (known: eie, systolic); or give a .yaml file": ["lenet5", "eei"],
+    "unknown hardware 'eei'; did you mean 'eie'? (known: eie, systolic); or give a .yaml or .cfg file": ["lenet5", "eei"],
     "missing.yaml: cannot read hardware description: No such file or directory": ["lenet5", "missing.yaml"],
     "expected NETWORK and HARDWARE, or --config FILE": ["lenet5"],
     "--set array.rows: expected KEY=VALUE, as array.rows=16": ["lenet5", "eie", "--set", "array.rows"],

@@ -38,31 +38,39 @@ def progress(total: int, enabled: bool) -> Iterator[Callable[[str], None]]:
         yield step
 
 
+#: heading -> justify; in a narrow terminal the columns at the end of NARROW go first
+REPORT = (
+    "layer",
+    "kind",
+    "MACs",
+    "effectual",
+    "cycles",
+    "array cycles",
+    "util %",
+    "energy µJ",
+    "DRAM kB",
+    "most cycles",
+)
+NARROW = (
+    "layer",
+    "cycles",
+    "energy µJ",
+    "util %",
+    "most cycles",
+    "MACs",
+    "DRAM kB",
+    "effectual",
+    "array cycles",
+    "kind",
+)
+LEFT = ("layer", "kind", "most cycles")
+
+
 def report(result: Result, seconds: float) -> None:
     """Layers, totals, and where the cycles and the energy go."""
     console, summary = _console(), result.summary
-    table = Table(title=f"{summary['network']} on {summary['hardware']} ({summary['data']} data)", title_justify="left")
-    for name in ("layer", "kind"):
-        table.add_column(name, no_wrap=True)
-    for name in ("MACs", "effectual", "cycles", "array cycles", "util %", "energy µJ", "DRAM kB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("most cycles", no_wrap=True)
-    for row, run in zip(result.layers.itertuples(), result.runs, strict=True):
-        top = max(CAUSES, key=lambda cause: run.slots[cause])
-        share = 100 * run.slots[top] / max(1, sum(run.slots.values()))
-        table.add_row(
-            row.layer, row.kind, f"{row.macs_nominal:,}", f"{row.macs_effectual:,}", f"{row.cycles:,}",
-            f"{row.array_cycles:,}", f"{100 * row.utilization:.1f}", f"{row.energy_pj / 1e6:,.2f}",
-            f"{(row.dram_read_bytes + row.dram_write_bytes) / 1e3:,.1f}", f"{top} {share:.0f} %" if row.cycles else "-",
-        )  # fmt: skip
-    table.add_section()
-    moved = (summary["dram_read_bytes"] + summary["dram_write_bytes"]) / 1e3
-    table.add_row(
-        "total", "", f"{summary['macs_nominal']:,}", f"{summary['macs_effectual']:,}", f"{summary['cycles']:,}",
-        f"{summary['array_cycles']:,}", f"{100 * summary['utilization']:.1f}", f"{summary['energy_pj'] / 1e6:,.2f}",
-        f"{moved:,.1f}", "",
-    )  # fmt: skip
-    console.print(table)
+    title = f"{summary['network']} on {summary['hardware']} ({summary['data']} data)"
+    console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
     slots = {cause: sum(run.slots[cause] for run in result.runs) for cause in CAUSES}
     console.print("cycles go to:  " + _shares(slots))
     parts = result.actions.groupby("component").energy_pj.sum().to_dict()
@@ -77,6 +85,46 @@ def report(result: Result, seconds: float) -> None:
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")
+
+
+def _layer_cells(result: Result) -> Iterator[dict[str, str]]:
+    for row, run in zip(result.layers.itertuples(), result.runs, strict=True):
+        top = max(CAUSES, key=lambda cause: run.slots[cause])
+        share = 100 * run.slots[top] / max(1, sum(run.slots.values()))
+        yield _cells(row._asdict()) | {
+            "layer": row.layer, "kind": row.kind, "most cycles": f"{top} {share:.0f} %" if row.cycles else "-",
+        }  # fmt: skip
+
+
+def _total_cells(summary: dict[str, Any]) -> dict[str, str]:
+    return _cells(summary) | {"layer": "total", "kind": "", "most cycles": ""}
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """Figures that layers and the whole run have in common."""
+    return {
+        "MACs": f"{row['macs_nominal']:,}", "effectual": f"{row['macs_effectual']:,}", "cycles": f"{row['cycles']:,}",
+        "array cycles": f"{row['array_cycles']:,}", "util %": f"{100 * row['utilization']:.1f}",
+        "energy µJ": f"{row['energy_pj'] / 1e6:,.2f}",
+        "DRAM kB": f"{(row['dram_read_bytes'] + row['dram_write_bytes']) / 1e3:,.1f}",
+    }  # fmt: skip
+
+
+def _fitting(width: int, title: str, rows: list[dict[str, str]]) -> Table:
+    """A table of as many columns as ``width`` characters hold; the last row is a total."""
+    wide = {heading: max(len(heading), *(len(row[heading]) for row in rows)) + 3 for heading in REPORT}
+    shown = list(NARROW)
+    while len(shown) > 3 and sum(wide[heading] for heading in shown) + 1 > width:
+        shown.pop()
+    table = Table(title=title, title_justify="left")
+    columns = [heading for heading in REPORT if heading in shown]
+    for heading in columns:
+        table.add_column(heading, justify="left" if heading in LEFT else "right", no_wrap=True)
+    for row in rows[:-1]:
+        table.add_row(*(row[heading] for heading in columns))
+    table.add_section()
+    table.add_row(*(rows[-1][heading] for heading in columns))
+    return table
 
 
 def _shares(parts: dict[str, float]) -> str:

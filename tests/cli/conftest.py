@@ -17,21 +17,22 @@ def plain(monkeypatch):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, plain) -> Path:
-    """An empty working directory."""
+    """An empty working directory, for runs without figures."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
-def ends(here):
+def ends(tmp_path, monkeypatch, plain):
     """ends(code, *arguments) -> Done: the command ends so, with one line on stderr, and leaves every file as it was."""
+    monkeypatch.chdir(tmp_path)
 
     def check(code: int, *arguments: object) -> Done:
-        before = tree(here)
+        before = tree(tmp_path)
         done = call(*arguments)
         assert (done.code, done.out) == (code, ""), done
         assert done.line.startswith(f"accel-sim {arguments[0]}: ")
-        assert tree(here) == before
+        assert tree(tmp_path) == before
         return done
 
     return check

@@ -74,6 +74,20 @@ def test_plot_draws_the_same_figures_again(runs, tmp_path):
     assert all(after[name] == source[name] for name in after)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "cycles.csv is missing"), ("", "No columns to parse from file"), ("a,b\n1,2\n", "")],
+)
+def test_plot_refuses_what_is_no_run(text, why, tmp_path):
+    if text is not None:
+        for name in ("cycles.csv", "actions.csv", "summary.json"):
+            (tmp_path / name).write_text(text.replace("a,b\n1,2\n", "{}") if name == "summary.json" else text)
+    before, done = tree(tmp_path), call("plot", tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.line.startswith(f"accel-sim plot: {tmp_path}: is no run directory ({why}")
+    assert tree(tmp_path) == before
+
+
 def test_experiment_writes_a_table_and_a_figure(here):
     done = call("experiment", "eie_isca16", "--out", "x", "--json")
     assert (done.code, done.err) == (0, "")

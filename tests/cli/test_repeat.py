@@ -37,7 +37,7 @@ def test_another_seed_gives_other_data_of_the_same_shape(hardware, here, runs):
     assert call("run", "lenet5", hardware, "--seed", "1", "--out", "r", "--quiet").code == 0
     other, first = results(here / "r"), results(runs["lenet5", hardware])
     assert other["cycles.csv"] != first["cycles.csv"]
-    assert other["actions.csv"] != first["actions.csv"]
+    assert (other["actions.csv"] != first["actions.csv"]) == (hardware == "eie")  # no action of systolic heeds values
     shapes = [line.split(",")[:13] for line in other["layers.csv"].decode().splitlines()]
     assert shapes == [line.split(",")[:13] for line in first["layers.csv"].decode().splitlines()]
 

@@ -65,7 +65,7 @@ class GridMachine:
         self.bar = [bool(b) for b in bar] if bar is not None else [False] * self.steps
         self.k = constants
         self.lanes = [Lane() for _ in self.cost[0]] if self.steps else []
-        self.slots = {state: 0 for state in STATES}
+        self.slots = dict.fromkeys(STATES, 0)
         self.clock = 0
         self.issued = 0
         self.last_issue = None
@@ -93,18 +93,20 @@ class GridMachine:
             nothing = (-1,) * len(self.lanes)
             return Seen(nothing, nothing, nothing)
         return Seen(
-            *(tuple(getattr(lane, n) for lane in self.lanes) for n in ("slots_returned", "finished", "outputs_gone"))
+            tuple(lane.slots_returned for lane in self.lanes),
+            tuple(lane.finished for lane in self.lanes),
+            tuple(lane.outputs_gone for lane in self.lanes),
         )
 
     def settle(self) -> None:
         """Let the parts react to each other within this cycle until nothing changes."""
-        moved = True
+        moved = 1
         while moved:
-            moved = any([self.finish(lane) for lane in self.lanes])
-            moved |= any([self.return_slots(lane) for lane in self.lanes])
-            moved |= any([self.drain_output(lane) for lane in self.lanes])
-            moved |= self.issue()
-            moved |= any([self.start(i) for i in range(len(self.lanes))])
+            moved = sum(self.finish(lane) for lane in self.lanes)  # a sum: all of them act
+            moved += sum(self.return_slots(lane) for lane in self.lanes)
+            moved += sum(self.drain_output(lane) for lane in self.lanes)
+            moved += self.issue()
+            moved += sum(self.start(i) for i in range(len(self.lanes)))
 
     def tick(self) -> None:
         """One cycle passes."""
@@ -164,11 +166,10 @@ class GridMachine:
             return False
         if since_issue is not None and since_issue < self.k.gap:
             return False
+        slot_came_now = needed is not None and needed > 0 and min(self.seen.returned) < needed
         if self.avail[t] and since_barrier == self.avail[t]:
             cause = "avail"
-        elif needed is not None and needed > 0 and min(self.seen.returned) < needed:
-            cause = "imbalance"
-        elif barrier and min(self.seen.finished) < t:
+        elif slot_came_now or (barrier and min(self.seen.finished) < t):
             cause = "imbalance"
         else:
             cause = "dispatch"

@@ -1,0 +1,258 @@
+"""A new MAC unit, dataflow, encoding, memory, network or preset is one file and no other edit."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from accel_sim import cli, plots
+from accel_sim.config import load_hardware, to_tree
+from accel_sim.parts import dataflows, macs, memories
+from workloads.encoding import encodings
+from workloads.network import networks
+
+MAC = """
+from dataclasses import dataclass
+
+from accel_sim.actions import Actions
+from accel_sim.parts import macs
+
+
+@macs.add("half_price")
+@dataclass(frozen=True)
+class HalfPrice:
+    width_bits: int = 9
+    accumulator_bits: int = 24
+    overflow: str = "wrap"
+
+    def check_mode(self, activation_bits, weight_bits):
+        if max(activation_bits, weight_bits) > self.width_bits:
+            raise ValueError(f"MAC unit 'half_price': {activation_bits}x{weight_bits} is wider than {self.width_bits}")
+
+    def actions(self, issued, effectual):
+        return Actions({("mac", "mult", self.width_bits): issued})
+"""
+DATAFLOW = '''
+from dataclasses import dataclass, replace
+
+from accel_sim.dataflows.systolic import Systolic
+from accel_sim.parts import dataflows
+
+
+@dataflows.add("two_thirds")
+@dataclass(frozen=True)
+class TwoThirds:
+    """A systolic array of which every third row is dark."""
+
+    stationary: str = "os"
+    output_bits: int = 8
+
+    def multiplier_bits(self, operands):
+        return Systolic().multiplier_bits(operands)
+
+    def tiles(self, layer, operands, rows, cols, mac, buffers, encodings, placement):
+        inner = Systolic(self.stationary, output_bits=self.output_bits)
+        tiled = inner.tiles(layer, operands, rows * 2 // 3, cols, mac, buffers, encodings, placement)
+        return _Dark(tiled, (rows - rows * 2 // 3) * cols)
+
+
+@dataclass(frozen=True)
+class _Dark:
+    tiled: object
+    lanes: int
+
+    @property
+    def facts(self):
+        return self.tiled.facts
+
+    def __iter__(self):
+        for tile in self.tiled:
+            work = replace(tile.work, lanes=tile.work.lanes + self.lanes)
+            yield replace(tile, work=work)
+
+    def execute(self, *arguments):
+        return self.tiled.execute(*arguments)
+'''
+ENCODING = '''
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.encoding import Decoded, Encoded, encodings, pack, unpack
+
+
+@encodings.add("coordinates")
+@dataclass(frozen=True)
+class Coordinates:
+    """Each entry is a code and its place in the slice."""
+
+    place_bits: int = 10
+
+    def entry_bits(self, symbol_bits):
+        return symbol_bits + self.place_bits
+
+    def entries(self, kept):
+        return kept.sum(axis=1, dtype=np.int32)
+
+    def encode(self, symbols, kept, symbol_bits):
+        slices, places = np.nonzero(kept)
+        field = symbols[slices, places] | places.astype(np.uint32) << np.uint32(symbol_bits)
+        return Encoded(pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits)
+
+    def decode(self, encoded):
+        field = unpack(encoded.data, self.entry_bits(encoded.symbol_bits), int(encoded.entries.sum()))
+        places = (field >> np.uint32(encoded.symbol_bits)).astype(np.int32)
+        return Decoded(field & np.uint32((1 << encoded.symbol_bits) - 1), places, encoded.entries)
+'''
+MEMORY = '''
+from dataclasses import dataclass
+
+import numpy as np
+
+from accel_sim.parts import memories
+
+
+@memories.add("bursts")
+@dataclass(frozen=True)
+class Bursts:
+    """Whole bursts of 64 bytes, four cycles each."""
+
+    level: str = "dram"
+
+    def new_state(self):
+        return np.zeros(1, dtype=np.int64)
+
+    def submit(self, state, time, extents, is_write):
+        begin = max(time, int(state[0]))
+        count = sum(e.count * (-(-(e.address % 64 + e.bytes) // 64)) for e in extents)
+        state[0] = begin + 4 * count
+        return begin, int(state[0]), int(state[0]) + 20
+
+    def price(self, action, bits, table):
+        return 20.0 * bits, "of a test"
+'''
+NETWORK = """
+from workloads.network import networks
+from workloads.networks.builder import Builder
+
+
+@networks.add("pair")
+def pair():
+    net = Builder("pair", (2, 9, 9))
+    net.conv("first", 12, 3, pad=1)
+    net.pool("pool", "max", 2, 2)
+    net.fc("last", 10, act=None)
+    return net.network()
+"""
+#: kind -> (name, text, settings that put it into a preset, network, preset)
+PARTS = {
+    "macs": ("half_price", MAC, ["mac={name: half_price}"], "lenet_300_100", "systolic"),
+    "dataflows": ("two_thirds", DATAFLOW, ["dataflow={name: two_thirds}"], "lenet_300_100", "systolic"),
+    "encodings": ("coordinates", ENCODING, ["encodings.weights={name: coordinates}"], "lenet_300_100", "eie"),
+    "memories": ("bursts", MEMORY, ["memories.dram={name: bursts}"], "lenet_300_100", "eie"),
+    "networks": ("pair", NETWORK, [], "pair", "eie"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch) -> Path:
+    """A folder of a user's own parts; the registries forget them after the test."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(folder))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plots, "write", lambda folder: [])
+    for registry in (macs, dataflows, encodings, memories, networks):
+        registry.names()
+        monkeypatch.setattr(registry, "_parts", dict(registry._parts))
+        monkeypatch.setattr(registry, "_complete", False)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("accel_sim_plugin_")]:
+        del sys.modules[name]
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_part_in_one_file_is_listed_and_runs(kind, plugins, capsys):
+    name, text, settings, network, preset = PARTS[kind]
+    (plugins / f"{name}.py").write_text(text)
+    assert run("list", kind) == 0
+    assert name in capsys.readouterr().out.splitlines()
+    options = [word for setting in settings for word in ("--set", setting)]
+    assert run("run", network, preset, *options, "--check", "--quiet", "--out", "r") == 0
+    summary = json.loads(Path("r/summary.json").read_text())
+    assert summary["check"]["passed"]
+    config = yaml.safe_load(Path("r/config.yaml").read_text())
+    assert name in repr(config)
+    assert run("run", "--config", "r/config.yaml", "--quiet", "--out", "again") == 0
+    for file in ("layers.csv", "cycles.csv", "actions.csv", "summary.json", "config.yaml", "provenance.json"):
+        assert Path("again", file).read_bytes() == Path("r", file).read_bytes()
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_wrong_name_of_a_part_of_yours_gets_the_right_one(kind, plugins, capsys):
+    name, text, settings, network, preset = PARTS[kind]
+    (plugins / f"{name}.py").write_text(text)
+    options = [word for setting in settings for word in ("--set", setting.replace(name, name[:-1]))]
+    assert run("run", network if settings else name[:-1], preset, *options, "--out", "r") == 2
+    assert f"unknown {kind_of(kind)} '{name[:-1]}'; did you mean '{name}'?" in capsys.readouterr().err
+
+
+def kind_of(kind: str) -> str:
+    registries = {"macs": macs, "dataflows": dataflows, "encodings": encodings, "memories": memories}
+    return registries.get(kind, networks).kind
+
+
+def test_a_machine_in_one_file_has_all_of_them(plugins, tmp_path):
+    """In a fresh process: five parts, a preset of them by path, and nothing else."""
+    for name, text, *_ in PARTS.values():
+        (plugins / f"{name}.py").write_text(text)
+    tree = to_tree(load_hardware("systolic"))
+    tree |= {"name": "mine", "description": "a machine of a test", "mac": {"name": "half_price"}}
+    tree |= {"dataflow": {"name": "two_thirds", "stationary": "ws"}}
+    tree["memories"][0] = {"name": "bursts", "level": "dram"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(tree))
+    command = [sys.executable, "-m", "accel_sim", "run", "pair", "mine.yaml", "--check", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), text=True, capture_output=True, check=True)
+    summary = json.loads(done.stdout)
+    assert (summary["network"], summary["hardware"], summary["out"]) == ("pair", "mine", "runs/pair-mine")
+    assert summary["check"] == {"passed": True, "layers": 2, "overflows": 0}
+    slots = pd.read_csv(tmp_path / "runs/pair-mine/cycles.csv").groupby("layer").lane_slots.sum()
+    layers = pd.read_csv(tmp_path / "runs/pair-mine/layers.csv").set_index("layer")
+    assert (slots[layers.index] == layers.cycles * 1024).all()
+    actions = pd.read_csv(tmp_path / "runs/pair-mine/actions.csv")
+    assert set(actions[actions.component == "dram"].source) == {"of a test"}
+
+
+def test_a_taken_name_is_an_error(plugins):
+    """Also of a class that happens to have the same name as the one that is there."""
+    from workloads.encodings.dense import Dense
+
+    impostor = type(Dense.__name__, (), {})
+    for part in (impostor, type("Other", (), {})):
+        with pytest.raises(ValueError, match=r"^encoding 'dense' is registered twice$"):
+            encodings.add("dense")(part)
+    assert encodings.get("dense") is Dense
+
+
+@pytest.mark.parametrize("text", ["def broken(:", "import nowhere_to_be_found", "1 / 0"])
+def test_a_plugin_that_does_not_load_is_named_in_one_line(text, plugins, capsys):
+    (plugins / "mine.py").write_text(text)
+    assert run("list", "macs") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "mine.py" in error
+
+
+def test_a_plugin_folder_that_is_not_there_is_named(plugins, capsys, monkeypatch):
+    monkeypatch.setenv("ACCEL_SIM_PLUGINS", "nowhere")
+    assert run("list", "macs") == 2
+    assert capsys.readouterr().err == "accel-sim list: ACCEL_SIM_PLUGINS: 'nowhere' is no directory\n"

@@ -15,9 +15,9 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import integer_models
 from workloads.network import LayerWeights, Network
-from workloads.operands import Requant
 from workloads.reference import forward_float, post_layer
 from workloads.registry import InputError
+from workloads.requant import ShiftRequant
 
 
 def quantise_weights(weights: LayerWeights) -> tuple[Codes, int]:
@@ -83,7 +83,7 @@ class Int8Pow2:
         readers = [layer for layer in self.network.layers if "input" in layer.inputs]
         return not any(self.network.mean) or not any(sum(layer.padding) for layer in readers)
 
-    def finishing(self, layer: Layer) -> tuple[np.ndarray, Requant]:
+    def finishing(self, layer: Layer) -> tuple[np.ndarray, ShiftRequant]:
         """(bias [M] int64 at accumulator scale, requantisation) of a layer with MACs."""
         if layer.activation == "relu6":
             raise InputError(f"layer '{layer.name}': int8-pow2 has no relu6")
@@ -97,7 +97,7 @@ class Int8Pow2:
             bias -= np.einsum("mcrs,c->m", codes.integers().astype(np.int64), mean)
         own = self.fractions[layer.name]
         rectified = layer.activation is not None
-        return bias, Requant(point - own, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified)
+        return bias, ShiftRequant(point - own, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified)
 
     def post(self, layer: Layer, maps: list[Codes]) -> Codes:
         """Codes keep their scale through pooling and joining."""

@@ -49,7 +49,7 @@ class FixedPointRequant:
     """Times multiplier * 2^(exponent - 31), plus the zero point, clip to low..high (gemmlowp and TensorFlow Lite).
 
     multiplier, exponent: one number for all channels, or one per channel (axis 1). low, high: codes, after the fused
-    activation. rounding: see ``fixed_point``.
+    activation. rounding: see ``fixed_point``; channels from ``tail`` on round 'double' (a vectorised kernel's rest).
     """
 
     multiplier: tuple[int, ...]
@@ -58,13 +58,16 @@ class FixedPointRequant:
     low: int
     high: int
     rounding: Rounding = "half_up"
+    tail: int | None = None
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         shape = (1, -1) + (1,) * (sums.ndim - 2)
         multiplier = np.asarray(self.multiplier, dtype=np.int64).reshape(shape)
         exponent = np.asarray(self.exponent, dtype=np.int64).reshape(shape)
-        values = fixed_point(sums, multiplier, exponent, self.rounding) + self.format.zero_point
-        return _codes(values, self.low, self.format, self.high)
+        values = fixed_point(sums, multiplier, exponent, self.rounding)
+        if self.tail is not None:
+            values[:, self.tail :] = fixed_point(sums, multiplier, exponent, "double")[:, self.tail :]
+        return _codes(values + self.format.zero_point, self.low, self.format, self.high)
 
 
 def quantise_multiplier(real: float) -> tuple[int, int]:

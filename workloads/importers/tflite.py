@@ -73,6 +73,8 @@ def _conv(graph: Graph, op: Operator) -> None:
         activation=_activation(op, 3), **window,
     )  # fmt: skip
     graph.load(op, layer, weights.constant().transpose(0, 3, 1, 2), axis=0)
+    if groups > 1:
+        graph.variants[layer.name] = "grouped"
 
 
 def _depthwise(graph: Graph, op: Operator) -> None:

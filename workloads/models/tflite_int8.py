@@ -5,7 +5,7 @@ could not be told from them was measured on LiteRT 2.3.0. Sums are of (q_in - z_
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,7 +66,20 @@ class TfliteInt8:
             # GetQuantizedConvolutionMultipler multiplies the two scales in float32; the per-channel path does not
             steps = np.float32(source.scale) * np.asarray([scale], dtype=np.float32)
         pairs = [multiplier(layer, float(step) / form.scale) for step in steps]
-        return bias, FixedPointRequant(*zip(*pairs, strict=True), form, *limits(layer, form))
+        return bias, FixedPointRequant(*zip(*pairs, strict=True), form, *limits(layer, form), *self._rounding(layer))
+
+    def _rounding(self, layer: Layer) -> tuple[Rounding, int | None]:
+        """(rounding, first channel that rounds 'double' instead), as the kernel that runs the operator does it.
+
+        Matrix products round half up. Grouped convolutions run the reference kernel; depthwise ones round as it does,
+        but int8 in whole vectors of 8 channels.
+        """
+        if self.network.variants.get(layer.name) == "grouped":
+            return "double", None
+        if layer.kind != "depthwise":
+            return "half_up", None
+        signed = self.network.formats[layer.name].signed
+        return ("half_up", vectors(layer.M, 8)) if signed else ("double", None)
 
     def post(self, layer: Layer, maps: list[Codes]) -> Codes:
         """Output codes of a layer without MACs."""
@@ -77,8 +90,13 @@ class TfliteInt8:
             kernel = {"mean": _mean, "mean_keep_dims": _mean_keep_dims, "": _average}
             values = kernel[self.network.variants.get(layer.name, "")](layer, maps[0], form)
         else:
-            values = post_layer(layer, [codes.values for codes in maps])
+            values = post_layer(replace(layer, activation=None), [codes.values for codes in maps])
         return Codes(np.clip(values, *limits(layer, form)).astype(maps[0].values.dtype), form)
+
+
+def vectors(channels: int, width: int) -> int | None:
+    """Channels that fill whole vector registers of ``width``; None if all do."""
+    return channels // width * width if channels % width else None
 
 
 def multiplier(layer: Layer, real: float) -> tuple[int, int]:
@@ -136,7 +154,10 @@ def _mean_keep_dims(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarr
     real = float(step / (places * np.float32(form.scale)))
     shift = np.float32(inputs.format.zero_point) * step / np.float32(form.scale)
     bias = form.zero_point - int(shift + np.float32(0.5 if shift > 0 else -0.5))
-    return _scaled(layer, sums, real, "half_up") + bias
+    values, tail = _scaled(layer, sums, real, "half_up"), vectors(layer.C, 16)
+    if tail is not None:
+        values[:, tail:] = _scaled(layer, sums, real, "double")[:, tail:]
+    return values + bias
 
 
 def _mean(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:

@@ -32,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     network = load_network(
         settings["network"], weights=settings["weights"], image=settings["image"], batch=settings["batch"]
     )
+    for warning in network.warnings:
+        print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
@@ -91,7 +93,9 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _stem(network: str) -> str:
-    return Path(str(network)).stem if Path(str(network)).suffix == ".prototxt" else str(network)
+    from workloads.importers import network_files
+
+    return Path(str(network)).stem if Path(str(network)).suffix in network_files.names() else str(network)
 
 
 def listing(arguments: argparse.Namespace) -> int:

@@ -39,7 +39,7 @@ class SyntheticWalk:
         layers = {each.name: each for each in self.network.layers}
         signed = not all(name == "input" or rectified(name, layers) for name in layer.inputs)
         reads = layer.inputs[:1] if layer.kind in ("add", "matmul") else layer.inputs
-        inputs = synthetic_activations("+".join(reads), layer.input_shape, density.inputs, self.seed, signed=signed)
+        inputs = self._inputs(reads, layer.input_shape, density.inputs, signed)
         if not layer.has_macs:
             return Operands(inputs, input_source=density.input_source, synthetic=("inputs",))
         if layer.dynamic:
@@ -57,6 +57,16 @@ class SyntheticWalk:
             weight_source=density.weight_source if real is None else "real weights",
             synthetic=("weights", "inputs") if real is None else ("inputs",),
         )  # fmt: skip
+
+    def _inputs(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
+        """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
+        form = self.network.formats.get(reads[0])
+        signed = signed or form is not None and form.low < form.zero_point < form.high
+        codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed)
+        if form is None:
+            return codes
+        values = np.clip(codes.values.astype(np.int16) + form.zero_point, form.low, form.high)
+        return Codes(values.astype(np.int8 if form.signed else np.uint8), form)
 
 
 class RealWalk:

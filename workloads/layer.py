@@ -25,6 +25,10 @@ class Lrn:
     beta: float = 0.75
     k: float = 1.0
 
+    def __post_init__(self):
+        if self.size < 1 or self.k <= 0 or min(self.alpha, self.beta) < 0:
+            raise InputError(f"lrn: {self}: size must be at least 1, k positive, alpha and beta not negative")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:

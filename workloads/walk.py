@@ -61,7 +61,7 @@ class SyntheticWalk:
     def _inputs(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form = self.network.formats.get(reads[0])
-        signed = signed or form is not None and form.low < form.zero_point < form.high
+        signed = signed or (form is not None and form.low < form.zero_point < form.high)
         codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed)
         if form is None:
             return codes

@@ -66,6 +66,6 @@ def zero_point_notes(operands: Operands, raw: RawProducts | None, broadcasts: in
         yield "asymmetric inputs: raw codes, zeros and padding are broadcast too"
     if raw.weights_raw:
         yield (
-            f"asymmetric weights: raw codes, every one stored; {broadcasts:,} additions beside the broadcast make the "
+            f"asymmetric weights: raw codes, every one stored, {broadcasts:,} additions beside the broadcast make the "
             f"window sums, {ops:,} operations correct the outputs"
         )

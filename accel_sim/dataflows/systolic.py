@@ -86,10 +86,8 @@ class TiledSystolic:
             kind = "depthwise" if layer.kind == "depthwise" else "grouped"
             filters = f"{plan.sizes['filters']} filter{'s' if plan.sizes['filters'] > 1 else ''} a group"
             reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
-            yield (
-                f"{kind}: {filters} and {plan.pack} of {layer.G} groups a fold reach {reach}, so {100 * share:.1f} % of "
-                "the PEs have work"
-            )
+            groups = f"{plan.pack} of {layer.G} groups a fold"
+            yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
 
     def _zero_point_notes(self) -> Iterator[str]:
         adds = sum(count for box in self.plan.boxes for count in self._zero_point(box).values())

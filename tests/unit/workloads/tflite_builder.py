@@ -1,4 +1,4 @@
-"""Small TensorFlow Lite files for tests: a FlatBuffers writer of a few lines, and a model put together operator by operator.
+"""Small TensorFlow Lite files for tests: a FlatBuffers writer of a few lines, and a model put together by operators.
 
 Nothing is imported from the package, so that a mistake in its reader is not repeated here.
 """
@@ -42,7 +42,9 @@ def _table(buf, fields):
     count = max(fields, default=-1) + 1
     _align(buf, 8, 4 + 2 * count)
     vtable = len(buf)
-    buf.extend(struct.pack("<HH", 4 + 2 * count, at) + b"".join(struct.pack("<H", place.get(i, 0)) for i in range(count)))
+    buf.extend(
+        struct.pack("<HH", 4 + 2 * count, at) + b"".join(struct.pack("<H", place.get(i, 0)) for i in range(count))
+    )
     start = len(buf)
     buf.extend(bytes(at))
     struct.pack_into("<i", buf, start, start - vtable)
@@ -129,7 +131,9 @@ class Builder:
             0: ("tables", self.tensors), 1: vector("<i4", self.inputs), 2: vector("<i4", self.outputs),
             3: ("tables", self.operators), 4: ("text", "main"),
         }  # fmt: skip
-        codes = [{0: number("<b", min(c, 127)), 2: number("<i", 1 if c != 9 else 4), 3: number("<i", c)} for c in self.codes]
+        codes = [
+            {0: number("<b", min(c, 127)), 2: number("<i", 1 if c != 9 else 4), 3: number("<i", c)} for c in self.codes
+        ]
         return {
             0: number("<I", 3), 1: ("tables", codes), 2: ("tables", [graph]), 3: ("text", "test"),
             4: ("tables", self.buffers),

@@ -29,11 +29,12 @@ def _codes(values: np.ndarray, low: int, form: NumberFormat, high: int | None = 
 
 @dataclass(frozen=True)
 class ShiftRequant:
-    """Relu (optional), add half, arithmetic shift right, clip to the format's range (int8-pow2)."""
+    """Relu (optional), add half, arithmetic shift right, clip to the format's range and to ``high`` (int8-pow2)."""
 
     shift: int
     format: NumberFormat
     relu: bool = True
+    high: int | None = None
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         values = np.maximum(sums, 0) if self.relu else sums
@@ -41,7 +42,7 @@ class ShiftRequant:
             values = (values + (1 << (self.shift - 1))) >> self.shift
         elif self.shift < 0:
             values = values << -self.shift
-        return _codes(values, max(self.format.low, 0) if self.relu else self.format.low, self.format)
+        return _codes(values, max(self.format.low, 0) if self.relu else self.format.low, self.format, self.high)
 
 
 @dataclass(frozen=True)

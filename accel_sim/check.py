@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from accel_sim.dataflows.asymmetric import RawProducts
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -18,17 +19,21 @@ class Sums:
         self.layer, self.mac = layer, mac
         self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
         self.overflows = 0
+        self.raw: RawProducts | None = None
 
     def issue(self, tiled, tile) -> None:
         """Issues one tile's products in hardware order."""
         high = (1 << (self.mac.accumulator_bits - 1)) - 1
+        self.raw = getattr(tiled, "raw", None)
         self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.mac.overflow == "saturate")
 
     def output(self, operands: Operands) -> np.ndarray:
         """[N, M, E, F] output codes (sums where nothing says how to requantise); CheckError if the sums differ."""
         layer = self.layer
         sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
-        expected = reference(layer, operands, self.mac, self.overflows)
+        if self.raw is not None:
+            sums = self.raw.corrected(sums)
+        expected = reference(layer, operands, self.mac, self.overflows, self.raw)
         wrong = int((sums != expected).sum())
         if wrong:
             place = tuple(int(i) for i in np.argwhere(sums != expected)[0])
@@ -39,13 +44,15 @@ class Sums:
         return finish(sums, operands)
 
 
-def reference(layer: Layer, operands: Operands, mac, overflows: int) -> np.ndarray:
+def reference(layer: Layer, operands: Operands, mac, overflows: int, raw: RawProducts | None = None) -> np.ndarray:
     """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
     from workloads.reference import accumulate_reference, conv_integer
 
     x, w = operands.inputs.integers(), operands.weights.integers()
     if overflows == 0:
         return conv_integer(x, w, layer)
+    if raw is not None:
+        return raw.accumulated(mac.accumulator_bits, mac.overflow == "saturate")
     return accumulate_reference(x, w, layer, mac.accumulator_bits, mac.overflow == "saturate")[0]
 
 

@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     if settings["seed"] < 0:
         raise InputError(f"seed={settings['seed']} must not be negative")
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+    for warning in network.warnings:
+        print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
@@ -93,7 +95,9 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _stem(network: str) -> str:
-    return Path(str(network)).stem if Path(str(network)).suffix == ".prototxt" else str(network)
+    from workloads.importers import network_files
+
+    return Path(str(network)).stem if Path(str(network)).suffix in network_files.names() else str(network)
 
 
 def listing(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """What a person sees in the terminal."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -82,6 +83,8 @@ def report(result: Result, seconds: float) -> None:
     )
     for rank, (index, score) in enumerate((summary["top5"] or [])[:5], 1):
         console.print(f"top {rank}: class {index}, score {score}")
+    for note, names in notes(result).items():
+        console.print(f"{names}: {note}")
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")
@@ -125,6 +128,21 @@ def _fitting(width: int, title: str, rows: list[dict[str, str]]) -> Table:
     table.add_section()
     table.add_row(*(rows[-1][heading] for heading in columns))
     return table
+
+
+def notes(result: Result, shown: int = 3) -> dict[str, str]:
+    """What the layers say of themselves -> the layers that say it (numbers apart), the first of each with its numbers.
+
+    Only the first ``shown`` kinds of notes; all of them stand in layers.csv.
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
+    for run in result.runs:
+        for note in run.facts.notes:
+            found.setdefault(re.sub(r"[\d.,]+", "#", note), (note, []))[1].append(run.layer.name)
+    return {
+        note: names[0] + (f" (and {len(names) - 1} more like it)" if len(names) > 1 else "")
+        for note, names in list(found.values())[:shown]
+    }
 
 
 def _shares(parts: dict[str, float]) -> str:

@@ -11,6 +11,8 @@ from accel_sim.parts import require
 from workloads.registry import unknown
 
 TABLES = "accel_sim.tables"
+#: adders and multipliers of their own width; zero_point: subtractions and window sums of asymmetric operands
+ARITHMETIC = ("mac", "zero_point")
 #: register-like components: priced per bit as a register file
 REGISTERS = ("register", "queue", "accumulator", "codebook")
 
@@ -81,7 +83,7 @@ def price(
     for (component, action, bits), count in sorted(actions.items()):
         if (component, action) in static:
             each, source = static[component, action]
-        elif component == "mac":
+        elif component in ARITHMETIC:
             each, source = table.arithmetic(action, bits)
         elif component in REGISTERS:
             each, source = table.per_bit("register", bits)

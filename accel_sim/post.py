@@ -54,11 +54,12 @@ class PostUnit:
         require(self, 1, "lanes", "ops_per_cycle")
         require(self, 0, "pj_per_op")
 
-    def cycles(self, layer: Layer, outputs: int) -> int:
-        return -(-outputs * operations(layer) // (self.lanes * self.ops_per_cycle))
+    def cycles(self, layer: Layer, outputs: int, more_ops: int = 0) -> int:
+        """outputs: elements of a tile; more_ops: operations beside the layer's own."""
+        return -(-(outputs * operations(layer) + more_ops) // (self.lanes * self.ops_per_cycle))
 
-    def actions(self, layer: Layer, outputs: int) -> Actions:
-        return Actions({("post", "op", 32): outputs * operations(layer)})
+    def actions(self, layer: Layer, outputs: int, more_ops: int = 0) -> Actions:
+        return Actions({("post", "op", 32): outputs * operations(layer) + more_ops})
 
 
 @dataclass(frozen=True, eq=False)

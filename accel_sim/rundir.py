@@ -87,6 +87,7 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "seed": result.seed,
         "data": result.summary["data"],
         "data_sources": [source for source in sources if source],
+        "warnings": list(network.warnings),
     }
 
 
@@ -112,6 +113,8 @@ def network_digest(network: Network) -> str:
     for name, weights in network.weights.items():
         digest.update(name.encode() + np.ascontiguousarray(weights.codes.values).tobytes())
         digest.update(repr(weights.codes.format).encode())
+    for name, form in network.formats.items():
+        digest.update(f"{name} {form}".encode())
     if network.images is not None:
         digest.update(np.ascontiguousarray(network.images).tobytes())
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.address_map import AddressMap
 from accel_sim.check import Sums
+from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.post import TiledPost
 from accel_sim.result import LayerRun, Result
@@ -81,9 +82,9 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
         for cause, count in timed.slots.items():
             slots[cause] += count
         actions.update(tile.actions)
-        actions.update(machine.post.actions(layer, tile.outputs))
+        actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
         actions.update(_transfers(tile, machine))
-        jobs.append(_job(tile, timed.cycles, machine.post.cycles(layer, tile.outputs)))
+        jobs.append(_job(tile, timed.cycles, machine.post.cycles(layer, tile.outputs, tile.correction_ops)))
         if sums is not None:
             sums.issue(tiled, tile)
     swaps = _coarsen(jobs)
@@ -105,7 +106,7 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
     try:
         machine.mac.check_mode(*machine.dataflow.multiplier_bits(operands))
     except ValueError as error:
-        raise InputError(f"layer '{layer.name}': {error}") from None
+        raise InputError(f"layer '{layer.name}': {error}{hint(operands, machine.dataflow)}") from None
     return machine.dataflow.tiles(
         layer,
         operands,

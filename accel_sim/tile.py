@@ -95,8 +95,8 @@ class PostWork:
 class Tile:
     """work: what the array does; streams: what moves; actions: counts beside those of the streams.
 
-    outputs: elements that leave for the post-processing unit. products: what a checked run needs to issue the tile's
-    products (the dataflow's own record).
+    outputs: elements that leave for the post-processing unit; correction_ops: operations it spends on their zero
+    points. products: what a checked run needs to issue the tile's products (the dataflow's own record).
     """
 
     work: GridWork | FoldWork | PostWork
@@ -104,3 +104,4 @@ class Tile:
     actions: Actions
     outputs: int = 0
     products: object = None
+    correction_ops: int = 0

@@ -13,6 +13,23 @@ POOLS = ("max", "avg")
 ACTIVATIONS = (None, "relu", "relu6")
 
 
+@dataclass(frozen=True)
+class Lrn:
+    """Local response normalisation across channels: x / (k + alpha / size * sum of ``size`` squares around)^beta.
+
+    The defaults are those of AlexNet's Caffe release (lrn_param of bvlc_alexnet), whose k = 1.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+    def __post_init__(self):
+        if self.size < 1 or self.k <= 0 or min(self.alpha, self.beta) < 0:
+            raise InputError(f"lrn: {self}: size must be at least 1, k positive, alpha and beta not negative")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """Shape of one layer; every field is checked at birth (InputError).
@@ -23,6 +40,8 @@ class Layer:
     bias: has a bias vector. bn: a folded batch norm (scale and shift count as 2*M parameters).
     activation: fused into the output (None, 'relu', 'relu6').
     pool: 'max' or 'avg' for kind 'pool'; global_pool: filter = whole map; ceil_mode: output size rounds up.
+    count_include_pad: an average divides by all of its window inside the padded map (Caffe, PyTorch), else only by the
+    part inside the map (TensorFlow). lrn: constants of kind 'lrn'.
     dynamic: a matmul whose second operand is an activation: it has no parameters.
     A matrix product [B, I, K] x [B, K, J] is G = B, C = B*K, M = B*J, H = E = I, W = F = 1.
     """
@@ -47,6 +66,8 @@ class Layer:
     pool: str | None = None
     global_pool: bool = False
     ceil_mode: bool = False
+    count_include_pad: bool = True
+    lrn: Lrn = Lrn()
     dynamic: bool = False
 
     def __post_init__(self):

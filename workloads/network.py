@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from workloads.formats.codes import Codes
+from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.registry import InputError, Registry
 
@@ -52,8 +52,7 @@ class LayerWeights:
         """[M, C/G, R, S] float64 real values."""
         if self.shared is not None:
             return self.shared.astype(np.float64)[self.codes.values]
-        scale = self.codes.format.scale
-        return self.codes.integers() * (1.0 if scale is None else scale)
+        return self.codes.real()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +68,9 @@ class Network:
     activations: tensor name ('input' or a layer's) -> recorded codes, in place of synthetic ones.
     densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output (integer model int8-pow2).
+    formats: tensor ('input' or layer name) -> number format of its codes, where the file says so (quantised models).
+    variants: layer name -> which arithmetic of its kind it uses, where the integer model knows several.
+    warnings: what the importer had to assume, one sentence each.
     """
 
     name: str
@@ -85,6 +87,9 @@ class Network:
     model: str = "int8-pow2"
     activations: Mapping[str, Codes] = field(default_factory=lambda: MappingProxyType({}))
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
+    formats: Mapping[str, NumberFormat] = field(default_factory=lambda: MappingProxyType({}))
+    variants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self):
         known = {"input"}

@@ -4,26 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workloads.formats.codes import Codes, NumberFormat
-
-
-@dataclass(frozen=True)
-class Requant:
-    """Sum -> output code: relu (optional), add half, arithmetic shift right, clip to the format's range (int8-pow2)."""
-
-    shift: int
-    format: NumberFormat
-    relu: bool = True
-
-    def __call__(self, sums: np.ndarray) -> np.ndarray:
-        """sums: int64, any shape -> codes of the same shape, uint8 or int8."""
-        values = np.maximum(sums, 0) if self.relu else sums
-        if self.shift > 0:
-            values = (values + (1 << (self.shift - 1))) >> self.shift
-        elif self.shift < 0:
-            values = values << -self.shift
-        low = max(self.format.low, 0) if self.relu else self.format.low
-        return np.clip(values, low, self.format.high).astype(np.int8 if self.format.signed else np.uint8)
+from workloads.formats.codes import Codes
+from workloads.requant import Requant
 
 
 @dataclass(frozen=True, eq=False)

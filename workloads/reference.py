@@ -6,8 +6,9 @@ product and is slow on purpose.
 
 import numpy as np
 
+from workloads.formats.codes import Codes
 from workloads.layer import Layer
-from workloads.network import Network
+from workloads.network import LayerWeights, Network
 from workloads.registry import InputError
 
 #: bytes of im2col made at once
@@ -85,11 +86,22 @@ def accumulate_reference(
     return out, overflows
 
 
-def post_layer(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
-    """A layer without MACs on [N, C, H, W] maps, in their own arithmetic (integer averages round half up)."""
-    if layer.kind not in _POST:
-        raise InputError(f"layer '{layer.name}': no functional forward for kind '{layer.kind}' yet")
-    return _POST[layer.kind](layer, maps)
+def post_layer(layer: Layer, maps: list[np.ndarray], weights: LayerWeights | None = None) -> np.ndarray:
+    """A layer without MACs on [N, C, H, W] maps of real values; its fused activation included.
+
+    weights: scale ([M, 1, 1, 1]) and shift (the bias) of a batch norm. Integer maps stay integers, at one scale: they
+    can be pooled (averages round half up), joined, shuffled, rectified and added (saturating); other kinds need real
+    values (InputError).
+    """
+    if maps[0].dtype.kind in "iu" and (layer.kind not in INTEGER_KINDS or layer.activation == "relu6"):
+        raise InputError(f"layer '{layer.name}': kind '{layer.kind}' needs real values, not bare integers")
+    if layer.kind == "batchnorm":
+        return _activate(layer, _batchnorm(layer, maps[0], weights))
+    return _activate(layer, _POST[layer.kind](layer, maps))
+
+
+def _activate(layer: Layer, values: np.ndarray) -> np.ndarray:
+    return values if layer.activation is None else np.clip(values, 0, CEILING[layer.activation]).astype(values.dtype)
 
 
 def _pool(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
@@ -98,18 +110,78 @@ def _pool(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
     lowest = np.iinfo(x.dtype).min if integer else -np.inf
     if layer.pool == "max":
         return np.stack([taps(item, layer, lowest).max(axis=(1, 2)) for item in x])
-    if sum(layer.padding):
-        raise InputError(f"layer '{layer.name}': no functional forward for padded average pooling yet")
-    size = layer.R * layer.S
     sums = np.stack([taps(item, layer).sum(axis=(1, 2), dtype=np.int64 if integer else None) for item in x])
-    return ((sums + size // 2) // size).astype(x.dtype) if integer else sums / size
+    counts = pool_counts(layer)
+    return ((sums + counts // 2) // counts).astype(x.dtype) if integer else sums / counts
+
+
+def pool_counts(layer: Layer) -> np.ndarray:
+    """[E, F] int64 what each average is divided by: the window's places in the padded map, or in the map alone."""
+    counts = []
+    for outputs, taps_, stride, apart, size, before, after in (
+        (layer.E, layer.R, layer.stride[0], layer.dilation[0], layer.H, *layer.padding[:2]),
+        (layer.F, layer.S, layer.stride[1], layer.dilation[1], layer.W, *layer.padding[2:]),
+    ):
+        places = np.arange(outputs)[:, None] * stride - before + apart * np.arange(taps_)
+        low, high = (-before, size + after) if layer.count_include_pad else (0, size)
+        counts.append(((places >= low) & (places < high)).sum(axis=1))
+    return np.maximum(np.outer(*counts), 1)
+
+
+def _add(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
+    if maps[0].dtype.kind not in "iu":
+        return np.sum(maps, axis=0)
+    limits = np.iinfo(maps[0].dtype)
+    return np.clip(np.sum(maps, axis=0, dtype=np.int64), limits.min, limits.max).astype(maps[0].dtype)
+
+
+def _lrn(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
+    """Squares are summed over ``size`` channels around each; beyond the first and last there are none."""
+    (x,), p = maps, layer.lrn
+    total = np.cumsum(np.pad(x * x, ((0, 0), (1, 0), (0, 0), (0, 0))), axis=1)
+    channels, before = np.arange(layer.C), (p.size - 1) // 2
+    first, last = np.maximum(channels - before, 0), np.minimum(channels - before + p.size, layer.C)
+    return x / (p.k + p.alpha / p.size * (total[:, last] - total[:, first])) ** p.beta
+
+
+def _softmax(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
+    powers = np.exp(maps[0] - maps[0].max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _shuffle(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
+    """Channel c of group g goes to place c * G + g (ShuffleNet: reshape to G x n, transpose, flatten)."""
+    (x,) = maps
+    return np.ascontiguousarray(x.reshape(len(x), layer.G, -1, *x.shape[2:]).swapaxes(1, 2)).reshape(x.shape)
+
+
+def _batchnorm(layer: Layer, x: np.ndarray, weights: LayerWeights | None) -> np.ndarray:
+    if weights is None:
+        raise InputError(f"layer '{layer.name}': a batch norm needs its scale and shift")
+    shift = 0.0 if weights.bias is None else weights.bias.reshape(1, -1, 1, 1)
+    return x * weights.real().reshape(1, -1, 1, 1) + shift
 
 
 _POST = {
     "pool": _pool,
     "concat": lambda layer, maps: np.concatenate(maps, axis=1),
     "relu": lambda layer, maps: np.maximum(maps[0], 0),
+    "relu6": lambda layer, maps: np.clip(maps[0], 0, CEILING["relu6"]),
+    "add": _add,
+    "shuffle": _shuffle,
+    "lrn": _lrn,
+    "softmax": _softmax,
 }
+#: kinds that integers of one scale can pass through
+INTEGER_KINDS = ("pool", "concat", "relu", "shuffle", "add")
+
+
+def real_input(network: Network) -> np.ndarray:
+    """[N, C, H, W] float64: the images as the network's first layer means them."""
+    if "input" in network.formats:
+        return Codes.of_pixels(network.images, network.formats["input"]).real()
+    mean = np.asarray(network.mean or (0.0,) * network.input_shape[0])
+    return network.images - mean.reshape(1, -1, 1, 1)
 
 
 def forward_float(network: Network) -> dict[str, np.ndarray]:
@@ -119,17 +191,18 @@ def forward_float(network: Network) -> dict[str, np.ndarray]:
     """
     if network.images is None or not network.weights:
         raise InputError(f"network '{network.name}': a forward pass needs images and real weights")
-    mean = np.asarray(network.mean or (0.0,) * network.input_shape[0])
-    blobs = {"input": network.images - mean.reshape(1, -1, 1, 1)}
+    blobs = {"input": real_input(network)}
     for layer in network.layers:
         maps = [blobs[name] for name in layer.inputs]
+        weights = network.weights.get(layer.name)
         if not layer.has_macs:
-            blobs[layer.name] = post_layer(layer, maps)
+            blobs[layer.name] = post_layer(layer, maps, weights)
             continue
-        weights = network.weights[layer.name]
+        if layer.dynamic or weights is None:
+            raise InputError(f"layer '{layer.name}': a float forward pass needs real weights")
         sums = convolve(maps[0].reshape(layer.input_shape), weights.real(), layer)
         if weights.bias is not None:
             sums += weights.bias.reshape(1, -1, 1, 1)
-        blobs[layer.name] = sums if layer.activation is None else np.clip(sums, 0, CEILING[layer.activation])
+        blobs[layer.name] = _activate(layer, sums)
     del blobs["input"]
     return blobs

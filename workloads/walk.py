@@ -69,7 +69,17 @@ class SyntheticWalk:
         layers = {each.name: each for each in self.network.layers}
         signed = not all(name == "input" or rectified(name, layers) for name in names)
         density = self.densities[layer.name].inputs
-        return synthetic_activations("+".join(names), shape, density, self.seed, signed=signed), None
+        return self._synthetic(names, shape, density, signed), None
+
+    def _synthetic(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
+        """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
+        form = self.network.formats.get(reads[0])
+        signed = signed or (form is not None and form.low < form.zero_point < form.high)
+        codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed)
+        if form is None:
+            return codes
+        values = np.clip(codes.values.astype(np.int16) + form.zero_point, form.low, form.high)
+        return Codes(values.astype(np.int8 if form.signed else np.uint8), form)
 
 
 class RealWalk:

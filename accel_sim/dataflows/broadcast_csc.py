@@ -12,12 +12,12 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import (
     Buffer,
     Facts,
     cannot_fit,
-    geometry,
     input_bytes_bound,
     input_extents,
     output_extents,
@@ -25,6 +25,7 @@ from accel_sim.dataflows.common import (
     window_bytes,
     write,
 )
+from accel_sim.dataflows.scan import Scanned, group_note, zero_point_notes
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import Extent, GridWork, Recurrence, Stream, Tile
 from cython_core.accumulate import sparse_products
@@ -36,12 +37,16 @@ from workloads.operands import Operands
 
 @dataclass(frozen=True, eq=False)
 class Broadcasts:
-    """The products of one tile: step columns and activations, steps of each product, and its output pixel."""
+    """The products of one tile: step columns and activations, steps of each product, and its output pixel.
+
+    zero: [T] bool steps whose activation is a real zero, where such are broadcast, else None.
+    """
 
     columns: np.ndarray
     values: np.ndarray
     steps: np.ndarray
     pixels: np.ndarray
+    zero: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +65,17 @@ class TiledBroadcast:
     @cached_property
     def columns(self) -> Columns:
         word_bits = self.buffers["weights"].word_bits
-        return Columns(self.layer, self.operands.weights, self.lanes, self.encoding, word_bits)
+        raw = self.raw.weights if self.raw is not None and self.raw.weights_raw else None
+        return Columns(self.layer, self.operands.weights, self.lanes, self.encoding, word_bits, raw)
+
+    @cached_property
+    def raw(self) -> RawProducts | None:
+        return RawProducts.of(self.layer, self.operands, self.machine.asymmetric)
+
+    @cached_property
+    def scanned(self) -> Scanned:
+        """Inputs as the leading-non-zero scan sees them."""
+        return Scanned.of(self.layer, self.operands, self.raw)
 
     @cached_property
     def blocks(self) -> list[tuple[int, int]]:
@@ -127,17 +142,19 @@ class TiledBroadcast:
 
     @cached_property
     def facts(self) -> Facts:
-        layer = self.layer
-        taps = np.asarray(tap_counts(self._values, geometry(layer), layer.N * layer.E * layer.F))
+        layer, pixels = self.layer, self.layer.N * self.layer.E * self.layer.F
+        taps = np.asarray(tap_counts(self.scanned.values, self.scanned.geometry, pixels)).reshape(-1).astype(np.int64)
+        ops = self._correction_ops((0, pixels))
+        notes = (
+            *group_note(layer, (self._table > 0).sum(axis=1), taps, self.lanes),
+            *zero_point_notes(self.operands, self.raw, int(taps.sum()), ops),
+        )
         return Facts(
-            macs_issued=int(taps.reshape(-1).astype(np.int64) @ self.columns.stored),
+            macs_issued=int(taps @ self.columns.stored),
             weight_bits=8 * sum(stream.bytes for block in self.blocks for stream in self._weight_streams(block)),
             tile_count=len(self.ranges) * len(self.blocks),
+            notes=notes,
         )
-
-    @cached_property
-    def _values(self) -> np.ndarray:
-        return np.ascontiguousarray(self.operands.inputs.integers(), dtype=np.int32)
 
     def __iter__(self) -> Iterator[Tile]:
         single = len(self.blocks) == 1
@@ -150,12 +167,17 @@ class TiledBroadcast:
         broadcasts = self._broadcasts(pixels, block)
         mapped = min(self.lanes, self.layer.M)
         bar, avail = self._starts(broadcasts)
+        rows, table, effectual, ineffectual = broadcasts.columns, self._table, self.columns.effectual, self._ineffectual
+        if broadcasts.zero is not None:  # a second half of the table for steps whose products are all zero
+            rows = rows + np.int32(len(table)) * broadcasts.zero
+            ineffectual = np.concatenate([ineffectual, ineffectual + effectual])
+            table, effectual = np.vstack([table, table]), np.concatenate([effectual, np.zeros_like(effectual)])
         work = GridWork(
-            table=self._table,
-            rows=broadcasts.columns,
+            table=table,
+            rows=rows,
             bar=bar,
-            effectual=self.columns.effectual,
-            ineffectual=self._ineffectual,
+            effectual=effectual,
+            ineffectual=ineffectual,
             recurrence=self.machine.recurrence,
             unmapped=self.lanes - mapped,
             avail=avail,
@@ -165,7 +187,11 @@ class TiledBroadcast:
         outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
         actions = self._actions(broadcasts, mapped)
         actions[self.buffers["outputs"].level, "write", self.machine.output_bits] += outputs
-        return Tile(work, tuple(streams), actions, outputs, broadcasts)
+        return Tile(work, tuple(streams), actions, outputs, broadcasts, self._correction_ops(pixels) if complete else 0)
+
+    def _correction_ops(self, pixels: tuple[int, int]) -> int:
+        count = pixels[1] - pixels[0]
+        return 0 if self.raw is None else self.raw.post_ops(count * self.layer.M, count * self.layer.G)
 
     @cached_property
     def _table(self) -> np.ndarray:
@@ -185,14 +211,16 @@ class TiledBroadcast:
         room = count * (k_range[1] - k_range[0])
         columns, values = np.empty(room, np.int32), np.empty(room, np.int32)
         steps = np.empty(count, np.int64)
-        found = nonzero_taps(self._values, geometry(layer), *pixels, *k_range, columns, values, steps)
-        columns, values = columns[:found], values[:found]
+        scanned = self.scanned
+        found = nonzero_taps(scanned.values, scanned.geometry, *pixels, *k_range, columns, values, steps)
+        columns, values = columns[:found], values[:found] - np.int32(scanned.lift)
         if groups > 1 and len(self.blocks) > 1:  # a block of columns of a grouped layer: keep what lies in it
             inside = (columns >= block[0]) & (columns < block[1])
             product = np.repeat(np.arange(count), steps)[inside]
             columns, values = columns[inside], values[inside]
             steps = np.bincount(product, minlength=count).astype(np.int64)
-        return Broadcasts(columns, values, steps, np.repeat(np.arange(*pixels), groups))
+        zero = None if scanned.zero is None else values == scanned.zero[columns]
+        return Broadcasts(columns, values, steps, np.repeat(np.arange(*pixels), groups), zero)
 
     def _starts(self, broadcasts: Broadcasts) -> tuple[np.ndarray, np.ndarray]:
         """(bar, avail) of the steps: a product starts at a barrier; its scan is bounded by ``scan_width``."""
@@ -244,10 +272,11 @@ class TiledBroadcast:
     def _actions(self, broadcasts: Broadcasts, mapped: int) -> Actions:
         steps = np.bincount(broadcasts.columns, minlength=len(self.columns.entries))
         entries = int(steps @ self.columns.total)
-        effectual = int(steps @ self.columns.effectual)
+        raw = self.raw  # zero-operand gating cannot see the zeros of a raw operand
+        toggling = int(steps @ (self.columns.stored if raw is not None and raw.weights_raw else self.columns.effectual))
         taken = len(broadcasts.columns)
         activation = self.operands.inputs.format.bits
-        actions = self.mac.actions(entries, effectual)
+        actions = self.mac.actions(entries, toggling)
         queued = taken * mapped
         weights = self.buffers["weights"]
         actions.update(
@@ -261,6 +290,10 @@ class TiledBroadcast:
                 ("accumulator", "write", self.mac.accumulator_bits): entries,
             }
         )
+        if raw is None and wide(self.operands.inputs):
+            actions["zero_point", "add", self.operands.inputs.format.value_bits] += taken
+        if raw is not None and raw.weights_raw:
+            actions["zero_point", "add", self.mac.accumulator_bits] += taken
         if self.operands.weights.format.codebook is not None:
             actions.update({("codebook", "read", self.machine.codebook_bits): entries})
         return actions
@@ -281,6 +314,8 @@ class BroadcastCsc:
 
     scan_width: positions the leading-non-zero scan examines per cycle (None: one non-zero a cycle whatever lies
     between). double_buffer_accumulators: the next product starts without waiting for the last one's sums.
+    asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
+    dataflows.asymmetric).
     pointer_bits, codebook_bits: widths of a column pointer and of a codebook entry. output_bits: stored outputs.
     """
 
@@ -291,6 +326,7 @@ class BroadcastCsc:
     pointer_bits: int = 16
     codebook_bits: int = 16
     output_bits: int = 8
+    asymmetric: Asymmetric = "differences"
 
     def __post_init__(self):
         require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits")
@@ -304,7 +340,7 @@ class BroadcastCsc:
 
     def multiplier_bits(self, operands: Operands) -> tuple[int, int]:
         """(activation, weight) width of the products it issues."""
-        return operands.inputs.format.value_bits, operands.weights.format.value_bits
+        return multiplier_bits(operands, self.asymmetric)
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],

@@ -36,17 +36,26 @@ def symbols_of(codes: Codes) -> tuple[np.ndarray, int, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A layer's weights on ``lanes`` lanes; a column is g*K + k, its slice on a lane the rows of group g there."""
+    """A layer's weights on ``lanes`` lanes; a column is g*K + k, its slice on a lane the rows of group g there.
+
+    raw: codes that are stored instead, every one of them (a raw code of 0 is no zero weight); None: differences.
+    """
 
     layer: Layer
     codes: Codes
     lanes: int
     encoding: Encoding
     word_bits: int
+    raw: Codes | None = None
 
     @cached_property
     def _symbols(self) -> tuple[np.ndarray, int, np.ndarray]:
-        return symbols_of(self.codes)
+        return symbols_of(self.codes if self.raw is None else self.raw)
+
+    @cached_property
+    def _stored(self) -> np.ndarray:
+        """[M, C/G, R, S] bool: weights that take an entry."""
+        return self.codes.kept() if self.raw is None else np.ones(self.codes.values.shape, dtype=bool)
 
     @cached_property
     def _owners(self) -> np.ndarray:
@@ -66,7 +75,7 @@ class Columns:
 
     @cached_property
     def _kept(self) -> np.ndarray:
-        return self._sliced(self.codes.kept().view(np.uint8))
+        return self._sliced(self._stored.view(np.uint8))
 
     @cached_property
     def entry_bits(self) -> int:
@@ -80,7 +89,7 @@ class Columns:
     @cached_property
     def stored(self) -> np.ndarray:
         """[columns] entries that are weights and not fillers."""
-        return self.codes.kept().reshape(self.layer.G, -1, self.layer.K).sum(axis=1, dtype=np.int64).ravel()
+        return self._stored.reshape(self.layer.G, -1, self.layer.K).sum(axis=1, dtype=np.int64).ravel()
 
     @cached_property
     def effectual(self) -> np.ndarray:

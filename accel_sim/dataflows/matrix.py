@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from accel_sim.dataflows.asymmetric import RawProducts
 from accel_sim.dataflows.common import geometry
 from accel_sim.dataflows.folds import Ranges
 from cython_core.accumulate import dense_products
@@ -17,13 +18,17 @@ from workloads.operands import Operands
 
 @dataclass(frozen=True, eq=False)
 class MatrixProducts:
-    """pixel_block, filter_block: ranges asked for begin and end at multiples of these (or at the end)."""
+    """pixel_block, filter_block: ranges asked for begin and end at multiples of these (or at the end).
+
+    raw: what is multiplied instead of differences from the zero point, or None.
+    """
 
     layer: Layer
     operands: Operands
     encoding: Encoding
     pixel_block: int
     filter_block: int
+    raw: RawProducts | None = None
 
     @cached_property
     def _inputs(self) -> np.ndarray:
@@ -52,6 +57,17 @@ class MatrixProducts:
         zero_weight = int(np.vdot(a, filters - w))
         return effectual, zero_input + zero_weight
 
+    def toggling(self, r: Ranges, effectual: int) -> int:
+        """Products that a unit gated by zero operands spends energy on: it cannot see the zeros of a raw operand."""
+        if self.raw is None:
+            return effectual
+        pixels, filters = r.pixels[1] - r.pixels[0], r.filters[1] - r.filters[0]
+        a = self._within(self._nonzero_inputs, r.pixels, self.pixel_block, r)
+        w = self._within(self._nonzero_weights, r.filters, self.filter_block, r)
+        a = np.full_like(a, pixels) if self.raw.inputs_raw else a
+        w = np.full_like(w, filters) if self.raw.weights_raw else w
+        return int(np.vdot(a, w))
+
     def _within(self, before: np.ndarray, span: tuple[int, int], block: int, r: Ranges) -> np.ndarray:
         first, last = span[0] // block, -(-span[1] // block)
         window = (slice(*r.groups), slice(*r.k))
@@ -60,7 +76,7 @@ class MatrixProducts:
     @cached_property
     def _weights(self) -> np.ndarray:
         """[M, K] float64 integers, decoded from the encoded stream."""
-        codes, layer = self.operands.weights, self.layer
+        codes, layer = self.operands.weights if self.raw is None else self.raw.weights, self.layer
         mask = (1 << codes.format.bits) - 1
         symbols = (codes.values.astype(np.int64) & mask).reshape(layer.M, layer.K).astype(np.uint32)
         kept = codes.kept().reshape(layer.M, layer.K).view(np.uint8)
@@ -75,7 +91,14 @@ class MatrixProducts:
     @cached_property
     def _largest_sum(self) -> int:
         """No sum, partial or whole, can exceed this."""
-        return self.layer.K * int(np.abs(self._inputs).max()) * int(np.abs(self._weights).max())
+        return self.layer.K * int(np.abs(self._factors[0]).max()) * int(np.abs(self._weights).max())
+
+    @cached_property
+    def _factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """([N, C, H, W] int32 inputs as they are multiplied, their geometry)."""
+        if self.raw is None:
+            return self._inputs, geometry(self.layer)
+        return self.raw.inputs, geometry(self.raw.layer)
 
     def execute(self, r: Ranges, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """Adds the products of these ranges to sums [N*E*F, M], k after k; returns the overflows."""
@@ -83,7 +106,7 @@ class MatrixProducts:
         safe = self._largest_sum <= min(high, 1 << 53)
         for g in range(*r.groups):
             a = np.empty((r.pixels[1] - r.pixels[0], r.k[1] - r.k[0]))
-            gather_taps(self._inputs, geometry(self.layer), *r.pixels, g, *r.k, a)
+            gather_taps(*self._factors, *r.pixels, g, *r.k, a)
             m = slice(g * per_group + r.filters[0], g * per_group + r.filters[1])
             w = np.ascontiguousarray(self._weights[m, slice(*r.k)])
             part = np.ascontiguousarray(sums[slice(*r.pixels), m])

@@ -15,8 +15,9 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import Buffer, Facts
-from accel_sim.dataflows.folds import Box, FoldPlan
+from accel_sim.dataflows.folds import Box, FoldPlan, Ranges
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import FoldWork, Tile
@@ -26,6 +27,8 @@ from workloads.layer import Layer
 from workloads.operands import Operands
 from workloads.registry import InputError
 
+#: a grouped layer that has work for a smaller share of the array gets a note
+FULL_ENOUGH = 0.5
 #: stationary -> (on the rows, on the columns, streamed)
 DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels"), "is": ("k", "pixels", "filters")}
 
@@ -56,12 +59,46 @@ class TiledSystolic:
     @cached_property
     def products(self) -> MatrixProducts:
         block = self.plan.block
-        return MatrixProducts(self.layer, self.operands, self.encodings["weights"], block("pixels"), block("filters"))
+        return MatrixProducts(
+            self.layer, self.operands, self.encodings["weights"], block("pixels"), block("filters"), self.raw
+        )  # fmt: skip
+
+    @cached_property
+    def raw(self) -> RawProducts | None:
+        return RawProducts.of(self.layer, self.operands, self.machine.asymmetric)
 
     @cached_property
     def facts(self) -> Facts:
         row_bytes = -(-self.layer.K * self.operands.weights.format.bits // 8)
-        return Facts(self.layer.macs, self.layer.M * row_bytes * 8, len(self.plan.boxes))
+        notes = (*self._group_note(), *self._zero_point_notes())
+        return Facts(self.layer.macs, self.layer.M * row_bytes * 8, len(self.plan.boxes), notes)
+
+    def _group_note(self) -> Iterator[str]:
+        """Why a layer of many small groups leaves most of the array idle."""
+        plan, layer = self.plan, self.layer
+        folds = sum(plan.folds(box) for box in plan.boxes)
+        share = sum(plan.mapped(box) for box in plan.boxes) / (folds * self.rows * self.cols)
+        if layer.G > 1 and share < FULL_ENOUGH:
+            used = [
+                min(plan.sizes[dim], size) * plan.pack
+                for dim, size in zip(plan.dims[:2], (self.rows, self.cols), strict=True)
+            ]
+            kind = "depthwise" if layer.kind == "depthwise" else "grouped"
+            filters = f"{plan.sizes['filters']} filter{'s' if plan.sizes['filters'] > 1 else ''} a group"
+            reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
+            groups = f"{plan.pack} of {layer.G} groups a fold"
+            yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
+
+    def _zero_point_notes(self) -> Iterator[str]:
+        adds = sum(count for box in self.plan.boxes for count in self._zero_point(box).values())
+        if self.raw is not None:
+            sums = f"{adds:,} additions at the input edge make the window sums" if adds else "no window sums needed"
+            cycles = f", {self._window_cycles} cycle a fold" if self._window_cycles else ""
+            ops = sum(self._correction_ops(box) for box in self.plan.boxes)
+            yield f"asymmetric {self.raw.name}: raw codes, {sums}{cycles}, {ops:,} operations correct the outputs"
+        elif adds:
+            bits = "x".join(map(str, multiplier_bits(self.operands, "differences")))
+            yield f"asymmetric codes: {bits}-bit differences, {adds:,} subtractions at the array's edge"
 
     def __iter__(self) -> Iterator[Tile]:
         for box in self.plan.boxes:
@@ -71,7 +108,7 @@ class TiledSystolic:
         plan, stationary = self.plan, self.machine.stationary
         ranges = plan.ranges(box)
         effectual, ineffectual = self.products.slots(ranges)
-        skew = self.rows + self.cols - 2
+        skew = self.rows + self.cols - 2 + self._window_cycles
         if stationary == "os" and self.machine.drain == "exposed":
             skew += self.rows
         work = FoldWork(
@@ -84,9 +121,48 @@ class TiledSystolic:
             effectual=effectual,
             ineffectual=ineffectual,
         )
-        return Tile(work, plan.streams(box), self._actions(box, work), plan.outputs(box), ranges)
+        actions = self._actions(box, work, ranges)
+        return Tile(work, plan.streams(box), actions, plan.outputs(box), ranges, self._correction_ops(box))
 
-    def _actions(self, box: Box, work: FoldWork) -> Actions:
+    @property
+    def _window_cycles(self) -> int:
+        """Cycles a fold lasts longer for the column of adders that inputs pass before the first PEs (OS, WS).
+
+        Where inputs are held (IS) the adders lie on top of the columns and work while they are loaded.
+        """
+        return int(self.raw is not None and self.raw.weights_raw and self.plan.operand_on("both") != "inputs")
+
+    def _correction_ops(self, box: Box) -> int:
+        if self.raw is None or not self.plan.outputs(box):
+            return 0
+        r = self.plan.ranges(box)
+        windows = (r.pixels[1] - r.pixels[0]) * (r.groups[1] - r.groups[0]) if r.filters[0] == 0 else 0
+        return self.raw.post_ops(self.plan.outputs(box), windows)
+
+    def _entering(self, box: Box) -> dict[str, int]:
+        """operand -> codes that enter the array at its edge: streamed once per fold, a held one while it is loaded."""
+        plan, stream = self.plan, box.stream[1] - box.stream[0]
+        edge_rows, edge_cols = plan.edges(box)
+        by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
+        entering = {by_rows: edge_rows * stream, by_cols: edge_cols * stream}
+        entering[held] = plan.mapped(box) if box.first_piece else 0
+        return {name: count for name, count in entering.items() if name != "outputs"}
+
+    def _zero_point(self, box: Box) -> Actions:
+        """Subtractions of codes that enter as differences; or additions of inputs to window sums, each input once."""
+        actions, entering = Actions(), self._entering(box)
+        if self.raw is None:
+            for name, codes in (("inputs", self.operands.inputs), ("weights", self.operands.weights)):
+                if wide(codes):
+                    actions["zero_point", "add", codes.format.value_bits] += entering[name]
+        elif self.raw.weights_raw:
+            held = self.plan.operand_on("both") == "inputs"
+            again = 1 if held else box.cols[1] - box.cols[0]  # a stream enters once more for every column fold
+            if held or box.cols[0] == 0:
+                actions["zero_point", "add", self.mac.accumulator_bits] += entering["inputs"] // again
+        return actions
+
+    def _actions(self, box: Box, work: FoldWork, ranges: Ranges) -> Actions:
         """Accesses of buffers and hops between neighbouring PEs.
 
         A streamed operand enters at the array's edge once per fold and hops through the mapped PEs; a stationary one
@@ -97,7 +173,8 @@ class TiledSystolic:
         bits = {"inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits}
         edge_rows, edge_cols = plan.edges(box)
         by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
-        actions = self.mac.actions(issued, work.effectual)
+        actions = self.mac.actions(issued, self.products.toggling(ranges, work.effectual))
+        actions.update(self._zero_point(box))
         add = Actions({(self.buffers[by_rows].level, "read", bits[by_rows]): edge_rows * work.stream})
         add["register", "hop", bits[by_rows]] += issued
         output = self.buffers["outputs"].level
@@ -131,6 +208,8 @@ class TiledSystolic:
 class Systolic:
     """stationary: what stays in the PEs. groups: one after another, or as many as fit side by side.
 
+    asymmetric: codes with a zero point are multiplied as differences (subtracted at the array's edge), or raw, and the
+    sums corrected (see dataflows.asymmetric).
     drain: whether moving an OS fold's outputs out is hidden in the fold's last cycles (SCALE-Sim) or takes R cycles
     more. output_bits: width of a stored output.
     """
@@ -139,13 +218,14 @@ class Systolic:
     groups: Literal["serial", "packed"] = "serial"
     drain: Literal["hidden", "exposed"] = "hidden"
     output_bits: int = 8
+    asymmetric: Asymmetric = "differences"
 
     def __post_init__(self):
         require(self, 1, "output_bits")
 
     def multiplier_bits(self, operands: Operands) -> tuple[int, int]:
         """(activation, weight) width of the products it issues."""
-        return operands.inputs.format.value_bits, operands.weights.format.value_bits
+        return multiplier_bits(operands, self.asymmetric)
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],

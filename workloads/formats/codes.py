@@ -96,11 +96,26 @@ class Codes:
     def zero_points(self) -> int | np.ndarray:
         """The zero point, or an int32 array that broadcasts against ``values`` when it is per axis."""
         zero = self.format.zero_point
-        if isinstance(zero, int):
-            return zero
+        return zero if isinstance(zero, int) else self._along_axis(np.asarray(zero, dtype=np.int32))
+
+    @staticmethod
+    def of_pixels(pixels: np.ndarray, form: NumberFormat) -> "Codes":
+        """pixels: uint8 -> codes of an 8-bit input: as they are, or less 128 where it is signed (TensorFlow Lite)."""
+        return Codes((pixels ^ 0x80).view(np.int8) if form.signed else pixels, form)
+
+    def scales(self) -> float | np.ndarray:
+        """The scale (1 if unknown), or a float64 array that broadcasts against ``values`` when it is per axis."""
+        scale = 1.0 if self.format.scale is None else self.format.scale
+        return self._along_axis(np.asarray(scale)) if isinstance(scale, tuple) else scale
+
+    def _along_axis(self, each: np.ndarray) -> np.ndarray:
         shape = [1] * self.values.ndim
-        shape[self.format.axis] = len(zero)
-        return np.asarray(zero, dtype=np.int32).reshape(shape)
+        shape[self.format.axis] = len(each)
+        return each.reshape(shape)
+
+    def real(self) -> np.ndarray:
+        """scale * (q - zero_point), shape of ``values``, float64."""
+        return self.integers() * self.scales()
 
     def kept(self) -> np.ndarray:
         """bool array: not pruned. With a codebook a kept weight may still stand for the integer 0."""

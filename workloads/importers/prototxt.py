@@ -1,12 +1,13 @@
 """Caffe deploy prototxt: protobuf text format -> layers. All unsupported layer types are named at once."""
 
 import hashlib
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 from workloads.importers import network_files
-from workloads.layer import Layer
+from workloads.layer import Layer, Lrn
 from workloads.network import Network
 from workloads.registry import InputError
 
@@ -83,6 +84,16 @@ class _Fields:
         if name not in self.message and default is None:
             raise InputError(f"{self.where}: {name} is missing")
         return self._number(name, self.message[name][-1]) if name in self.message else default
+
+    def real(self, name: str, default: float) -> float:
+        text = self.text(name, str(default))
+        try:
+            value = float(text) if len(text) <= 32 else math.nan
+        except ValueError:
+            value = math.nan
+        if not 0 <= value <= LIMIT_SIZE:
+            raise InputError(f"{self.where}: {name}: expected a number from 0 to {LIMIT_SIZE}, not {text!r}")
+        return value
 
     def _number(self, name: str, value: Any) -> int:
         if not isinstance(value, str) or not value.isdigit() or len(value) > 9 or int(value) > LIMIT_SIZE:
@@ -191,13 +202,24 @@ def _dropout(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields
     graph.makers[top] = inputs[0]
 
 
+def _lrn(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
+    p = fields.inner("lrn_param")
+    if p.text("norm_region", "ACROSS_CHANNELS") != "ACROSS_CHANNELS":
+        raise InputError(f"{fields.where}: norm_region: expected ACROSS_CHANNELS, not '{p.text('norm_region')}'")
+    size, default = p.number("local_size", 5), Lrn(alpha=1.0)  # caffe.proto: LRNParameter
+    if size % 2 == 0:
+        raise InputError(f"{fields.where}: local_size: expected an odd number, not {size}")
+    lrn = Lrn(size, p.real("alpha", default.alpha), p.real("beta", default.beta), p.real("k", default.k))
+    graph.add(name, "lrn", top, inputs, lrn=lrn)
+
+
 def _elementwise(kind: str):
     return lambda graph, name, top, inputs, fields: graph.add(name, kind, top, inputs)
 
 
 TYPES = {
     "Convolution": _convolution, "Pooling": _pooling, "InnerProduct": _inner_product, "ReLU": _relu, "Concat": _concat,
-    "Eltwise": _eltwise, "Dropout": _dropout, "Softmax": _elementwise("softmax"), "LRN": _elementwise("lrn"),
+    "Eltwise": _eltwise, "Dropout": _dropout, "Softmax": _elementwise("softmax"), "LRN": _lrn,
 }  # fmt: skip
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Requant
 from workloads.registry import Registry
+from workloads.requant import Requant
 
 #: name -> class that takes a Network with real weights; InputError if the network is outside the model
 integer_models = Registry("integer model", "workloads.models")

@@ -3,6 +3,8 @@
 Weights: w_q = clip(rint(w * 2^fw), -127, 127) with fw = floor(log2(127 / max|w|)). Pixels enter as they are and the
 mean is folded into the first bias. A sum becomes min(255, (max(acc, 0) + 2^(s-1)) >> s), s = fw + fi - fo, where fi
 and fo are the fractional bits of a layer's input and output. Rule and golden values: this project's reference data.
+Pooling, joining, shuffling and ReLU keep a tensor's scale; other layers without MACs (adds, LRN, softmax ...) are made
+in real values and rounded half to even to the nearest code of a scale of their own.
 """
 
 import math
@@ -15,9 +17,9 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import integer_models
 from workloads.network import LayerWeights, Network
-from workloads.operands import Requant
-from workloads.reference import forward_float, post_layer
+from workloads.reference import CEILING, forward_float, post_layer
 from workloads.registry import InputError
+from workloads.requant import ShiftRequant
 
 
 def quantise_weights(weights: LayerWeights) -> tuple[Codes, int]:
@@ -33,17 +35,35 @@ def quantise_weights(weights: LayerWeights) -> tuple[Codes, int]:
     return Codes(weights.codes.values, NumberFormat(weights.codes.format.bits, False, scale, codebook=book)), fraction
 
 
+#: kinds whose output has the scale and the sign of their inputs
+KEEPS_SCALE = ("pool", "concat", "shuffle", "relu")
+
+
+def unsigned(network: Network) -> dict[str, bool]:
+    """Tensor name -> its codes have no sign."""
+    found = {"input": True}
+    for layer in network.layers:
+        rectifies = layer.activation is not None or layer.kind in ("relu6", "softmax")
+        passes = layer.kind in (*KEEPS_SCALE, "lrn") and all(found[name] for name in layer.inputs)
+        found[layer.name] = rectifies or passes
+    return found
+
+
 def calibrate(network: Network) -> dict[str, int]:
-    """Layer name -> fractional bits of its output, so that the largest float output over the images fits 8 bits."""
-    bits: dict[str, int] = {}
+    """Layer name -> fractional bits of its output, so that the largest float output over the images fits 8 bits.
+
+    Tensors that are joined, and those they are pooled or shuffled from, share the smallest of their scales.
+    """
+    bits, positive = {}, unsigned(network)
     for name, blob in forward_float(network).items():
-        unsigned = network[name].activation is not None or not network[name].has_macs
         largest = float(np.abs(blob).max(initial=0.0))
-        bits[name] = math.floor(math.log2((255 if unsigned else 127) / largest)) if largest > 0 else 0
-    for layer in network.layers:  # maps that are joined must have one scale
-        if layer.kind == "concat":
-            bits |= dict.fromkeys(layer.inputs, min(bits[name] for name in layer.inputs))
-    return bits
+        bits[name] = math.floor(math.log2((255 if positive[name] else 127) / largest)) if largest > 0 else 0
+    tied = {name: {name} for name in bits}
+    for layer in network.layers:
+        if layer.kind in KEEPS_SCALE and "input" not in layer.inputs:
+            group = tied[layer.name].union(*(tied[name] for name in layer.inputs))
+            tied |= dict.fromkeys(group, group)
+    return {name: min(bits[other] for other in tied[name]) for name in bits}
 
 
 @integer_models.add("int8-pow2")
@@ -55,11 +75,13 @@ class Int8Pow2:
 
     @cached_property
     def fractions(self) -> dict[str, int]:
-        """Tensor name -> fractional bits; layers without MACs pass their input's on."""
-        given = self.network.calibration or calibrate(self.network)
+        """Tensor name -> fractional bits."""
+        given = dict(self.network.calibration)
+        if any(layer.kind not in KEEPS_SCALE and layer.name not in given for layer in self.network.layers):
+            given = calibrate(self.network) | given
         found = {"input": 0}
         for layer in self.network.layers:
-            if layer.has_macs:
+            if layer.kind not in KEEPS_SCALE:
                 found[layer.name] = given[layer.name]
                 continue
             sources = {found[name] for name in layer.inputs}
@@ -83,10 +105,8 @@ class Int8Pow2:
         readers = [layer for layer in self.network.layers if "input" in layer.inputs]
         return not any(self.network.mean) or not any(sum(layer.padding) for layer in readers)
 
-    def finishing(self, layer: Layer) -> tuple[np.ndarray, Requant]:
+    def finishing(self, layer: Layer) -> tuple[np.ndarray, ShiftRequant]:
         """(bias [M] int64 at accumulator scale, requantisation) of a layer with MACs."""
-        if layer.activation == "relu6":
-            raise InputError(f"layer '{layer.name}': int8-pow2 has no relu6")
         weights = self.network.weights[layer.name]
         codes, fraction = quantise_weights(weights)
         point = fraction + self.fractions[layer.inputs[0]]
@@ -97,8 +117,17 @@ class Int8Pow2:
             bias -= np.einsum("mcrs,c->m", codes.integers().astype(np.int64), mean)
         own = self.fractions[layer.name]
         rectified = layer.activation is not None
-        return bias, Requant(point - own, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified)
+        high = None if layer.activation != "relu6" else min(255, round(math.ldexp(CEILING["relu6"], own)))
+        return bias, ShiftRequant(point - own, NumberFormat(8, not rectified, math.ldexp(1.0, -own)), rectified, high)
 
     def post(self, layer: Layer, maps: list[Codes]) -> Codes:
-        """Codes keep their scale through pooling and joining."""
-        return Codes(post_layer(layer, [codes.values for codes in maps]), maps[0].format)
+        """Codes keep their scale, or get the one calibrated for the layer."""
+        if layer.kind in KEEPS_SCALE:
+            if len({codes.format.signed for codes in maps}) > 1:
+                raise InputError(f"layer '{layer.name}': int8-pow2 joins maps of one sign only")
+            return Codes(post_layer(layer, [codes.values for codes in maps]), maps[0].format)
+        real = post_layer(layer, [codes.real() for codes in maps], self.network.weights.get(layer.name))
+        own, positive = self.fractions[layer.name], unsigned(self.network)[layer.name]
+        form = NumberFormat(8, not positive, math.ldexp(1.0, -own))
+        values = np.clip(np.rint(np.ldexp(real, own)), form.low, form.high)
+        return Codes(values.astype(np.uint8 if positive else np.int8), form)

@@ -79,9 +79,9 @@ def test_pools_by_hand():
     assert post_layer(pool("max", 2, R=2, S=2, padding=(1, 1, 1, 1)), [signed]).min() == -3  # padding is no maximum
 
 
-def test_a_kind_without_a_forward_pass_is_named():
-    with pytest.raises(InputError, match=r"^layer 'p': no functional forward for kind 'softmax' yet$"):
-        post_layer(Layer(name="p", kind="softmax", C=4, M=4), [np.zeros((1, 4, 1, 1))])
+def test_integers_without_a_scale_are_refused_where_one_is_needed():
+    with pytest.raises(InputError, match=r"^layer 'p': kind 'softmax' needs real values, not bare integers$"):
+        post_layer(Layer(name="p", kind="softmax", C=4, M=4), [np.zeros((1, 4, 1, 1), dtype=np.uint8)])
 
 
 def test_sums_too_large_for_float64_are_refused():

@@ -1,0 +1,134 @@
+"""Operands whose zero point is not 0 (MODEL 2): multiplied as differences, or as raw codes whose sums are corrected.
+
+    sum (a - za)(w - zw) = sum a*w - zw * sum a - sum za*w + sum za*zw
+
+Only an operand whose difference is wider than its code needs either: q - 128 or q + 128 of an 8-bit code flips its
+highest bit. The last two terms are known before the run and lie in the bias; *window sums* (sum a, one per output pixel
+and group) are made where inputs enter the array, times zw and subtracted by the post-processing unit. A padding tap of
+a raw input is its zero point, so that the constants hold at the border too.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+from workloads.operands import Operands
+from workloads.reference import accumulate_reference, convolve
+
+Asymmetric = Literal["differences", "correction"]
+
+
+def wide(codes: Codes) -> bool:
+    """The difference from the zero point is wider than the code."""
+    return codes.format.codebook is None and codes.format.value_bits > codes.format.bits
+
+
+def multiplier_bits(operands: Operands, how: Asymmetric) -> tuple[int, int]:
+    """(activation, weight) width of the operands that are multiplied."""
+    both = (operands.inputs, operands.weights)
+    return tuple(
+        codes.format.bits if how == "correction" and wide(codes) else codes.format.value_bits for codes in both
+    )
+
+
+def hint(operands: Operands, dataflow) -> str:
+    """What to say to one whose multiplier is too narrow for differences."""
+    can = getattr(dataflow, "asymmetric", None) == "differences" and any(map(wide, (operands.inputs, operands.weights)))
+    return "; its codes are asymmetric: dataflow.asymmetric=correction multiplies them as they are" if can else ""
+
+
+@dataclass(frozen=True, eq=False)
+class RawProducts:
+    """What is multiplied where at least one operand is taken raw, and what makes exact sums of it."""
+
+    original: Layer
+    operands: Operands
+
+    @staticmethod
+    def of(layer: Layer, operands: Operands, how: Asymmetric) -> "RawProducts | None":
+        raw = RawProducts(layer, operands)
+        return raw if how == "correction" and (raw.inputs_raw or raw.weights_raw) else None
+
+    @property
+    def inputs_raw(self) -> bool:
+        return wide(self.operands.inputs)
+
+    @property
+    def weights_raw(self) -> bool:
+        return wide(self.operands.weights)
+
+    @cached_property
+    def layer(self) -> Layer:
+        """The layer on a map with its padding in it, where inputs are raw."""
+        a = self.original
+        if not self.inputs_raw:
+            return a
+        top, bottom, left, right = self._sides
+        return replace(a, H=a.H + top + bottom, W=a.W + left + right, padding=(0, 0, 0, 0))
+
+    @property
+    def _sides(self) -> tuple[int, int, int, int]:
+        a = self.original
+        top, bottom, left, right = a.padding
+        bottom = max(bottom, (a.E - 1) * a.stride[0] + a.dilation[0] * (a.R - 1) + 1 - a.H - top)
+        right = max(right, (a.F - 1) * a.stride[1] + a.dilation[1] * (a.S - 1) + 1 - a.W - left)
+        return top, bottom, left, right
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """[N, C, H, W] int32 of ``layer``: raw codes, the zero point at padding; or differences."""
+        codes = self.operands.inputs
+        if not self.inputs_raw:
+            return np.ascontiguousarray(codes.integers(), dtype=np.int32)
+        top, bottom, left, right = self._sides
+        values = np.pad(codes.integers(), ((0, 0), (0, 0), (top, bottom), (left, right)))
+        return np.ascontiguousarray(values + codes.zero_points(), dtype=np.int32)
+
+    @cached_property
+    def weights(self) -> Codes:
+        """[M, C/G, R, S] codes as they are multiplied: raw ones stand for themselves."""
+        codes = self.operands.weights
+        if not self.weights_raw:
+            return codes
+        return Codes(codes.values, replace(codes.format, scale=None, zero_point=0, axis=None))
+
+    @cached_property
+    def _constants(self) -> np.ndarray:
+        """[M] int64: sum za*w - sum za*zw, for each filter; it lies in the bias."""
+        if not self.inputs_raw:
+            return np.zeros(self.original.M, np.int64)
+        per_group = self.original.C // self.original.G
+        zero = np.broadcast_to(self.operands.inputs.zero_points(), (1, self.original.C, 1, 1)).reshape(-1, per_group)
+        own = np.repeat(zero, self.original.M // self.original.G, axis=0).astype(np.int64)
+        return np.einsum("mcrs,mc->m", self.operands.weights.integers().astype(np.int64), own)
+
+    def corrected(self, sums: np.ndarray) -> np.ndarray:
+        """sums: [N, M, E, F] int64 of raw products -> the exact sums of differences."""
+        sums = sums - self._constants.reshape(1, -1, 1, 1)
+        if not self.weights_raw:
+            return sums
+        layer = replace(self.layer, M=self.layer.G, kind="conv")
+        windows = convolve(self.inputs, np.ones(layer.weight_shape), layer).astype(np.int64)
+        zero = np.broadcast_to(self.operands.weights.zero_points(), (self.original.M, 1, 1, 1)).reshape(1, -1, 1, 1)
+        return sums - zero * np.repeat(windows, self.original.M // self.original.G, axis=1)
+
+    def accumulated(self, bits: int, saturate: bool) -> np.ndarray:
+        """[N, M, E, F]: corrected sums of the reference that steps raw products at the accumulator's width."""
+        raw = accumulate_reference(self.inputs, self.weights.integers(), self.layer, bits, saturate)[0]
+        return self.corrected(raw)
+
+    def post_ops(self, outputs: int, windows: int) -> int:
+        """Operations on ``outputs`` and the ``windows`` they share: one subtraction each, zw times a window's sum."""
+        if not self.weights_raw:
+            return 0
+        per_channel = not isinstance(self.operands.weights.format.zero_point, int)
+        return outputs + (outputs if per_channel else windows)
+
+    @property
+    def name(self) -> str:
+        """Which operands are raw, for notes."""
+        return " and ".join(name for name, raw in (("inputs", self.inputs_raw), ("weights", self.weights_raw)) if raw)

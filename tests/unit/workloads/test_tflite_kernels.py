@@ -1,0 +1,119 @@
+"""The arithmetic of tflite-int8, kernel by kernel: what LiteRT 2.3.0 computed, and gemmlowp's own vectors."""
+
+import csv
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tflite_cases import KINDS, case, golden
+
+from workloads import InputError
+from workloads.formats.codes import Codes, NumberFormat
+from workloads.importers.tflite import import_tflite
+from workloads.layer import Layer
+from workloads.models.tflite_int8 import TfliteInt8, limits
+from workloads.network import Network
+from workloads.operands import Operands
+from workloads.requant import FixedPointRequant, fixed_point, quantise_multiplier
+from workloads.walk import reference_output
+
+
+def output(data, x):
+    """[1, H, W, C] codes of a model's last layer for the input [1, H, W, C]."""
+    network = import_tflite(data, "case", "case", "case.tflite")
+    pixels = (x.view(np.uint8) ^ 0x80) if x.dtype == np.int8 else x
+    model = TfliteInt8(replace(network, images=np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
+    tensors = {"input": model.input_codes()}
+    for layer in network.layers:
+        maps = [tensors[name] for name in layer.inputs]
+        if layer.has_macs:
+            bias, requant = model.finishing(layer)
+            inputs = Codes(maps[0].values.reshape(layer.input_shape), maps[0].format)
+            operands = Operands(inputs, model.weight_codes(layer), bias=bias, requant=requant)
+            tensors[layer.name] = reference_output(layer, operands)
+        else:
+            tensors[layer.name] = model.post(layer, maps)
+    return np.ascontiguousarray(tensors[network.layers[-1].name].values.transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kernel_computes_what_litert_did(kind, dtype):
+    rows = [row for row in golden() if (row["kind"], row["dtype"]) == (kind, dtype)]
+    assert len(rows) == 8
+    for row in rows:
+        data, x = case(kind, dtype, int(row["seed"]))
+        made = (zlib.crc32(data), zlib.crc32(x.tobytes()))
+        assert made == (int(row["file_crc32"]), int(row["input_crc32"])), "numpy draws other cases: record them again"
+        assert zlib.crc32(output(data, x).tobytes()) == int(row["output_crc32"]), row
+
+
+def test_both_gemmlowp_roundings_on_its_own_vectors(shared):
+    with (shared / "reference/precision/requant_golden.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    x, q, e = (np.array([int(row[name]) for row in rows], dtype=np.int64) for name in ("x", "m", "shift"))
+    assert len(rows) == 456
+    for rounding in ("double", "single"):
+        expected = [int(row[f"{rounding}_rounding"]) for row in rows]
+        assert fixed_point(x, q, e, rounding).tolist() == expected
+
+
+def halves(rounding):
+    """-2.5 .. 2.5 in steps of 1/2: multiplier 2^30 is 1/2, exponent 0; the shift that follows halves again."""
+    values, q = np.arange(-10, 11, dtype=np.int64), np.int64(1 << 30)
+    return fixed_point(values * 2, q, np.int64(-1), rounding).tolist()
+
+
+def test_ties_go_up_or_away_from_zero():
+    values = np.arange(-10, 11) / 2  # what is rounded
+    assert halves("half_up") == np.floor(values + 0.5).tolist()
+    assert halves("single") == np.floor(values + 0.5).tolist()
+    assert halves("double") == (np.sign(values) * np.floor(np.abs(values) + 0.5)).tolist()
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.floats(2.0**-20, 2.0**10))
+def test_a_multiplier_is_within_one_of_the_real_product(x, real):
+    q, e = quantise_multiplier(real)
+    assert 1 << 30 <= q < 1 << 31
+    assert q * 2.0 ** (e - 31) == pytest.approx(real, rel=2.0**-31)
+    if abs(x) * 2.0 ** max(e, 0) < 2**31:  # what is shifted left must fit 32 bits
+        for rounding in ("double", "half_up", "single"):
+            found = int(fixed_point(np.int64(x), np.int64(q), np.int64(e), rounding))
+            assert abs(found - x * real) <= 1 + abs(x * real) * 2.0**-30
+
+
+def test_multipliers_at_the_edge():
+    assert quantise_multiplier(1.0) == (1 << 30, 1)
+    assert quantise_multiplier(1 - 2.0**-40) == (1 << 30, 1)  # rounds to 2^31: halved, one more in the exponent
+    assert quantise_multiplier(2.0**-40) == (0, 0)  # nothing is left of it
+    for wrong in (0.0, -1.0, 2.0**30, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="outside 0"):
+            quantise_multiplier(wrong)
+
+
+def test_channels_beyond_whole_vectors_round_the_other_way():
+    form = NumberFormat(8, True)
+    requant = FixedPointRequant((1 << 30,), (-1,), form, -128, 127, "half_up", tail=2)
+    sums = np.full((1, 4, 1, 1), -6, dtype=np.int64)  # -1.5
+    assert requant(sums).ravel().tolist() == [-1, -1, -2, -2]
+
+
+def test_fused_activations_limit_the_codes():
+    layer = Layer(name="a", kind="conv", C=1, M=1, activation="relu6")
+    assert limits(layer, NumberFormat(8, False, 6 / 255, 0)) == (0, 255)
+    assert limits(layer, NumberFormat(8, True, 0.05, -28)) == (-28, 92)
+    assert limits(replace(layer, activation="relu"), NumberFormat(8, True, 0.05, -28)) == (-28, 127)
+    assert limits(replace(layer, activation=None), NumberFormat(8, True, 0.05, -28)) == (-128, 127)
+
+
+def test_a_network_without_formats_and_scales_that_cannot_be_are_refused():
+    layer = Layer(name="a", kind="relu", C=1, M=1)
+    with pytest.raises(InputError, match=r"^network 'n': tensor 'input' has no number format$"):
+        TfliteInt8(Network("n", (layer,), (1, 1, 1)))
+    forms = {"input": NumberFormat(8, True, 1e30), "a": NumberFormat(8, True, 1e-30)}
+    model = TfliteInt8(Network("n", (layer,), (1, 1, 1), formats=forms))
+    with pytest.raises(InputError, match=r"^layer 'a': its scales cannot be: multiplier 1e\+60 is outside 0\.\.2\^30$"):
+        model.post(layer, [Codes(np.zeros((1, 1, 1, 1), np.int8), forms["input"])])

@@ -1,0 +1,172 @@
+"""The integer arithmetic of TensorFlow Lite's 8-bit kernels, bit for bit (LiteRT 2.3.0 on x86, no delegate).
+
+Rules: tensorflow/lite/kernels (kernel_util.cc, quantization_util.cc, reference and optimised ops), Apache-2.0; what
+could not be told from them was measured on LiteRT 2.3.0. Sums are of (q_in - z_in) * (q_w - z_w), in 32 bits.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workloads.formats.codes import Codes, NumberFormat
+from workloads.layer import Layer
+from workloads.models import integer_models
+from workloads.network import Network
+from workloads.reference import pool_counts, post_layer, taps
+from workloads.registry import InputError
+from workloads.requant import FixedPointRequant, Rounding, fixed_point, quantise_multiplier
+
+#: largest real output of a fused activation
+CEILING = {"relu6": 6.0}
+#: inputs of an ADD are brought to a common scale with this many more bits
+ADD_SHIFT = 20
+
+
+def limits(layer: Layer, form: NumberFormat) -> tuple[int, int]:
+    """(lowest, highest) output code after the fused activation."""
+    activation = layer.kind if layer.kind in ("relu", "relu6") else layer.activation
+    low = form.low if activation is None else max(form.low, form.zero_point)
+    if activation not in CEILING:
+        return low, form.high
+    steps = float(np.float32(CEILING[activation]) / np.float32(form.scale))
+    return low, min(form.high, form.zero_point + math.floor(steps + 0.5))
+
+
+@integer_models.add("tflite-int8")
+@dataclass(frozen=True, eq=False)
+class TfliteInt8:
+    """A network whose every tensor has an 8-bit format (``Network.formats``); InputError if one has none."""
+
+    network: Network
+
+    def __post_init__(self):
+        names = ["input", *(layer.name for layer in self.network.layers)]
+        missing = [name for name in names if name not in self.network.formats]
+        if missing:
+            raise InputError(f"network '{self.network.name}': tensor '{missing[0]}' has no number format")
+
+    def input_codes(self) -> Codes:
+        return Codes.of_pixels(self.network.images, self.network.formats["input"])
+
+    def weight_codes(self, layer: Layer) -> Codes:
+        return self.network.weights[layer.name].codes
+
+    def finishing(self, layer: Layer) -> tuple[np.ndarray, FixedPointRequant]:
+        """(bias [M] int64, requantisation with multiplier s_in * s_w / s_out) of a layer with MACs."""
+        weights, form = self.network.weights[layer.name], self.network.formats[layer.name]
+        source = self.network.formats[layer.inputs[0]]
+        scale = weights.codes.format.scale
+        per_channel = isinstance(scale, tuple)
+        steps = np.asarray(scale if per_channel else (scale,)) * source.scale
+        bias = np.zeros(layer.M, np.int64)
+        if weights.bias is not None:
+            bias = np.rint(weights.bias / steps).astype(np.int64)
+        if not per_channel and (layer.kind == "fc" or not source.signed):
+            # GetQuantizedConvolutionMultipler multiplies the two scales in float32; the per-channel path does not
+            steps = np.float32(source.scale) * np.asarray([scale], dtype=np.float32)
+        pairs = [multiplier(layer, float(step) / form.scale) for step in steps]
+        return bias, FixedPointRequant(*zip(*pairs, strict=True), form, *limits(layer, form), *self._rounding(layer))
+
+    def _rounding(self, layer: Layer) -> tuple[Rounding, int | None]:
+        """(rounding, first channel that rounds 'double' instead), as the kernel that runs the operator does it.
+
+        Matrix products round half up. Grouped convolutions run the reference kernel; depthwise ones round as it does,
+        but int8 in whole vectors of 8 channels.
+        """
+        if self.network.variants.get(layer.name) == "grouped":
+            return "double", None
+        if layer.kind != "depthwise":
+            return "half_up", None
+        signed = self.network.formats[layer.name].signed
+        return ("half_up", vectors(layer.M, 8)) if signed else ("double", None)
+
+    def post(self, layer: Layer, maps: list[Codes]) -> Codes:
+        """Output codes of a layer without MACs."""
+        form = self.network.formats[layer.name]
+        if layer.kind in _KERNELS:
+            values = _KERNELS[layer.kind](layer, maps, form)
+        elif layer.kind == "pool" and layer.pool == "avg":
+            kernel = {"mean": _mean, "mean_keep_dims": _mean_keep_dims, "": _average}
+            values = kernel[self.network.variants.get(layer.name, "")](layer, maps[0], form)
+        else:
+            values = post_layer(replace(layer, activation=None), [codes.values for codes in maps])
+        return Codes(np.clip(values, *limits(layer, form)).astype(maps[0].values.dtype), form)
+
+
+def vectors(channels: int, width: int) -> int | None:
+    """Channels that fill whole vector registers of ``width``; None if all do."""
+    return channels // width * width if channels % width else None
+
+
+def multiplier(layer: Layer, real: float) -> tuple[int, int]:
+    """quantise_multiplier; InputError that names the layer."""
+    try:
+        return quantise_multiplier(real)
+    except ValueError as error:
+        raise InputError(f"layer '{layer.name}': its scales cannot be: {error}") from None
+
+
+def _scaled(layer: Layer, values: np.ndarray, real: float, rounding: Rounding = "double") -> np.ndarray:
+    q, e = multiplier(layer, real)
+    return fixed_point(values, np.int64(q), np.int64(e), rounding)
+
+
+def _wide(codes: Codes) -> np.ndarray:
+    return codes.integers().astype(np.int64)
+
+
+def _relu(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
+    return _scaled(layer, _wide(maps[0]), maps[0].format.scale / form.scale) + form.zero_point
+
+
+def _add(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
+    """Both inputs in steps of twice the larger scale, 2^20 times finer; then to the output's scale."""
+    twice = 2.0 * max(codes.format.scale for codes in maps)
+    total = sum(_scaled(layer, _wide(codes) << ADD_SHIFT, codes.format.scale / twice) for codes in maps)
+    return _scaled(layer, total, twice / ((1 << ADD_SHIFT) * form.scale)) + form.zero_point
+
+
+def _softmax(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
+    """Exponentials from a table of 256 float32, added one after another in float32."""
+    (codes,) = maps
+    table = np.exp(-(np.arange(256, dtype=np.float32) * np.float32(codes.format.scale)).astype(np.float64))
+    values = codes.values.astype(np.int32)
+    powers = table.astype(np.float32)[values.max(axis=1, keepdims=True) - values]
+    total = np.add.accumulate(powers, axis=1, dtype=np.float32)[:, -1:]
+    share = powers * (np.float32(1) / (total * np.float32(form.scale)))
+    return (share + np.float32(0.5)).astype(np.int64) + form.zero_point
+
+
+def _average(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
+    """AVERAGE_POOL_2D: raw codes over each window, rounded half away from zero; a PAD's codes are the zero point."""
+    fill = int(inputs.format.zero_point) if layer.count_include_pad else 0
+    sums = np.stack([taps(item.astype(np.int64), layer, fill).sum(axis=(1, 2)) for item in inputs.values])
+    counts = pool_counts(layer)
+    half = counts // 2
+    return np.where(sums > 0, (sums + half) // counts, -((half - sums) // counts))
+
+
+def _mean_keep_dims(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
+    """MEAN with keep_dims: raw sums times s_in / (places * s_out) in float32, the zero points as one rounded bias."""
+    sums = inputs.values.sum(axis=(2, 3), dtype=np.int64, keepdims=True)
+    step, places = np.float32(inputs.format.scale), np.float32(layer.R * layer.S)
+    real = float(step / (places * np.float32(form.scale)))
+    shift = np.float32(inputs.format.zero_point) * step / np.float32(form.scale)
+    bias = form.zero_point - int(shift + np.float32(0.5 if shift > 0 else -0.5))
+    values, tail = _scaled(layer, sums, real, "half_up"), vectors(layer.C, 16)
+    if tail is not None:
+        values[:, tail:] = _scaled(layer, sums, real, "double")[:, tail:]
+    return values + bias
+
+
+def _mean(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
+    """MEAN without keep_dims: the division by the places goes into the multiplier, with as many bits as fit."""
+    sums, places = _wide(inputs).sum(axis=(2, 3), keepdims=True), layer.R * layer.S
+    q, e = multiplier(layer, inputs.format.scale / form.scale)
+    more = min(places.bit_length() - 1, 31 + e)
+    values = fixed_point(sums, np.int64((q << more) // places), np.int64(e - more), "double")
+    return values + form.zero_point
+
+
+_KERNELS = {"add": _add, "softmax": _softmax, "relu": _relu, "relu6": _relu}

@@ -96,8 +96,8 @@ def _fits_32_bits(work: GridWork, table: np.ndarray) -> bool:
     longest = int(np.diff(np.concatenate(([0], starts, [T]))).max()) if T else 0
     late = int(work.avail.max()) if work.avail.size else 0
     c = work.recurrence
-    step = (int(table.max()) if table.size else 0) + c.gap + c.free
-    return (longest * step + late + c.lat) * lanes < 1 << 31
+    step = (int(table.max()) if table.size else 0) + c.gap + c.free + c.lat  # a full queue adds the latency each time
+    return (longest * step + late) * lanes < 1 << 31
 
 
 _TIMERS = {GridWork: _grid, FoldWork: _folds, PostWork: _post}

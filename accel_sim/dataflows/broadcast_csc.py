@@ -232,9 +232,10 @@ class TiledBroadcast:
         if self.machine.scan_width is None:
             return bar, np.zeros(0, np.int64)
         avail = (broadcasts.columns % self.layer.K).astype(np.int64) // self.machine.scan_width
-        if self.machine.double_buffer_accumulators:  # no barrier: the scan runs on from product to product
-            scan = -(-self.layer.K // self.machine.scan_width)
-            avail += np.repeat(np.arange(len(broadcasts.steps)), broadcasts.steps) * scan
+        if self.machine.double_buffer_accumulators:  # no barrier: the scan goes on from a product's last non-zero
+            steps = broadcasts.steps[broadcasts.steps > 0]
+            scans = avail[np.cumsum(steps) - 1] + 1
+            avail += np.repeat(np.cumsum(scans) - scans, steps)
         return bar, avail
 
     def _weight_streams(self, block: tuple[int, int]) -> Iterator[Stream]:
@@ -313,7 +314,8 @@ class BroadcastCsc:
     """queue_depth: activations a lane can hold; registered_queue: a slot is refilled only the cycle after it is taken.
 
     scan_width: positions the leading-non-zero scan examines per cycle (None: one non-zero a cycle whatever lies
-    between). double_buffer_accumulators: the next product starts without waiting for the last one's sums.
+    between). double_buffer_accumulators: the next product starts without waiting for the last one's sums (as if a
+    second set were always free).
     asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
     dataflows.asymmetric).
     pointer_bits, codebook_bits: widths of a column pointer and of a codebook entry. output_bits: stored outputs.

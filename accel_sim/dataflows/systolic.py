@@ -165,8 +165,9 @@ class TiledSystolic:
     def _actions(self, box: Box, work: FoldWork, ranges: Ranges) -> Actions:
         """Accesses of buffers and hops between neighbouring PEs.
 
-        A streamed operand enters at the array's edge once per fold and hops through the mapped PEs; a stationary one
-        hops down its column while it is loaded; sums stay in their PE (OS) or hop down and are kept in the output
+        A streamed operand enters at the array's edge once per fold and hops up to the last PE with work (those behind
+        are clock-gated); a stationary one hops down its column while it is loaded; sums stay in their PE (OS) or hop
+        down to the bottom edge, through rows without work too, and are kept in the output
         buffer, from which every row fold but the first reads them back (WS, IS).
         """
         plan, sums, issued = self.plan, self.mac.accumulator_bits, work.effectual + work.ineffectual
@@ -189,7 +190,7 @@ class TiledSystolic:
             if box.first_piece:
                 add[self.buffers[held].level, "read", bits[held]] += work.mapped
                 add["register", "hop", bits[held]] += plan.load_hops(box)
-            add["register", "hop", sums] += issued
+            add["register", "hop", sums] += edge_cols * work.stream * self.rows
             add[output, "write", sums] += edge_cols * work.stream
             begins = edge_cols // (box.rows[1] - box.rows[0]) if box.rows[0] == 0 else 0
             add[output, "read", sums] += (edge_cols - begins) * work.stream

@@ -5,13 +5,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from accel_sim import experiment
 from accel_sim.cli import KINDS
 from accel_sim.config import from_tree, load_hardware
-from accel_sim.experiment import COLUMNS
 from workloads import load_network
 
 from .calls import call, tree
@@ -88,28 +89,65 @@ def test_plot_refuses_what_is_no_run(text, why, tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_experiment_writes_a_table_and_a_figure(here):
-    done = call("experiment", "eie_isca16", "--out", "x", "--json")
-    assert (done.code, done.err) == (0, "")
+QUESTION = {"class": "read", "derived_from": "nothing", "source": "a test", "published": 2.0}
+ROWS = [
+    {**QUESTION, "item": "near", "simulated": 2.1, "tolerance": 0.06},
+    {**QUESTION, "item": "far", "simulated": 3.0, "tolerance": 0.06},
+    {**QUESTION, "item": "far but recalled", "simulated": 9.0, "tolerance": 0.06, "class": "recalled"},
+]
+
+
+@pytest.fixture
+def experiment_of(monkeypatch):
+    """experiment_of(rows): the only experiment there is, 'probe'."""
+
+    def install(rows: list[dict]) -> None:
+        probe = experiment.Experiment("probe", "Does it?", lambda: rows, lambda frame, path: path.write_bytes(b"png"))
+        entry = SimpleNamespace(load=lambda: probe)
+        monkeypatch.setattr(experiment, "experiments", lambda: {"probe": entry})
+
+    return install
+
+
+@pytest.mark.parametrize(("rows", "code"), [([ROWS[0], ROWS[2]], 0), (ROWS, 3)])
+@pytest.mark.parametrize("name", ["probe", "all"])
+def test_experiment_writes_a_table_and_a_figure(rows, code, name, here, experiment_of):
+    """A row outside its tolerance is a failed check; a recalled one gates nothing."""
+    experiment_of(rows)
+    done = call("experiment", name, "--out", "x", "--json")
+    assert (done.code, done.err, done.out.count("\n")) == (code, "", 1)
     (report,) = json.loads(done.out)
-    assert report["name"] == "eie_isca16"
-    assert set(tree(here / "x")) == {"eie_isca16.csv", "eie_isca16.png"}
-    with (here / "x/eie_isca16.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == report["rows"]
-    assert sum(row["within"] == "True" for row in rows) == report["within"]
-    for row in rows:
+    assert report["passed"] == (code == 0)
+    assert (report["name"], report["rows"], report["within"]) == ("probe", len(rows), 1)
+    check_experiment(here / "x", "probe", len(rows), 1)
+
+
+def check_experiment(folder: Path, name: str, rows: int, within: int) -> None:
+    assert set(tree(folder)) == {f"{name}.csv", f"{name}.png"}
+    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert tuple(found[0]) == experiment.COLUMNS
+    assert len(found) == rows
+    assert sum(row["within"] == "True" for row in found) == within
+    for row in found:
         assert float(row["ratio"]) == pytest.approx(float(row["simulated"]) / float(row["published"]))
         assert row["class"] in ("exact", "measured", "read", "recalled", "self")
         assert row["source"]
 
 
-def test_the_installed_program_and_the_module_are_one():
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(experiment.experiments()))
+def test_each_installed_experiment_passes(name, tmp_path):
+    done = call("experiment", name, "--out", tmp_path / "x", "--json")
+    assert (done.code, done.err) == (0, "")
+    (report,) = json.loads(done.out)
+    check_experiment(tmp_path / "x", name, report["rows"], report["within"])
+
+
+def test_the_installed_program_is_this_one():
     script = Path(sys.executable).with_name("accel-sim")
-    commands = [[str(script), "list", "hardware"], [sys.executable, "-m", "accel_sim", "list", "hardware"]]
-    seen = [subprocess.run(command, text=True, capture_output=True, check=True).stdout for command in commands]
-    assert seen[0] == seen[1]
+    done = subprocess.run([script, "list", "hardware"], text=True, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (call("list", "hardware").out, "")
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["list"], ["show"], ["stats"], ["plot"], ["experiment"]])

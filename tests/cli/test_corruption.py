@@ -10,9 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from accel_sim.dataflows.asymmetric import RawProducts
 from accel_sim.dataflows.broadcast_csc import TiledBroadcast
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.matrix import MatrixProducts
+from accel_sim.dataflows.scan import Scanned
 from accel_sim.dataflows.systolic import TiledSystolic
 from accel_sim.result import ConservationError
 from workloads.encoding import Encoded
@@ -26,6 +28,7 @@ SMALL = {
     "eie": ["--set", "array.rows=2"],
     "systolic": ["--set", "memories.output_sram.capacity_kib=4", "--set", "array.rows=16"],
 }
+CORRECTED = ["--set", "dataflow.asymmetric=correction"]
 TILED = {"eie": TiledBroadcast, "systolic": TiledSystolic}
 
 
@@ -112,10 +115,14 @@ def flip_symbol(encoded: Encoded, columns: Columns) -> Encoded:
     return s.packed(s.bits)
 
 
-def raw_codes(values: np.ndarray, owner) -> np.ndarray:
-    raw = np.ascontiguousarray(owner.operands.inputs.values, dtype=values.dtype)
+def raw_codes(values: np.ndarray, operands) -> np.ndarray:
+    raw = np.ascontiguousarray(operands.inputs.values, dtype=values.dtype)
     assert (raw != values).any()
     return raw
+
+
+def scan_raw_codes(scanned: Scanned, tiled: TiledBroadcast) -> Scanned:
+    return replace(scanned, values=raw_codes(scanned.values, tiled.operands))
 
 
 def swap_columns(weights: np.ndarray, _) -> np.ndarray:
@@ -154,10 +161,12 @@ FAULTS = {
     "eie: an index one too small": computed(Columns, "encoded", shift_index(-1)),
     "eie: skip a filler": computed(Columns, "encoded", skip_filler),
     "eie: a bit of a stored code flips": computed(Columns, "encoded", flip_symbol),
-    "eie: ignore the zero points": computed(TiledBroadcast, "_values", raw_codes),
+    "eie: ignore the zero points": computed(TiledBroadcast, "scanned", scan_raw_codes),
     "systolic: swap two columns": computed(MatrixProducts, "_weights", swap_columns),
     "systolic: a bit of a stored code flips": flip_stored_bit,
-    "systolic: ignore the zero points": computed(MatrixProducts, "_inputs", raw_codes),
+    "systolic: ignore the zero points": computed(
+        MatrixProducts, "_inputs", lambda values, products: raw_codes(values, products.operands)
+    ),
 }
 
 
@@ -172,6 +181,14 @@ def test_a_fault_ends_in_exit_code_3_and_names_the_layer(fault, ends, tmp_path, 
     FAULTS[fault](monkeypatch)
     done = ends(3, *tiny(tmp_path, hardware), *SMALL[hardware], "--check", "--quiet", "--out", "r")
     assert f"layer '{LAYER}'" in done.line
+
+
+@pytest.mark.parametrize("hardware", SMALL)
+def test_a_forgotten_correction_of_raw_codes_shows(hardware, ends, tmp_path, monkeypatch):
+    command = [*tiny(tmp_path, hardware), *SMALL[hardware], *CORRECTED, "--check", "--quiet", "--out"]
+    assert call(*command, "good").code == 0
+    computed(RawProducts, "_constants", lambda constants, _: np.zeros_like(constants))(monkeypatch)
+    assert f"layer '{LAYER}'" in ends(3, *command, "r").line
 
 
 @pytest.mark.parametrize("stationary", ["ws", "is"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .calls import call
+from .calls import call, tiny
 
 NET = "data/squeezenet_deep_compression/compressed_SqueezeNet.net"
 PROTOTXT = "data/squeezenet_deep_compression/SqueezeNet_deploy.prototxt"
@@ -35,6 +35,23 @@ def photos(shared) -> dict[str, np.ndarray]:
 def summary(done) -> dict:
     assert (done.code, done.err) == (0, ""), done
     return json.loads(done.out)
+
+
+def test_a_batch_repeats_the_image_and_loses_none(here):
+    found = summary(call(*tiny(here), "--batch", "3", "--json", "--out", "r"))
+    assert found["batch"] == len(found["top5_images"]) == 3
+    assert all(top5 == found["top5"] for top5 in found["top5_images"].values())
+
+
+@pytest.mark.parametrize("suffix", ["png", "npy", "npz", "npz:only"])
+def test_a_lossless_file_of_a_picture_is_the_picture(suffix, here):
+    command = [*tiny(here), "--json", "--out", "r"]
+    expected = summary(call(*command))
+    pixels = np.asarray(Image.open(here / "tiny.png"))
+    Image.fromarray(pixels).save(here / "a.png")
+    np.save(here / "a.npy", pixels)
+    np.savez(here / "a.npz", only=pixels)
+    assert summary(call(*command, "--image", f"a.{suffix}")) == expected
 
 
 @pytest.mark.parametrize("hardware", ["eie", pytest.param("systolic", marks=pytest.mark.slow)])
@@ -65,30 +82,16 @@ def test_all_photos_of_one_file_are_a_batch(here, shared, golden):
     assert (found["batch"], found["top5_images"]) == (7, golden)
 
 
-@pytest.mark.parametrize("suffix", ["png", "npy"])
-def test_a_lossless_file_of_a_photo_is_the_photo(suffix, here, shared, golden, photos):
-    pixels = photos["coffee"]
-    Image.fromarray(pixels).save(here / "a.png") if suffix == "png" else np.save(here / "a.npy", pixels)
-    found = summary(call("run", "squeezenet1_0", "eie", "--weights", shared / NET, "--image", f"a.{suffix}", *QUICK))
-    assert found["top5"] == golden["coffee"]
-
-
-def test_a_directory_is_a_batch_in_the_order_of_names(here, shared, golden, photos):
+def test_a_directory_of_files_of_every_kind_is_a_batch_in_the_order_of_names(here, shared, golden, photos):
     (here / "d").mkdir()
-    Image.fromarray(photos["china"]).save(here / "d/2.PNG")
     Image.fromarray(photos["rocket"]).save(here / "d/1.jpeg", quality=100, subsampling=0)
+    Image.fromarray(photos["china"]).save(here / "d/2.PNG")
+    np.save(here / "d/3.npy", photos["coffee"])
     (here / "d/readme.txt").write_text("no image")
     found = summary(call("run", "squeezenet1_0", "systolic", "--weights", shared / NET, "--image", "d", *QUICK))
-    assert list(found["top5_images"]) == ["1", "2"]
-    assert found["top5_images"]["2"] == golden["china"]
+    assert list(found["top5_images"]) == ["1", "2", "3"]
+    assert [found["top5_images"][name] for name in "23"] == [golden["china"], golden["coffee"]]
     assert found["top5_images"]["1"][0][0] == golden["rocket"][0][0]  # JPEG loses little
-
-
-def test_a_batch_repeats_the_image_and_loses_none(here, shared, golden):
-    data = ("--weights", shared / NET, "--image", f"{shared / PHOTOS}:camera", "--batch", "2")
-    found = summary(call("run", "squeezenet1_0", "eie", *data, *QUICK))
-    assert (found["batch"], found["top5"]) == (2, golden["camera"])
-    assert len(found["top5_images"]) == 2
 
 
 def test_real_weights_alone_run_on_made_up_activations(here, shared):

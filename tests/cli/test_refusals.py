@@ -127,7 +127,7 @@ def test_a_wrong_unit_is_one_mistake_not_two(refused):
     )
 
 
-@pytest.mark.parametrize("name", ["mac", "post", "queue", "accumulator", "register", "codebook"])
+@pytest.mark.parametrize("name", ["mac", "post", "queue", "accumulator", "register", "codebook", "zero_point"])
 def test_a_memory_level_may_not_take_the_name_of_another_component(name, refused):
     """Its accesses would be priced as that component's."""
     assert f"'{name}'" in refused(*LENET, "--set", f"memories.act.level={name}")

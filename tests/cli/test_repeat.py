@@ -17,8 +17,8 @@ def test_another_process_gives_the_same_bytes(runs, tmp_path):
     assert results(tmp_path / "deep/er/run") == results(runs["lenet5", "eie"])
 
 
-def test_its_own_config_gives_the_same_bytes(runs, tmp_path):
-    first, again = runs["lenet_300_100", "systolic"], tmp_path / "again"
+def test_its_own_config_gives_the_same_bytes(runs, here):
+    first, again = runs["lenet_300_100", "systolic"], here / "again"
     assert call("run", "--config", first / "config.yaml", "--out", again, "--quiet").code == 0
     assert results(again) == results(first)
 

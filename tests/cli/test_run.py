@@ -17,7 +17,7 @@ RUNS = [
     ("lenet5", "eie"), ("lenet5", "systolic"), ("lenet_300_100", "eie"), ("lenet_300_100", "systolic"),
     ("squeezenet1_0", "eie"),
 ]  # fmt: skip
-DRAWN = {("lenet5", "eie"), ("lenet_300_100", "systolic")}
+DRAWN = {("lenet5", "eie")}
 FILES = {
     "layers.csv", "cycles.csv", "actions.csv", "summary.json", "config.yaml", "provenance.json", "run.log",
 }  # fmt: skip

@@ -136,8 +136,9 @@ class EieTile:
         self.outputs = [np.zeros(product.weights.shape[0], dtype=np.int64) for product in products]
         self.entries = self.fillers = self.broadcasts = self.clock = 0
         vectors = {i: product.activations for i, product in enumerate(products)}
-        if machine.double_buffer:  # the scan runs on from product to product, through empty ones too
-            self.coming = deque([vectors] if any(np.any(v != 0) for v in vectors.values()) else [])
+        if machine.double_buffer:  # the scan runs on from a product's last non-zero to the next product
+            ends = {i: np.flatnonzero(v)[-1] + 1 for i, v in vectors.items() if np.any(v != 0)}
+            self.coming = deque([{i: vectors[i][:end] for i, end in ends.items()}] if ends else [])
         else:  # a barrier before each product that has a step
             self.coming = deque({i: v} for i, v in vectors.items() if np.any(v != 0))
         self.opened_now = False  # did a barrier open in this cycle

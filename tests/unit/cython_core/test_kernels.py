@@ -108,29 +108,34 @@ def test_taps(case, data):
     assert np.array_equal(np.asarray(grids.tap_counts(x, kernel_geometry, block)), blocks)
 
 
-#: accumulators of few bits, so that sums overflow often; the kernels ask that no product exceed high - low
+#: accumulators of few bits, so that sums overflow often; the kernels ask that no product exceed high - low = 31
 limits = st.builds(
-    lambda bits, saturate: (-(1 << (bits - 1)), (1 << (bits - 1)) - 1, saturate), st.integers(6, 9), st.booleans()
+    lambda bits, saturate: (-(1 << (bits - 1)), (1 << (bits - 1)) - 1, saturate), st.integers(5, 8), st.booleans()
 )
-small = st.integers(-5, 5)
+
+
+def drifting(data, *shape: int) -> np.ndarray:
+    """Operands of both signs or of one, so that sums run into either edge."""
+    low, high = data.draw(st.sampled_from([(-5, 5), (2, 5), (-5, -2)]))
+    return np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))).integers(low, high + 1, shape)
 
 
 @given(limits, st.integers(1, 3), st.integers(1, 4), st.data())
 def test_sparse_products(limit, M, K, data):
-    matrix = {k: [(m, data.draw(small)) for m in range(M) if data.draw(st.booleans())] for k in range(K)}
+    weights = drifting(data, K, M)
+    matrix = {k: [(m, int(weights[k, m])) for m in range(M) if data.draw(st.booleans())] for k in range(K)}
     steps = data.draw(st.lists(st.integers(0, 8), min_size=1, max_size=3))
     products = [data.draw(st.integers(0, 1)) for _ in steps]
     columns = [data.draw(st.integers(0, K - 1)) for _ in range(sum(steps))]
-    values = [data.draw(small) for _ in columns]
+    values = drifting(data, len(columns)).tolist()
     starts = np.cumsum([0] + [len(matrix[k]) for k in range(K)])
     flat = [entry for k in range(K) for entry in matrix[k]]
     expected, sums = np.zeros((2, M), np.int64), np.zeros((2, M), np.int64)
     overflows = twins.sparse_products(columns, values, steps, products, matrix, expected, limit)
     found = accumulate.sparse_products(
         np.array(columns, np.int32), np.array(values, np.int32), np.array(steps, np.int64),
-        np.array(products, np.int64),
-        starts.astype(np.int64), np.array([m for m, _ in flat], np.int32), np.array([w for _, w in flat], np.int32),
-        sums, *limit,
+        np.array(products, np.int64), starts.astype(np.int64), np.array([m for m, _ in flat], np.int32),
+        np.array([w for _, w in flat], np.int32), sums, *limit,
     )  # fmt: skip
     assert found == overflows
     assert np.array_equal(sums, expected)
@@ -138,8 +143,7 @@ def test_sparse_products(limit, M, K, data):
 
 @given(limits, st.integers(1, 3), st.integers(1, 3), st.integers(0, 9), st.data())
 def test_dense_products(limit, P, M, K, data):
-    line = st.lists(small, min_size=K, max_size=K)
-    a, w = (np.array([data.draw(line) for _ in range(n)], float).reshape(n, K) for n in (P, M))
+    a, w = drifting(data, P, K).astype(float), drifting(data, M, K).astype(float)
     expected = np.full((P, M), 3, np.int64)
     sums = expected.copy()
     overflows = twins.dense_products(a, w, expected, limit)

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tflite_builder import SAME, VALID, Builder, window
 
+from tests.unit.workloads.tflite_builder import SAME, VALID, Builder, window
 from workloads import InputError, load_network
 from workloads.importers.tflite import import_tflite
 from workloads.reference import forward_float
+from workloads.statistics import csd_terms, popcount
 from workloads.walk import RealWalk, reference_output, top_classes, walk
-from workloads.work_counts import csd_terms, popcount
 
 PHOTOS = ("chelsea", "coffee", "camera", "rocket", "astronaut", "grace_hopper", "china")
 VWW, QUARTER, WHOLE = "vww_96_int8", "mobilenet_v1_0.25_128_quant", "mobilenet_v1_1.0_224_quant_embedding_extractor"

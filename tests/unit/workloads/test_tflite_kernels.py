@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tflite_cases import KINDS, case, golden
 
+from tests.unit.workloads.tflite_cases import KINDS, case, golden
 from workloads import InputError
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.importers.tflite import import_tflite

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
-from test_tflite import QUARTER, VWW, WHOLE, started
-from tflite_builder import SAME, Builder, number, pack, vector, window
 
+from tests.unit.workloads.test_tflite import QUARTER, VWW, WHOLE, started
+from tests.unit.workloads.tflite_builder import SAME, Builder, number, pack, vector, window
 from workloads import InputError, load_network
 from workloads.importers.tflite import LIMIT_BYTES, import_tflite
 from workloads.importers.tflite_file import read_model

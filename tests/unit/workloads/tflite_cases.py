@@ -10,7 +10,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from tflite_builder import NONE, RELU, RELU6, SAME, Builder, window
+
+from tests.unit.workloads.tflite_builder import NONE, RELU, RELU6, SAME, Builder, window
 
 GOLDEN = Path(__file__).with_name("tflite_litert.csv")
 KINDS = (

@@ -13,6 +13,9 @@ import numpy as np
 
 from workloads.registry import InputError
 
+#: bytes of a number, by the last letter of its struct code
+WIDTHS = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -26,9 +29,9 @@ class Table:
         return InputError(f"{self.where}: broken file: {what}")
 
     def _number(self, form: str, at: int) -> int | float:
-        if at < 0 or at + struct.calcsize(form) > len(self.data):
-            raise self.refuse(f"an offset points to byte {at}, the file has {len(self.data)}")
-        return struct.unpack_from(form, self.data, at)[0]
+        if 0 <= at <= len(self.data) - WIDTHS[form[-1]]:
+            return struct.unpack_from(form, self.data, at)[0]
+        raise self.refuse(f"an offset points to byte {at}, the file has {len(self.data)}")
 
     @cached_property
     def _fields(self) -> tuple[int, int, int]:
@@ -54,7 +57,7 @@ class Table:
 
     def scalar(self, field: int, form: str, default: int | float) -> int | float:
         """form: a struct code such as '<i'."""
-        place = self._place(field, struct.calcsize(form))
+        place = self._place(field, WIDTHS[form[-1]])
         return default if place is None else self._number(form, place)
 
     def _target(self, field: int) -> int | None:

@@ -10,8 +10,8 @@ The array `network` holds the YAML text (or a file of the same name ending in .y
       - {name: fc1, kind: fc, M: 10}
 
 A layer reads the one before it unless it says `inputs: [...]`; sizes that follow from its inputs are filled in.
-Arrays: `conv1.weight` [M, C/G, R, S] as integers (codes, taken as they are) or floats (made 8-bit codes at a power-of-two
-scale), `conv1.bias` [M], `conv1.scale` and `conv1.zero_point` (one number or [M]) for integer codes. Without any array
+Arrays: `conv1.weight` [M, C/G, R, S] as integers (codes, taken as they are) or floats (made 8-bit codes at a power of
+two), `conv1.bias` [M], `conv1.scale` and `conv1.zero_point` (one number or [M]) for integer codes. Without any array
 the weights are synthetic.
 """
 

@@ -195,7 +195,7 @@ def _reshape(graph: Graph, op: Operator) -> None:
     number, shape = op.outputs[0] if op.outputs else -1, graph.maps[source]
     if number < 0:
         raise op.refuse("has no output")
-    if graph.model.tensor(number).format() != graph.model.tensor(op.inputs[0]).format():
+    if graph.model.tensor(number).format != graph.model.tensor(op.inputs[0]).format:
         raise op.refuse("changes scale, zero point or type")
     found = graph.shape(graph.model.tensor(number))
     elements = shape[0] * shape[1] * shape[2]

@@ -5,6 +5,7 @@ Field numbers: schema version 3 (tensorflow/lite/schema/schema.fbs). Constants a
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -62,15 +63,17 @@ class Tensor:
             )
         return self.data.view(self.dtype).reshape(self.shape)
 
+    @cached_property
     def format(self) -> NumberFormat:
         """Number format of an 8-bit tensor with one scale; InputError if it is none."""
         if not self.eight_bit:
             raise InputError(f"{self.where}: is {self.kind}; only 8-bit models are read (quantise it to int8)")
         if len(self.scales) != 1 or len(self.zero_points) > 1:
             raise InputError(f"{self.where}: expected one scale and zero point, not {len(self.scales)} scales")
-        scale, zero = self.checked_scales()
+        scale, zero = self.checked_scales
         return NumberFormat(8, self.dtype == "i1", float(scale[0]), int(zero[0]))
 
+    @cached_property
     def checked_scales(self) -> tuple[np.ndarray, np.ndarray]:
         """(scales float64, zero points int64), one each or one per channel; InputError for what no scale can be."""
         scales = self.scales.astype(np.float64)
@@ -136,8 +139,7 @@ def read_model(data: bytes, where: str) -> Model:
     graph = replace(graph, where=where)
     buffers = top.tables(4, 2 * LIMIT_TENSORS, "buffer")
     tables = graph.tables(0, LIMIT_TENSORS, "tensor")
-    names = {int(row["code"]): row["operator"] for row in read_table("tflite_operators")}
-    codes = [_name(table, names) for table in top.tables(1, LIMIT_OPERATORS, "operator code")]
+    codes = [_name(table) for table in top.tables(1, LIMIT_OPERATORS, "operator code")]
     operators = tuple(
         _operator(table, number, codes, len(tables), where)
         for number, table in enumerate(graph.tables(3, LIMIT_OPERATORS, "operator"))
@@ -146,9 +148,14 @@ def read_model(data: bytes, where: str) -> Model:
     return Model(operators, inputs, outputs, tables, buffers)
 
 
-def _name(table: Table, names: dict[int, str]) -> str:
+@cache
+def _operator_names() -> dict[int, str]:
+    return {int(row["code"]): row["operator"] for row in read_table("tflite_operators")}
+
+
+def _name(table: Table) -> str:
     """Name of an operator code: the later, wider field wins if it is larger (schema.fbs, OperatorCode)."""
-    code = max(table.scalar(0, "<b", 0), table.scalar(3, "<i", 0))
+    code, names = max(table.scalar(0, "<b", 0), table.scalar(3, "<i", 0)), _operator_names()
     if names.get(code) == "CUSTOM":
         custom = table.text(1, LIMIT_NAME, "custom code")
         return f"CUSTOM '{''.join(c if c.isprintable() else '?' for c in custom)}'"

@@ -69,7 +69,7 @@ class Graph:
         return sizes[3], sizes[1], sizes[2]
 
     def format(self, tensor: Tensor) -> NumberFormat:
-        found = tensor.format()
+        found = tensor.format
         if not 0 <= tensor.axis < max(1, len(tensor.shape)):
             self.stray_axes.append(tensor.where)
         return found
@@ -169,7 +169,7 @@ def weight_format(op: Operator, tensor: Tensor, axis: int, channels: int, stray:
     One scale: of the whole tensor, whatever axis the file names. As many as channels: the axis must be the right one,
     or one that does not exist (then no other reading is possible). Where that was used, ``stray`` gets the tensor.
     """
-    scales, zeros = tensor.checked_scales()
+    scales, zeros = tensor.checked_scales
     if not tensor.eight_bit:
         raise op.refuse(f"weights are {tensor.kind}; only 8-bit models are read (quantise it to int8)")
     if len(scales) not in (1, channels):

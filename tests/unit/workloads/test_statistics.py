@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.helpers import run
+from tests.cli.calls import call
 from workloads import InputError, load_network
 from workloads.activations import quantise
 from workloads.formats.codes import Codes, NumberFormat
@@ -92,12 +92,12 @@ def test_work_of_every_photo_is_the_golden_count(photos, shared):
         assert found["work"][place] == {name: int(row[name]) for name in found["work"][place]}
 
 
-def test_the_command_prints_tables_and_json(capsys):
-    code, text, _ = run(capsys, "stats", "lenet5", "--batch", 2)
-    assert code == 0
-    assert "density % by image" in text
-    assert "Han et al. NIPS 2015" in text
-    layers = json.loads(run(capsys, "stats", "lenet5", "--json")[1])["layers"]
+def test_the_command_prints_tables_and_json():
+    done = call("stats", "lenet5", "--batch", 2)
+    assert done.code == 0
+    assert "density % by image" in done.out
+    assert "Han et al. NIPS 2015" in done.out
+    layers = json.loads(call("stats", "lenet5", "--json").out)["layers"]
     assert [row["layer"] for row in layers] == ["conv1", "conv2", "fc1", "fc2"]
     weights = layers[1]["weights"]
     assert sum(weights["histogram"].values()) == weights["values"] == 25_000

@@ -9,7 +9,7 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import Buffer, TiledLayer
-from accel_sim.energy import EnergyTable
+from accel_sim.energy import ARITHMETIC, REGISTERS, EnergyTable
 from accel_sim.memories.sram import Sram
 from accel_sim.parts import require
 from accel_sim.post import PostUnit
@@ -52,6 +52,11 @@ class Dataflow(Protocol):
     ) -> TiledLayer: ...  # fmt: skip
 
 
+MOST_LANES = 1 << 22
+#: components that are priced by their own rules; no memory level may carry their name
+COMPONENTS = ("post", *ARITHMETIC, *REGISTERS)
+
+
 @dataclass(frozen=True)
 class Array:
     """rows x cols lanes."""
@@ -61,6 +66,8 @@ class Array:
 
     def __post_init__(self):
         require(self, 1, "rows", "cols")
+        if self.rows * self.cols > MOST_LANES:
+            raise ValueError(f"rows={self.rows} x cols={self.cols}: at most {MOST_LANES} lanes can be simulated")
 
     @property
     def lanes(self) -> int:
@@ -91,6 +98,9 @@ class Accelerator:
         twice = {level for level in levels if levels.count(level) > 1}
         if twice:
             raise ValueError(f"memories: level '{min(twice)}' is used twice")
+        for level in levels:
+            if level in COMPONENTS:
+                raise ValueError(f"memories: level '{level}' has the name of another component")
         for operand in ("inputs", "weights", "outputs"):
             if operand not in self.buffers:
                 raise ValueError(f"memories: no level holds {operand}")
@@ -132,6 +142,6 @@ class Accelerator:
             for memory in self.memories[1:]:
                 kib = self.energy.leakage_mw_per_kib * self.kib(memory)
                 found[memory.level, "leakage"] = kib * per_mw, f"energy.leakage_mw_per_kib {guess}"
-        if self.dram.background_mw is not None:
+        if getattr(self.dram, "background_mw", None) is not None:
             found[self.dram.level, "background"] = self.dram.background_mw * per_mw, f"background_mw {guess}"
         return found

@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -29,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     settings, machine = _plan(arguments)
-    out = Path(arguments.out or f"runs/{_stem(settings['network'])}-{machine.name}")
+    stem = re.sub(r"[^\w.-]+|\.\.+", "_", f"{_stem(settings['network'])}-{machine.name}")
+    out = Path(arguments.out or f"runs/{stem}")
     rundir.check_target(out)
-    if settings["seed"] < 0:
-        raise InputError(f"seed={settings['seed']} must not be negative")
+    _check_seed(settings["seed"])
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
     for warning in network.warnings:
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
@@ -80,11 +81,17 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
         if key not in RUN_KEYS:
             raise InputError(f"{arguments.config}: run: {unknown('key', str(key), list(RUN_KEYS))}")
         kinds = {"batch": int, "seed": int, "check": bool}.get(key, str)
-        if value is not None and type(value) is not kinds:
+        optional = RUN_KEYS[key] is None and value is None
+        if not optional and type(value) is not kinds:
             raise InputError(f"{arguments.config}: run.{key}: expected {kinds.__name__}, not {value!r}")
     if tree["run"].get("network") is None:
         raise InputError(f"{arguments.config}: run.network: is missing")
     return RUN_KEYS | tree["run"], from_tree(tree["hardware"], str(arguments.config), settings)
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise InputError(f"seed={seed} must not be negative")
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -156,6 +163,7 @@ def stats(arguments: argparse.Namespace) -> int:
     from workloads import load_network
     from workloads.survey import survey
 
+    _check_seed(arguments.seed)
     network = load_network(arguments.network, **{key: getattr(arguments, key) for key in DATA_KEYS})
     rows = list(survey(network, arguments.seed, arguments.forward))
     if arguments.json:

@@ -3,7 +3,7 @@
 import dataclasses
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,6 +24,8 @@ RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable}
 #: sections that name a registered part
 PARTS = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
+#: no number of a machine is larger
+LIMIT = 1 << 32
 
 
 def presets() -> list[str]:
@@ -77,7 +79,10 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
 
 
 def _build(tree: dict, errors: list[str]) -> Accelerator | None:
-    fields: dict[str, Any] = {"name": str(tree["name"]), "description": str(tree["description"])}
+    fields: dict[str, Any] = {key: tree[key] for key in ("name", "description")}
+    errors += [
+        f"{key}: expected text, not {text!r}" for key, text in fields.items() if not isinstance(text, str) or not text
+    ]
     for key, record in RECORDS.items():
         fields[key] = _record(record, tree[key], key, errors)
     for key, registry in PARTS.items():
@@ -93,7 +98,8 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
         levels = []
     fields["memories"] = tuple(_part(memories, level, f"memories[{i}]", errors) for i, level in enumerate(levels))
     try:
-        fields["clock_mhz"] = TypeAdapter(float).validate_python(yaml_io.quantity("clock_mhz", tree["clock_mhz"]))
+        clock = _sane("clock_mhz", yaml_io.quantity("clock_mhz", tree["clock_mhz"]), float)
+        fields["clock_mhz"] = TypeAdapter(float).validate_python(clock)
     except InputError as error:
         errors.append(str(error))
     except ValidationError:
@@ -128,23 +134,37 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
         errors.append(f"{path}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(record))}")
         return None
     known = [field.name for field in dataclasses.fields(record)]
-    ready = {}
+    hints = get_type_hints(record)
+    ready, wrong = {}, set()
     for key, entry in value.items():
         if key not in known:
             errors.append(f"{path}.{key}: {unknown('key', str(key), known)}")
             continue
         try:
-            ready[key] = yaml_io.quantity(key, entry)
+            ready[key] = _sane(key, yaml_io.quantity(key, entry), hints[key])
         except InputError as error:
             errors.append(f"{path}.{error}")
+            wrong.add(key)
     try:
-        return TypeAdapter(record).validate_python(ready)
+        made = TypeAdapter(record).validate_python(ready)
+        return None if wrong else made
     except ValidationError as error:
         for fault in error.errors():
+            if fault["loc"][:1] and fault["loc"][0] in wrong:
+                continue  # said already
             place = ".".join([path, *(str(part) for part in fault["loc"])])
             given = "" if fault["type"] in ("missing", "value_error") else f", not {fault['input']!r}"
             errors.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{given}")
         return None
+
+
+def _sane(key: str, value: Any, kind: Any) -> Any:
+    """A value that can be built: no boolean for a number, nothing endless; InputError otherwise."""
+    if isinstance(value, bool) and kind is not bool:
+        raise InputError(f"{key}: expected a number, not {value}")
+    if isinstance(value, int | float) and not abs(value) <= LIMIT:
+        raise InputError(f"{key}: {value} is beyond reason (at most {LIMIT:g})")
+    return value
 
 
 def _put(tree: dict, path: str, value: Any, where: str) -> None:

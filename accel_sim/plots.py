@@ -36,6 +36,12 @@ def read_run(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
         cycles = pd.read_csv(folder / "cycles.csv")
         actions = pd.read_csv(folder / "actions.csv")
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        for frame, columns in ((cycles, ("layer", "cause", "cycles")), (actions, ("layer", "component", "energy_pj"))):
+            missing = [column for column in columns if column not in frame]
+            if missing:
+                raise InputError(f"{folder}: is no run directory (a column '{missing[0]}' is missing)")
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{folder}: is no run directory ({Path(error.filename).name} is missing)") from None
     except (ValueError, NotADirectoryError) as error:

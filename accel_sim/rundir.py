@@ -19,8 +19,13 @@ from accel_sim.result import SCHEMA_VERSION, Result
 from workloads.network import Network
 from workloads.registry import InputError
 
-#: a directory that holds one of these is a run's, and may be replaced
+#: written last: a directory that holds it is whole
 MARK = "summary.json"
+#: all that a run's directory may hold; a directory that holds anything else is not replaced
+FILES = {
+    "layers.csv", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log", "cycles.png",
+    "energy.png",
+}  # fmt: skip
 
 
 def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> None:
@@ -30,9 +35,9 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
     run.log, which alone may differ between two equal runs. Raises InputError if ``out`` is something else's.
     """
     check_target(out)
+    out = out.resolve()
     config = {"run": run, "hardware": to_tree(result.machine)}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=".accel_sim-", dir=_ground(out)))
     try:
         write_frame(result.layers, scratch / "layers.csv")
         write_frame(result.cycles, scratch / "cycles.csv")
@@ -45,21 +50,37 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
         plots.write(scratch)
         (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
         scratch.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        scratch.replace(out)
-    except BaseException:
+        _put(scratch, out)
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise
+
+
+def _put(scratch: Path, out: Path) -> None:
+    """Moves a whole result to its place: by one rename, or file by file where the directory itself must stay."""
+    if out.exists() and (not any(out.iterdir()) or out == Path.cwd()):
+        for path in sorted(scratch.iterdir(), key=lambda path: path.name == MARK):
+            path.replace(out / path.name)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.exists():
+        shutil.rmtree(out)
+    scratch.replace(out)
+
+
+def _ground(out: Path) -> Path:
+    """The nearest directory above ``out`` that exists."""
+    return next(folder for folder in out.parents if folder.exists())
 
 
 def check_target(out: Path) -> None:
-    """InputError unless ``out`` is new, empty or an earlier run's directory."""
+    """InputError unless ``out`` is new, empty or an earlier run's directory, in which nothing else lies."""
+    if out.is_symlink() and not out.exists():
+        raise InputError(f"--out {out}: is a link to nothing, expected a directory")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a directory")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+    if out.is_dir() and any(path.name not in FILES or path.is_dir() for path in out.iterdir()):
         raise InputError(f"--out {out}: holds other files, expected a new, empty or earlier run's directory")
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    parent = _ground(out.absolute())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"--out {out}: cannot write below {parent}")
 
@@ -96,8 +117,11 @@ def _digest(data: bytes) -> str:
 
 
 def source_digest() -> str:
-    """sha256 over the simulator's own sources and tables."""
+    """sha256 over the simulator's own sources and tables, and a user's plugins."""
     digest = hashlib.sha256()
+    for folder in filter(None, os.environ.get("ACCEL_SIM_PLUGINS", "").split(os.pathsep)):
+        for path in sorted(Path(folder).glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for package in ("accel_sim", "cython_core", "workloads"):
         root = resources.files(package)
         with resources.as_file(root) as folder:

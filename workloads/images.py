@@ -38,7 +38,7 @@ def attach_images(network: Network, spec: str) -> Network:
     """The network on the images that ``spec`` names; its batch is their number.
 
     spec: a file, a directory, or ``FILE.npz:NAME`` for one array of several. Images are RGB [H, W, 3] or grey [H, W];
-    one of another size is scaled (shorter side) and centre-cropped. Raises InputError for what cannot be read.
+    one of another size is centre-cropped to the network's shape and scaled. Raises InputError for what cannot be read.
     """
     photos = _read(spec)
     if not photos:
@@ -47,9 +47,12 @@ def attach_images(network: Network, spec: str) -> Network:
     if network.bgr:
         pixels = pixels[:, ::-1]
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in {photo.path for photo in photos}}
+    names = [photo.name for photo in photos]
+    twice = {name for name in names if names.count(name) > 1}
     return replace(
         network.with_batch(len(photos)), images=np.ascontiguousarray(pixels),
-        image_names=tuple(photo.name for photo in photos), files={**network.files, **dict(sorted(files.items()))},
+        image_names=tuple(photo.where if photo.name in twice else photo.name for photo in photos),
+        files={**network.files, **dict(sorted(files.items()))},
     )  # fmt: skip
 
 
@@ -115,10 +118,10 @@ def _fit(photo: Photo, channels: int, height: int, width: int) -> np.ndarray:
     image = Image.fromarray(array.reshape(array.shape[:2]) if array.size == array.shape[0] * array.shape[1] else array)
     image = image.convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
-        scale = max(width / image.width, height / image.height)
-        size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-        left, top = (size[0] - width) // 2, (size[1] - height) // 2
-        image = image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + width, top + height))
+        scale = min(image.width / width, image.height / height)  # the largest box of the right shape, in the middle
+        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+        box = (left, top, left + width * scale, top + height * scale)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, box)
     pixels = np.asarray(image).reshape(height, width, -1).transpose(2, 0, 1)
     if pixels.shape[0] != channels:
         raise InputError(f"--image {where}: the network wants {channels} channels")

@@ -10,6 +10,8 @@ MAC_KINDS = ("conv", "depthwise", "fc", "matmul")
 POST_KINDS = ("pool", "add", "concat", "shuffle", "relu", "relu6", "lrn", "batchnorm", "softmax")
 KINDS = MAC_KINDS + POST_KINDS
 POOLS = ("max", "avg")
+#: values of one tensor; a layer that has more is refused before memory is taken
+LIMIT_ELEMENTS = 1 << 30
 ACTIVATIONS = (None, "relu", "relu6")
 
 
@@ -91,6 +93,10 @@ class Layer:
             refuse(f"pool={self.pool!r} must be one of {POOLS}")
         if self.activation not in ACTIVATIONS:
             refuse(f"activation={self.activation!r} must be one of {ACTIVATIONS}")
+        for what in ("weights", "input_elements", "output_elements"):
+            if getattr(self, what) > LIMIT_ELEMENTS:
+                size = getattr(self, what)
+                refuse(f"{size} {what.replace('_', ' ')}; {LIMIT_ELEMENTS} is the limit (check sizes and batch)")
         if self.E < 1 or self.F < 1:
             refuse(f"filter {self.R}x{self.S} does not fit the padded input {self.H}x{self.W} (padding {self.padding})")
 

@@ -32,7 +32,12 @@ def load_network(
         files = ", ".join(network_files.names())
         raise InputError(f"{unknown('network', str(name), networks.names())}; or give a network file ({files})")
     if weights is not None:
-        network = weight_files.get(Path(weights).suffix)(network, Path(weights))
+        kind = Path(weights).suffix
+        if kind not in weight_files.names():
+            raise InputError(f"--weights {weights}: unknown kind '{kind}' (known: {', '.join(weight_files.names())})")
+        network = weight_files.get(kind)(network, Path(weights))
+    if image == "":
+        raise InputError("--image: expected a file or a directory, not an empty name")
     if image is not None:
         from workloads.images import attach_images
 

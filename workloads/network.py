@@ -92,6 +92,8 @@ class Network:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self):
+        if not self.layers:
+            raise InputError(f"network '{self.name}': has no layers")
         known = {"input"}
         for layer in self.layers:
             if layer.name in known:
@@ -126,11 +128,11 @@ class Network:
         return self.layers[0].N
 
     def with_batch(self, n: int) -> "Network":
-        """The same network on n items (images are repeated in turn)."""
+        """The same network on n items (images are repeated in turn, and numbered)."""
         images = self.images
         names = self.image_names
         if images is not None and len(images) != n:
             pick = np.arange(n) % len(images)
-            images, names = images[pick], tuple(names[i] for i in pick)
+            images, names = images[pick], tuple(f"{names[i]}#{number}" for number, i in enumerate(pick, 1))
         layers = tuple(replace(layer, N=n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names)

@@ -35,7 +35,8 @@ class Registry:
         """Decorator: registers the decorated class or function under ``name``; a taken name is an error."""
 
         def register(part: Any) -> Any:
-            if name in self._parts and self._parts[name].__qualname__ != part.__qualname__:
+            known = self._parts.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (part.__module__, part.__qualname__):
                 raise ValueError(f"{self.kind} '{name}' is registered twice")
             self._parts[name] = part
             return part
@@ -83,4 +84,9 @@ def load_plugins() -> None:
             spec = importlib.util.spec_from_file_location(name, path)
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
-            spec.loader.exec_module(module)
+            try:
+                spec.loader.exec_module(module)
+            except Exception as error:  # a plugin may fail in any way
+                del sys.modules[name]
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                raise InputError(f"ACCEL_SIM_PLUGINS: {path} does not load: {type(error).__name__}: {reason}") from None

@@ -33,6 +33,10 @@ from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
+from workloads.registry import InputError
+
+#: deeper queues are as good as endless, and take memory
+MOST_SLOTS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +91,9 @@ class TiledBroadcast:
         if per_lane[-1].max() <= room[0] and total + 1 <= room[1]:
             return [(0, total)]
         room = [self._lane_bytes("weights", True) * 8 // entry_bits, self._pointers(True)]
+        if room[1] < 2:  # a column's slice lies between two pointers
+            needed = -(-2 * self.machine.pointer_bits // 8) * self.lanes
+            raise cannot_fit(self.layer, "pointers", needed, self.buffers["pointers"])
         blocks, first = [], 0
         while first < total:
             before = per_lane[first - 1] if first else np.zeros(self.lanes, np.int64)
@@ -121,6 +128,9 @@ class TiledBroadcast:
 
         pixels = layer.N * layer.E * layer.F
         if len(self.blocks) > 1:  # weights pass once for every product: accumulators hold only one
+            taps = layer.R * layer.S
+            channels = max(-(-last // taps) - first // taps for first, last in self.blocks) if layer.G == 1 else layer.C
+            self._one_pixel_fits(channels)
             return [(p, p + 1) for p in range(pixels)]
         rows = layer.N * layer.E
         good, bad = 0, rows + 1
@@ -134,11 +144,19 @@ class TiledBroadcast:
             return _cuts(0, pixels, good * layer.F)
         width = next((w for w in range(layer.F, 0, -1) if fits(w, window_bytes(layer, bits, w, layer.C))), 0)
         if not width:
-            need = window_bytes(layer, bits, 1, layer.C)
-            if need > inputs.slot_bytes:
-                raise cannot_fit(layer, "inputs", need, inputs)
-            raise cannot_fit(layer, "outputs", -(-layer.M * self.machine.output_bits // 8), outputs)
+            self._one_pixel_fits(layer.C)
         return [cut for r in range(rows) for cut in _cuts(r * layer.F, (r + 1) * layer.F, width)]
+
+    def _one_pixel_fits(self, channels: int) -> None:
+        """Raises InputError if the inputs or the outputs of one pixel do not fit a slot."""
+        layer, bits = self.layer, self.operands.inputs.format.bits
+        needs = {
+            "inputs": window_bytes(layer, bits, 1, channels),
+            "outputs": -(-layer.M * self.machine.output_bits // 8),
+        }
+        for operand, need in needs.items():
+            if need > self.buffers[operand].slot_bytes:
+                raise cannot_fit(layer, operand, need, self.buffers[operand])
 
     @cached_property
     def facts(self) -> Facts:
@@ -331,6 +349,8 @@ class BroadcastCsc:
     asymmetric: Asymmetric = "differences"
 
     def __post_init__(self):
+        if self.queue_depth > MOST_SLOTS:
+            raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
         require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits")
 
     @property
@@ -348,4 +368,10 @@ class BroadcastCsc:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement,
     ) -> TiledBroadcast:  # fmt: skip
+        empty = np.zeros((1, 2), dtype=np.uint8)
+        if encodings["weights"].entries(empty)[0]:
+            raise InputError(
+                "dataflow 'broadcast_csc' needs an encoding that stores nothing for an empty column slice: set "
+                "encodings.weights.name to relative_index"
+            )
         return TiledBroadcast(layer, operands, rows * cols, mac, buffers, encodings["weights"], placement, self)

@@ -24,8 +24,7 @@ class FlatDram:
 
     def __post_init__(self):
         require(self, 0, "latency_cycles", "background_mw")
-        if self.bandwidth_bytes_per_cycle <= 0:
-            raise ValueError(f"bandwidth_bytes_per_cycle={self.bandwidth_bytes_per_cycle:g} must be positive")
+        require(self, 1e-3, "bandwidth_bytes_per_cycle")
 
     def new_state(self) -> np.ndarray:
         """State owned by the caller: [time at which the channel falls idle]."""

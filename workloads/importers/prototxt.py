@@ -96,7 +96,13 @@ class _Fields:
         return value
 
     def _number(self, name: str, value: Any) -> int:
-        if not isinstance(value, str) or not value.isdigit() or len(value) > 9 or int(value) > LIMIT_SIZE:
+        if (
+            not isinstance(value, str)
+            or not value.isascii()
+            or not value.isdigit()
+            or len(value) > 9
+            or int(value) > LIMIT_SIZE
+        ):
             raise InputError(f"{self.where}: {name}: expected an integer from 0 to {LIMIT_SIZE}, not {value!r}")
         return int(value)
 
@@ -108,6 +114,12 @@ class _Fields:
         if not values and default is None:
             raise InputError(f"{self.where}: {stem} is missing")
         return tuple((values or [default])[:1] * 2 if len(values) < 2 else values[:2])
+
+    def flag(self, name: str, default: bool) -> bool:
+        text = self.text(name, "true" if default else "false")
+        if text not in ("true", "false"):
+            raise InputError(f"{self.where}: {name}: expected true or false, not '{text}'")
+        return text == "true"
 
     def inner(self, name: str) -> "_Fields":
         return _Fields(self.message.get(name, [{}])[-1], self.where)
@@ -149,7 +161,7 @@ def _convolution(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fi
     graph.add(
         name, "depthwise" if 1 < groups == channels else "conv", top, inputs, p.number("num_output"), G=groups,
         R=R, S=S, stride=p.pair("stride", "stride_h", "stride_w", 1), dilation=p.pair("dilation", "", "", 1),
-        padding=(vertical, vertical, horizontal, horizontal), bias=p.text("bias_term", "true") == "true",
+        padding=(vertical, vertical, horizontal, horizontal), bias=p.flag("bias_term", True),
     )  # fmt: skip
 
 
@@ -158,7 +170,7 @@ def _pooling(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields
     kind = {"MAX": "max", "AVE": "avg"}.get(p.text("pool", "MAX"))
     if kind is None:
         raise InputError(f"{fields.where}: pool: expected MAX or AVE, not '{p.text('pool')}'")
-    if p.text("global_pooling", "false") == "true":
+    if p.flag("global_pooling", False):
         _, H, W = graph.shapes[inputs[0]]
         graph.add(name, "pool", top, inputs, pool=kind, global_pool=True, R=H, S=W)
         return
@@ -173,7 +185,7 @@ def _pooling(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields
 def _inner_product(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
     p = fields.inner("inner_product_param")
     C, H, W = graph.shapes[inputs[0]]
-    bias = p.text("bias_term", "true") == "true"
+    bias = p.flag("bias_term", True)
     graph.add(name, "fc", top, inputs, p.number("num_output"), C=C * H * W, H=1, W=1, bias=bias)
 
 
@@ -195,6 +207,9 @@ def _concat(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields:
 def _eltwise(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
     if fields.inner("eltwise_param").text("operation", "SUM") != "SUM":
         raise InputError(f"{fields.where}: only SUM is supported")
+    shapes = {graph.shapes[source] for source in inputs}
+    if len(shapes) > 1:
+        raise InputError(f"{fields.where}: the maps it joins differ: {', '.join(map(str, sorted(shapes)))}")
     graph.add(name, "add", top, inputs)
 
 
@@ -226,6 +241,14 @@ TYPES = {
 @network_files.add(".prototxt")
 def read_prototxt(path: Path) -> Network:
     """A Caffe deploy file as a Network (shapes only); InputError if it is broken or has a type we do not know."""
+    try:
+        return _read(path)
+    except InputError as error:  # of a layer's or the network's own checks
+        text = str(error)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
+def _read(path: Path) -> Network:
     try:
         if path.stat().st_size > LIMIT_BYTES:
             raise InputError(f"{path}: {path.stat().st_size} bytes; a prototxt may have {LIMIT_BYTES}")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from workloads.formats.codes import Codes
+from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.registry import InputError, Registry
 
@@ -41,19 +41,28 @@ class LayerWeights:
     codes: [M, C/G, R, S]; bias: [M] float64 real values, or None.
     shared: [codebook size] float32 real value of each code (weight-shared networks; code 0 = pruned), else None.
     file_bytes: bytes of this layer in the file it came from (codes, indices, codebook, bias), 0 if unknown.
+    values: [M, C/G, R, S] float32 where the file has real values, of which the codes were made; else None.
+    source: where they come from, for the user.
     """
 
     codes: Codes
     bias: np.ndarray | None = None
     shared: np.ndarray | None = None
     file_bytes: int = 0
+    values: np.ndarray | None = None
+    source: str = "real weights"
 
     def real(self) -> np.ndarray:
-        """[M, C/G, R, S] float64 real values."""
+        """[M, C/G, R, S] real values, float64 (float32 where the file has them)."""
+        if self.values is not None:
+            return self.values
         if self.shared is not None:
             return self.shared.astype(np.float64)[self.codes.values]
-        scale = self.codes.format.scale
-        return self.codes.integers() * (1.0 if scale is None else scale)
+        form = self.codes.format
+        scale = np.asarray(1.0 if form.scale is None else form.scale, dtype=np.float64)
+        if scale.ndim:
+            scale = scale.reshape([-1 if place == form.axis else 1 for place in range(self.codes.values.ndim)])
+        return self.codes.integers() * scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +77,8 @@ class Network:
     model: the integer model that turns weights and images into codes (see workloads.models).
     densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output (integer model int8-pow2).
+    side_inputs: name -> shape of further inputs beside 'input' (masks, caches, tables) that layers read by name.
+    formats: tensor name ('input' or a layer's) -> format its codes lie in memory in, where the file says so.
     """
 
     name: str
@@ -83,9 +94,11 @@ class Network:
     calibration: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     model: str = "int8-pow2"
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
+    side_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    formats: Mapping[str, NumberFormat] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self):
-        known = {"input"}
+        known = {"input", *self.side_inputs}
         for layer in self.layers:
             if layer.name in known:
                 raise InputError(f"network '{self.name}': layer name '{layer.name}' is used twice")
@@ -125,5 +138,15 @@ class Network:
         if images is not None and len(images) != n:
             pick = np.arange(n) % len(images)
             images, names = images[pick], tuple(names[i] for i in pick)
-        layers = tuple(replace(layer, N=n) for layer in self.layers)
+        layers = tuple(self._with_items(layer, n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names)
+
+    def _with_items(self, layer: Layer, n: int) -> Layer:
+        if n == self.batch:
+            return layer
+        if self.batch != layer.N or layer.dynamic or any(name in self.side_inputs for name in layer.inputs):
+            raise InputError(
+                f"network '{self.name}': batch={n}: layer '{layer.name}' is made for the {self.batch} items that its "
+                "file fixes"
+            )
+        return replace(layer, N=n, input_sizes=tuple(size // layer.N * n for size in layer.input_sizes))

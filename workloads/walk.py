@@ -12,7 +12,7 @@ from workloads.operands import Operands
 from workloads.profiles import densities, rectified
 from workloads.reference import conv_integer
 from workloads.registry import InputError
-from workloads.synthetic import synthetic_activations, synthetic_weights
+from workloads.synthetic import in_format, synthetic_activations, synthetic_weights
 
 
 def walk(network: Network, seed: int) -> "RealWalk | SyntheticWalk":
@@ -39,13 +39,11 @@ class SyntheticWalk:
         layers = {each.name: each for each in self.network.layers}
         signed = not all(name == "input" or rectified(name, layers) for name in layer.inputs)
         reads = layer.inputs[:1] if layer.kind in ("add", "matmul") else layer.inputs
-        inputs = synthetic_activations("+".join(reads), layer.input_shape, density.inputs, self.seed, signed=signed)
+        inputs = self._codes(reads, layer.input_shape, density.inputs, signed)
         if not layer.has_macs:
             return Operands(inputs, input_source=density.input_source, synthetic=("inputs",))
         if layer.dynamic:
-            other = synthetic_activations(
-                layer.inputs[-1], layer.weight_shape, density.inputs, self.seed, signed=signed
-            )
+            other = self._codes(layer.inputs[-1:], layer.weight_shape, density.inputs, signed)
             return Operands(
                 inputs, other, weight_source=density.input_source, input_source=density.input_source,
                 synthetic=("weights", "inputs"),
@@ -54,9 +52,15 @@ class SyntheticWalk:
         weights = synthetic_weights(layer, density, self.seed) if real is None else self.model.weight_codes(layer)
         return Operands(
             inputs, weights, input_source=density.input_source,
-            weight_source=density.weight_source if real is None else "real weights",
+            weight_source=density.weight_source if real is None else real.source,
             synthetic=("weights", "inputs") if real is None else ("inputs",),
         )  # fmt: skip
+
+    def _codes(self, names: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
+        """Codes of the tensors of these names, in their own format where the network's file gives one."""
+        codes = synthetic_activations("+".join(names), shape, density, self.seed, signed=signed)
+        form = self.network.formats.get(names[0])
+        return codes if form is None else in_format(codes, form)
 
 
 class RealWalk:
@@ -65,6 +69,9 @@ class RealWalk:
     def __init__(self, network: Network):
         if not network.weights:
             raise InputError(f"network '{network.name}': images need real weights")
+        for layer in network.mac_layers:
+            if layer.name not in network.weights:
+                raise InputError(f"layer '{layer.name}': images need real weights on every layer; it has none")
         self.network = network
         self.model: IntegerModel = integer_models.get(network.model)(network)
         #: [images, classes] integer scores of the last layer that is no softmax
@@ -80,7 +87,8 @@ class RealWalk:
             if layer.has_macs:
                 bias, requant = self.model.finishing(layer)
                 operands = Operands(
-                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant, weight_source="real weights",
+                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant,
+                    weight_source=self.network.weights[layer.name].source,
                     input_source=f"integer forward ({self.network.model}) of {source}",
                 )  # fmt: skip
                 tensors[layer.name] = reference_output(layer, operands)

@@ -26,7 +26,7 @@ from accel_sim.dataflows.common import (
     write,
 )
 from accel_sim.parts import dataflows, require
-from accel_sim.tile import Extent, GridWork, Recurrence, Stream, Tile
+from accel_sim.tile import Extent, GridWork, PostWork, Recurrence, Stream, Tile
 from cython_core.accumulate import sparse_products
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
@@ -131,13 +131,48 @@ class TiledBroadcast:
         taps = np.asarray(tap_counts(self._values, geometry(layer), layer.N * layer.E * layer.F))
         return Facts(
             macs_issued=int(taps.reshape(-1).astype(np.int64) @ self.columns.stored),
-            weight_bits=8 * sum(stream.bytes for block in self.blocks for stream in self._weight_streams(block)),
-            tile_count=len(self.ranges) * len(self.blocks),
+            weight_bits=8 * self._stream,
+            tile_count=len(self.ranges) * len(self.blocks) + self._pieces,
+            notes=("the second operand is an activation: the post unit encodes it first",) if layer.dynamic else (),
         )
+
+    @cached_property
+    def _stream(self) -> int:
+        """Bytes of all weights as the machine stores them, pointers and codebook included."""
+        return sum(stream.bytes for block in self.blocks for stream in self._weight_streams(block))
+
+    @cached_property
+    def _pieces(self) -> int:
+        """Tiles in which a dynamic operand is encoded."""
+        plain = -(-self.layer.weights * self.operands.weights.format.bits // 8)
+        room = min(self.buffers[operand].slot_bytes for operand in ("inputs", "outputs"))
+        return -(-max(plain, self._stream) // room) if self.layer.dynamic else 0
 
     @cached_property
     def _values(self) -> np.ndarray:
         return np.ascontiguousarray(self.operands.inputs.integers(), dtype=np.int32)
+
+    @property
+    def prelude(self) -> Iterator[Tile]:
+        """A dynamic operand lies in memory as plain codes: the post-processing unit reads, encodes and writes it."""
+        bits, count = self.operands.weights.format.bits, self.layer.weights
+        inputs, outputs, stream, pieces = self.buffers["inputs"], self.buffers["outputs"], self._stream, self._pieces
+        for piece in range(pieces):
+            first, last = piece * count // pieces, (piece + 1) * count // pieces
+            left, right = first * bits // 8, -(-last * bits // 8)
+            low, high = piece * stream // pieces, (piece + 1) * stream // pieces
+            plain = (Extent(self.placement.weights + left, right - left),)
+            coded = (Extent(self.placement.encoded + low, high - low),)
+            streams = (
+                read("inputs", "inputs", plain, self.placement, inputs),
+                write("outputs", "outputs", coded, self.placement, outputs),
+            )
+            words = -(-(high - low) * 8 // outputs.word_bits)
+            accesses = {
+                (inputs.level, "read", bits): last - first,
+                (outputs.level, "write", outputs.word_bits): words,
+            }
+            yield Tile(PostWork(), streams, Actions(accesses), last - first)
 
     def __iter__(self) -> Iterator[Tile]:
         single = len(self.blocks) == 1
@@ -212,7 +247,7 @@ class TiledBroadcast:
     def _weight_streams(self, block: tuple[int, int]) -> Iterator[Stream]:
         """A run of whole words per lane (the codebook before the first), and every lane's pointers."""
         c, machine, weights = self.columns, self.machine, self.buffers["weights"]
-        base = self.placement.weights
+        base = self.placement.encoded if self.layer.dynamic else self.placement.weights
         book = self.operands.weights.format.codebook
         header = -(-len(book) * machine.codebook_bits // 8) if book is not None else 0
         start = base + header + c.lane_words(0, block[0]) * weights.word_bits // 8

@@ -22,12 +22,13 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="simulate a network on a machine")
-    run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name or a .prototxt file")
+    run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name, a .onnx or a .prototxt file")
     run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset or a YAML file")
     run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
     run.add_argument("--weights", metavar="FILE", help="real weights: a Deep Compression .net file")
     run.add_argument("--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory")
     run.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
+    _dimensions(run)
     run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16"
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="a network's layers or a machine's description")
     show.add_argument("kind", choices=("network", "hardware"))
     show.add_argument("name", metavar="NAME")
+    _dimensions(show)
     show.add_argument("--json", action="store_true")
     plot = commands.add_parser("plot", help="draw a run's figures again")
     plot.add_argument("dir", metavar="DIR")
@@ -52,6 +54,17 @@ def parser() -> argparse.ArgumentParser:
     experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
     _output(experiment)
     return top
+
+
+def _dimensions(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dim",
+        dest="dims",
+        action="append",
+        default=[],
+        metavar="NAME=SIZE",
+        help="a size that a .onnx file leaves open",
+    )
 
 
 def _output(command: argparse.ArgumentParser) -> None:

@@ -14,7 +14,8 @@ from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
 RUN_KEYS = {
-    "network": None, "weights": None, "image": None, "batch": None, "layers": "*", "seed": 0, "check": False,
+    "network": None, "weights": None, "image": None, "batch": None, "dims": {}, "layers": "*", "seed": 0,
+    "check": False,
 }  # fmt: skip
 
 
@@ -30,8 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     if settings["seed"] < 0:
         raise InputError(f"seed={settings['seed']} must not be negative")
     network = load_network(
-        settings["network"], weights=settings["weights"], image=settings["image"], batch=settings["batch"]
-    )
+        settings["network"], weights=settings["weights"], image=settings["image"], batch=settings["batch"],
+        dims=settings["dims"],
+    )  # fmt: skip
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
@@ -62,6 +64,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     from accel_sim.config import from_tree, load_hardware
 
     settings = dict(_setting(text) for text in arguments.set)
+    arguments.dims = _dims(arguments.dims)
     if arguments.config is None:
         if arguments.hardware is None:
             raise InputError("expected NETWORK and HARDWARE, or --config FILE")
@@ -75,9 +78,12 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     for key, value in tree["run"].items():
         if key not in RUN_KEYS:
             raise InputError(f"{arguments.config}: run: {unknown('key', str(key), list(RUN_KEYS))}")
-        kinds = {"batch": int, "seed": int, "check": bool}.get(key, str)
+        kinds = {"batch": int, "seed": int, "check": bool, "dims": dict}.get(key, str)
         if value is not None and type(value) is not kinds:
             raise InputError(f"{arguments.config}: run.{key}: expected {kinds.__name__}, not {value!r}")
+    for name, size in (tree["run"].get("dims") or {}).items():
+        if type(size) is not int:
+            raise InputError(f"{arguments.config}: run.dims.{name}: expected int, not {size!r}")
     if tree["run"].get("network") is None:
         raise InputError(f"{arguments.config}: run.network: is missing")
     return RUN_KEYS | tree["run"], from_tree(tree["hardware"], str(arguments.config), settings)
@@ -90,8 +96,21 @@ def _setting(text: str) -> tuple[str, Any]:
     return key, yaml_io.parse(value, f"--set {key}")
 
 
+def _dims(texts: list[str]) -> dict[str, int]:
+    """``NAME=SIZE`` options; a name may hold '='."""
+    sizes = {}
+    for text in texts:
+        name, equals, size = text.rpartition("=")
+        if not name or not equals or not size.isascii() or not size.isdigit() or len(size) > 9:
+            raise InputError(f"--dim {text}: expected NAME=SIZE, as sequence=128")
+        sizes[name] = int(size)
+    return sizes
+
+
 def _stem(network: str) -> str:
-    return Path(str(network)).stem if Path(str(network)).suffix == ".prototxt" else str(network)
+    from workloads.importers import network_files
+
+    return Path(str(network)).stem if Path(str(network)).suffix in network_files.names() else str(network)
 
 
 def listing(arguments: argparse.Namespace) -> int:
@@ -131,7 +150,7 @@ def show(arguments: argparse.Namespace) -> int:
         return 0
     from workloads import load_network
 
-    network = load_network(arguments.name)
+    network = load_network(arguments.name, dims=_dims(arguments.dims))
     if arguments.json:
         print(json.dumps(console.network_rows(network)))
     else:

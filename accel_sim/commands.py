@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from accel_sim import console, yaml_io
+from accel_sim import yaml_io
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
@@ -20,20 +20,21 @@ RUN_KEYS = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from accel_sim import rundir
-    from accel_sim.simulate import simulate
     from workloads import load_network
 
     started = time.perf_counter()
     settings, machine = _plan(arguments)
-    out = Path(arguments.out or f"runs/{_stem(settings['network'])}-{machine.name}")
-    rundir.check_target(out)
     if settings["seed"] < 0:
         raise InputError(f"seed={settings['seed']} must not be negative")
     network = load_network(
         settings["network"], weights=settings["weights"], image=settings["image"], batch=settings["batch"],
         dims=settings["dims"],
     )  # fmt: skip
+    from accel_sim import console, rundir  # pandas takes most of a second: a refused file does not wait for it
+    from accel_sim.simulate import simulate
+
+    out = Path(arguments.out or f"runs/{_stem(settings['network'])}-{machine.name}")
+    rundir.check_target(out)
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
@@ -151,6 +152,8 @@ def show(arguments: argparse.Namespace) -> int:
     from workloads import load_network
 
     network = load_network(arguments.name, dims=_dims(arguments.dims))
+    from accel_sim import console
+
     if arguments.json:
         print(json.dumps(console.network_rows(network)))
     else:
@@ -167,6 +170,7 @@ def plot(arguments: argparse.Namespace) -> int:
 
 
 def experiment(arguments: argparse.Namespace) -> int:
+    from accel_sim import console
     from accel_sim.experiment import run_experiments
 
     reports = run_experiments(arguments.name, Path(arguments.out))

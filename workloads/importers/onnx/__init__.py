@@ -10,10 +10,11 @@ from pathlib import Path
 
 from workloads.importers import network_files
 from workloads.importers.onnx.constants import AT_IMPORT, evaluate
-from workloads.importers.onnx.file import ModelFile, read_model
+from workloads.importers.onnx.file import ModelFile, Node, read_model
+from workloads.importers.onnx.fusion import merge_elementwise
 from workloads.importers.onnx.graph import Graph, Value, layout
 from workloads.importers.onnx.operators import operators
-from workloads.importers.onnx.tensors import check_shape
+from workloads.importers.onnx.tensors import UnknownError, check_shape
 from workloads.importers.onnx.weights import BUDGET_BASE, BUDGET_PER_BYTE, Budget, Finisher
 from workloads.network import Network
 from workloads.registry import InputError, unknown
@@ -76,12 +77,22 @@ def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
             graph.input_shape = layout(shape, None, graph.batch)[1:]
         graph.values[name] = Value(shape, source=source, name=name)
     for node in model.live:
-        if evaluate(graph, node):
-            continue
+        try:
+            _work_out(graph, node)
+        except UnknownError:
+            raise node.error("needs a value at import that is computed at run time") from None
+    return graph
+
+
+def _work_out(graph: Graph, node: Node) -> None:
+    """Layers and values of one node."""
+    if not evaluate(graph, node):
         if node.kind not in operators.names():
             raise node.error("is supported on constants only, and reads a value that is computed at run time")
         operators.get(node.kind)(graph, node)
-    return graph
+    for place, name in enumerate(node.outputs):
+        if graph.uses[name] and name and name not in graph.values:
+            raise node.error(f"its output {place} is not supported")
 
 
 def finish(graph: Graph) -> Network:
@@ -95,10 +106,13 @@ def finish(graph: Graph) -> Network:
         made = finisher.finish(draft, graph.layers[name].M, f"{path}: layer '{name}'")
         if made is not None:
             weights[name] = made
+    leaving = {graph.values[name].source for name in graph.model.outputs}
+    layers = merge_elementwise(graph.layers, leaving)
+    formats = {name: form for name, form in graph.formats.items() if name in layers or name == "input"}
     stored = any(draft.weights.format is not None for draft in graph.drafts.values())
     return Network(
-        path.stem, tuple(graph.layers.values()), graph.input_shape, weights=weights, side_inputs=graph.sides,
-        formats=graph.formats, files={path.name: graph.model.digest}, model="stored" if stored else "int8-pow2",
+        path.stem, tuple(layers.values()), graph.input_shape, weights=weights, side_inputs=graph.sides,
+        formats=formats, files={path.name: graph.model.digest}, model="stored" if stored else "int8-pow2",
     )  # fmt: skip
 
 

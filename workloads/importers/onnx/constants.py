@@ -10,7 +10,7 @@ import numpy as np
 
 from workloads.importers.onnx.file import Node
 from workloads.importers.onnx.graph import Graph, Value
-from workloads.importers.onnx.tensors import TYPES, Constant, check_shape
+from workloads.importers.onnx.tensors import TYPES, Constant, broadcast, check_shape
 from workloads.registry import InputError
 
 Array = np.ndarray
@@ -27,7 +27,7 @@ def evaluate(graph: Graph, node: Node) -> bool:
     if node.kind not in EVALUATORS or any(value is not None and value.constant is None for value in values):
         return False
     constants = [None if value is None else value.constant for value in values]
-    if any(constant is not None and not constant.known for constant in constants):
+    if any(constant is not None and not constant.exact for constant in constants):
         return _unknown(graph, node, constants)
     try:
         with np.errstate(all="ignore"):
@@ -57,7 +57,7 @@ def _unknown(graph: Graph, node: Node, constants: list[Constant | None]) -> bool
         return False
     shapes = [constant.shape for constant in constants if constant is not None]
     try:
-        shape = np.broadcast_shapes(*shapes) if node.kind in BINARY else shapes[0]
+        shape = broadcast(*shapes) if node.kind in BINARY else shapes[0]
     except ValueError:
         raise node.error(
             f"its inputs {' and '.join(str(list(shape)) for shape in shapes)} do not go together"
@@ -72,7 +72,7 @@ def _unknown(graph: Graph, node: Node, constants: list[Constant | None]) -> bool
 def _elementwise(function: Callable[..., Array]):
     def evaluator(graph: Graph, node: Node, constants: list[Constant | None]) -> Constant:
         parts = [constant.real() for constant in constants if constant is not None]
-        shape = check_shape(np.broadcast_shapes(*(part.shape for part in parts)), node.where)
+        shape = check_shape(broadcast(*(part.shape for part in parts)), node.where)
         if parts and all(part.size == 1 or not any(part.strides) for part in parts):  # one value, however often
             value = np.asarray(function(*(part.reshape(-1)[:1] for part in parts if part.size)))
             return Constant.of(np.broadcast_to(value.reshape((1,) * len(shape)), shape))
@@ -98,6 +98,19 @@ def _divide(a: Array, b: Array) -> Array:
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
     return a / b
+
+
+def _mod(graph: Graph, node: Node, constants: list[Constant | None]) -> Constant:
+    """The sign of the divisor, or with ``fmod`` that of the dividend."""
+    return _elementwise(np.fmod if node.integer("fmod", 0) else np.mod)(graph, node, constants)
+
+
+def _trilu(graph: Graph, node: Node, constants: list[Constant | None]) -> Constant:
+    array, diagonal = constants[0].array, 0
+    if len(constants) > 1 and constants[1] is not None:
+        diagonal = int(constants[1].array.reshape(-1)[0])
+    graph.budget.spend(2 * array.size, node.where)
+    return Constant.of((np.triu if node.integer("upper", 1) else np.tril)(array, diagonal))
 
 
 def _constant(graph: Graph, node: Node, _constants: list) -> Constant:
@@ -141,7 +154,7 @@ def _cast(graph: Graph, node: Node, constants: list) -> Constant:
 
 def _expand(graph: Graph, node: Node, constants: list) -> Constant:
     data, sizes = constants[0].array, tuple(int(size) for size in constants[1].array.reshape(-1))
-    shape = check_shape(np.broadcast_shapes(data.shape, sizes), node.where)
+    shape = check_shape(broadcast(data.shape, sizes), node.where)
     return Constant.of(np.broadcast_to(data, shape))
 
 
@@ -191,7 +204,9 @@ def _reduce(function: Callable[..., Array]):
     def evaluator(graph: Graph, node: Node, constants: list) -> Constant:
         array = constants[0].real()
         axes = graph.numbers(node, 1, "axes")
-        axes = tuple(range(array.ndim)) if axes is None else tuple(graph.axis(node, axis, array.ndim) for axis in axes)
+        if not axes and node.integer("noop_with_empty_axes", 0):
+            return constants[0]
+        axes = tuple(graph.axis(node, axis, array.ndim) for axis in axes or range(array.ndim))
         graph.budget.spend(array.size, node.where)
         made = function(array, axis=axes, keepdims=bool(node.integer("keepdims", 1)))
         return Constant.of(np.asarray(made).astype(array.dtype))
@@ -214,7 +229,7 @@ def _transpose(graph: Graph, node: Node, constants: list) -> Constant:
 
 
 BINARY = {
-    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide, "Pow": np.power, "Mod": np.mod,
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide, "Pow": np.power,
     "Equal": np.equal, "Less": np.less, "LessOrEqual": np.less_equal, "Greater": np.greater,
     "GreaterOrEqual": np.greater_equal, "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor,
 }  # fmt: skip
@@ -229,7 +244,8 @@ EVALUATORS: dict[str, Callable] = {
     "Concat": _concat, "Range": _range, "Tile": _tile, "Slice": _slice, "Split": _split, "Transpose": _transpose,
     "ReduceProd": _reduce(np.prod), "ReduceSum": _reduce(np.sum), "ReduceMax": _reduce(np.max),
     "ReduceMin": _reduce(np.min), "ReduceMean": _reduce(np.mean),
-    "Identity": lambda graph, node, constants: constants[0], "Where": _elementwise(np.where),
+    "Mod": _mod, "Trilu": _trilu, "Where": _elementwise(np.where),
+    "Identity": lambda graph, node, constants: constants[0],
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _view),
     **{op: _elementwise(function) for op, function in (BINARY | UNARY).items()},
     **{op: _elementwise(_folded(function)) for op, function in MANY.items()},

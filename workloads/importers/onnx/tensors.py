@@ -19,6 +19,10 @@ LIMIT_ELEMENTS = 1 << 28
 LIMIT_RANK = 16
 
 
+class UnknownError(Exception):
+    """A value is needed at import that only a run computes."""
+
+
 @dataclass(frozen=True)
 class ElementType:
     """numpy: dtype of the array it is read as; bits: width in a file; field: where it lies if not as raw data."""
@@ -84,8 +88,15 @@ class Constant:
     def known(self) -> bool:
         return self.load is not None
 
+    @property
+    def exact(self) -> bool:
+        """Its real values are known, not only the integers that stand for them."""
+        return self.known and (self.format is None or self.format.scale is not None)
+
     @cached_property
     def array(self) -> np.ndarray:
+        if self.load is None:
+            raise UnknownError
         return self.load().reshape(self.shape)
 
     @property
@@ -138,6 +149,18 @@ def kept_axis(before: tuple[int, ...], after: tuple[int, ...], axis: int | None)
     ahead = math.prod(before[:axis])
     places = [i for i, size in enumerate(after) if size == before[axis] and math.prod(after[:i]) == ahead]
     return axis if axis in places else places[-1] if places else None
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that operands of these shapes have together; ValueError if they have none."""
+    rank = max(map(len, shapes), default=0)
+    joint = []
+    for sizes in zip(*((1,) * (rank - len(shape)) + tuple(shape) for shape in shapes), strict=True):
+        others = {size for size in sizes if size != 1}
+        if len(others) > 1:
+            raise ValueError(f"sizes {sorted(others)} do not broadcast together")
+        joint.append(others.pop() if others else 1)
+    return tuple(joint)
 
 
 def check_shape(shape: tuple[int, ...], where: str) -> tuple[int, ...]:

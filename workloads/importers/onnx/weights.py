@@ -42,7 +42,7 @@ class Draft:
     exact: bool = True
 
     def multiply(self, factor: Constant) -> None:
-        if not factor.known:
+        if not factor.exact:
             self.exact = False
             return
         values = factor.real().astype(np.float64).reshape(-1)
@@ -50,7 +50,7 @@ class Draft:
         self.bias = None if self.bias is None else self.bias * values
 
     def add(self, summand: Constant, sign: float = 1.0) -> None:
-        if not summand.known:
+        if not summand.exact:
             self.exact = False
             return
         values = sign * summand.real().astype(np.float64).reshape(-1)

@@ -8,6 +8,7 @@ import numpy as np
 from workloads.importers.onnx.file import Node
 from workloads.importers.onnx.graph import Graph, Value
 from workloads.importers.onnx.operators import operators
+from workloads.importers.onnx.tensors import broadcast
 from workloads.importers.onnx.weights import Draft
 
 #: operator -> the function of workloads.layer.FUNCTIONS it computes
@@ -79,7 +80,7 @@ def _binary(graph: Graph, node: Node) -> None:
         graph.rename(node, values[0])
         return
     try:
-        shape = tuple(np.broadcast_shapes(*(value.shape for value in _aligned(node, values))))
+        shape = broadcast(*(value.shape for value in _aligned(node, values)))
     except ValueError:
         shapes = " and ".join(str(list(value.shape)) for value in values[:8])
         raise node.error(f"shapes {shapes} do not broadcast together") from None
@@ -120,7 +121,7 @@ def _fold(graph: Graph, node: Node, values: list[Value], shape: tuple[int, ...])
     layer, draft = graph.layers[data.source], graph.drafts.get(data.source)
     if node.op in FACTORS:
         factor = constant
-        if node.op == "Div" and constant.known:
+        if node.op == "Div" and constant.exact:
             with np.errstate(all="ignore"):
                 inverse = 1.0 / constant.real().astype(np.float64)
             factor = replace(constant, load=lambda: inverse, format=None)

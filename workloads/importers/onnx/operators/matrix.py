@@ -8,7 +8,7 @@ import numpy as np
 from workloads.importers.onnx.file import Node
 from workloads.importers.onnx.graph import Graph, Value
 from workloads.importers.onnx.operators import operators
-from workloads.importers.onnx.tensors import Constant
+from workloads.importers.onnx.tensors import Constant, broadcast
 from workloads.importers.onnx.weights import Draft
 
 
@@ -66,7 +66,7 @@ def _with_summand(graph: Graph, node: Node, made: Value, summand: Value | None, 
         graph.change(made, bias=True)
         return made
     try:
-        fits = np.broadcast_shapes(summand.shape, made.shape) == made.shape
+        fits = broadcast(summand.shape, made.shape) == made.shape
     except ValueError:
         fits = False
     if not fits:
@@ -83,7 +83,7 @@ def product(graph: Graph, node: Node, a: Value, b: Value) -> Value:
     b = _shaped(b, (*b.shape, 1)) if vector_b else b
     (*lead_a, height, K), (*lead_b, depth, J) = a.shape, b.shape
     try:
-        lead = tuple(np.broadcast_shapes(tuple(lead_a), tuple(lead_b)))
+        lead = broadcast(tuple(lead_a), tuple(lead_b))
     except ValueError:
         lead = None
     if lead is None or depth != K:

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from workloads.importers.onnx.file import Node
+from workloads.importers.onnx.file import LIMIT_SIZE, Node
 from workloads.importers.onnx.graph import Graph, Value, layout
 from workloads.importers.onnx.operators import operators
+from workloads.importers.onnx.tensors import broadcast
 
 # --- views ---
 
@@ -132,6 +133,9 @@ def _shuffled_groups(value: Value, order: tuple[int, ...]) -> int:
 def concat(graph: Graph, node: Node) -> None:
     """Free where its inputs can be written side by side: outputs of layers, each part of no other joined tensor."""
     values = [graph.read(node, place) for place in range(len(node.inputs))]
+    values = [value for value in values if value.elements] or values  # an empty cache adds nothing
+    if not values:
+        raise node.error("has no inputs")
     shape = values[0].shape
     axis = graph.axis(node, node.integer("axis", 1), len(shape))
     others = [value.shape[:axis] + value.shape[axis + 1 :] for value in values]
@@ -239,7 +243,7 @@ def expand(graph: Graph, node: Node) -> None:
         if node.op == "Tile":
             shape = tuple(size * count for size, count in zip(value.shape, sizes, strict=True))
         else:
-            shape = tuple(np.broadcast_shapes(value.shape, sizes))
+            shape = broadcast(value.shape, sizes)
     except ValueError:
         raise node.error(f"{list(value.shape)} does not become {list(sizes)}") from None
     if math.prod(shape) == value.elements:
@@ -286,3 +290,45 @@ def _left_to_convolutions(graph: Graph, node: Node, value: Value, before: list[i
         node.string("mode", "constant") == "constant" and zero and plain and spatial and not seen
         and value.unpadded is None and value.constant is None
     )  # fmt: skip
+
+
+@operators.add("DepthToSpace")
+@operators.add("SpaceToDepth")
+def depth_to_space(graph: Graph, node: Node) -> None:
+    """Blocks of b x b pixels become channels, or the other way round."""
+    value, block = graph.read(node, 0), node.integer("blocksize", 0)
+    if len(value.shape) != 4 or not 1 <= block <= LIMIT_SIZE:
+        raise node.error(f"expected a map and a blocksize, not {list(value.shape)} and {block}")
+    N, C, H, W = value.shape
+    if node.op == "DepthToSpace":
+        shape, fits = (N, C // block**2, H * block, W * block), C % block**2 == 0
+    else:
+        shape, fits = (N, C * block**2, H // block, W // block), H % block == 0 and W % block == 0
+    if not fits:
+        raise node.error(f"{list(value.shape)} has no whole blocks of {block} x {block}")
+    graph.bind(node, graph.post(node, "move", [value], shape, 1))
+
+
+@operators.add("Resize")
+@operators.add("Upsample")
+def resize(graph: Graph, node: Node) -> None:
+    """Nearest neighbour: a copy into a map of another size."""
+    value, rank = graph.read(node, 0), len(graph.read(node, 0).shape)
+    if node.string("mode", "nearest") != "nearest":
+        raise node.error(f"mode '{node.string('mode', '')[:20]}' is not supported (supported: nearest)")
+    if node.integers("axes") is not None:
+        raise node.error("its attribute 'axes' is not supported")
+    sizes = graph.numbers(node, 3, "sizes")
+    if not sizes:
+        place = 2 if node.op == "Resize" and len(node.inputs) > 2 else 1
+        scales = graph.constant(node, place, "its scale")
+        factors = node.reals("scales") if scales is None else tuple(scales.real().reshape(-1)[:16].tolist())
+        if factors is None or len(factors) != rank or not all(0 < factor <= LIMIT_SIZE for factor in factors):
+            raise node.error(f"expected sizes or one scale for each of {rank} dimensions")
+        sizes = tuple(math.floor(size * factor) for size, factor in zip(value.shape, factors, strict=True))
+    if len(sizes) != rank or min(sizes) < 1:
+        raise node.error(f"resizes {list(value.shape)} to {list(sizes)}")
+    if tuple(sizes) == value.shape:
+        graph.rename(node, value)
+    else:
+        graph.bind(node, graph.post(node, "move", [value], tuple(sizes), value.axis))

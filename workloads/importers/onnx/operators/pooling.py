@@ -59,7 +59,7 @@ def _reduce(graph: Graph, node: Node) -> None:
         axes = (node.integer("axis", 0),)
     else:
         axes = graph.numbers(node, 1, "axes")
-        if axes is None and node.integer("noop_with_empty_axes", 0):
+        if not axes and node.integer("noop_with_empty_axes", 0):
             graph.rename(node, value)
             return
     axes = {graph.axis(node, axis, rank) for axis in axes} if axes else set(range(rank))

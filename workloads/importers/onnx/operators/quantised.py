@@ -40,6 +40,8 @@ def number_format(
     per_axis = (scales is not None and scales.size > 1) or (zeros != zeros[0]).any()
     one = None if scales is None else float(scales[0]) if scales.size == 1 else tuple(scales.tolist())
     point = int(zeros[0]) if (zeros == zeros[0]).all() else tuple(zeros.tolist())
+    if not 1 <= bits <= 32:
+        raise node.error(f"codes of {bits} bits are not supported (1 to 32)")
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
     if zeros.min() < low or zeros.max() > high:
         raise node.error(f"a zero point is outside {low}..{high}")

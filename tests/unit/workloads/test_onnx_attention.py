@@ -130,7 +130,7 @@ def test_products_of_two_activations(a, b, shape, tmp_path):
     m = Model()
     m.op("MatMul", [m.input("a", a), m.input("b", b)], "y")
     (layer,) = load_network(m.save(tmp_path / "m.onnx", "y")).layers
-    assert (layer.G, layer.K, layer.H, layer.M // layer.G) == shape
+    assert shape == (layer.G, layer.K, layer.H, layer.M // layer.G)
     assert (layer.kind, layer.dynamic, layer.params) == ("matmul", True, 0)
 
 

@@ -53,9 +53,9 @@ WINDOWS = {
 def test_convolution(name, tmp_path):
     shape, weights, attributes, output, padding = WINDOWS[name]
     (layer,) = one(tmp_path, "Conv", shape, np.ones(weights, np.float32), **attributes).layers
-    assert (layer.E, layer.F) == output
+    assert output == (layer.E, layer.F)
     assert layer.padding == padding
-    assert (layer.N, layer.C, layer.M, layer.G) == (shape[0], shape[1], weights[0], attributes.get("group", 1))
+    assert (shape[0], shape[1], weights[0], attributes.get("group", 1)) == (layer.N, layer.C, layer.M, layer.G)
     assert layer.kind == ("depthwise" if name == "depthwise" else "conv")
     assert layer.macs == shape[0] * np.prod(weights) * output[0] * output[1]
 
@@ -250,7 +250,7 @@ def test_every_function_and_kind_has_its_operations():
         assert operations(Layer(name="l", kind=kind, C=4, M=4, **fields)) >= (0 if kind == "concat" else 1)
     assert OPERATIONS["softmax"] == 5
     assert operations(Layer(name="l", kind="elementwise", function="gelu+mul", C=1, M=1)) == 6
-    with pytest.raises(InputError, match="^layer 'l': function 'glu' must be one of add, sub, "):
+    with pytest.raises(InputError, match=r"^layer 'l': function 'glu' must be one of add, sub, "):
         Layer(name="l", kind="elementwise", function="add+glu", C=1, M=1)
 
 
@@ -367,7 +367,7 @@ def test_open_dimensions(tmp_path):
     assert load_network(path, dims={"N": 2}).batch == 2
     with pytest.raises(InputError, match=r"unknown open dimension 'M'.* \(known: N\)$"):
         load_network(path, dims={"M": 2})
-    with pytest.raises(InputError, match="^network 'alexnet': has no open dimension 'N'$"):
+    with pytest.raises(InputError, match=r"^network 'alexnet': has no open dimension 'N'$"):
         load_network("alexnet", dims={"N": 2})
     m = Model()
     m.op("Add", [m.input("x", [None, 4, None]), m.input("z", ["n", 4, "m"])], "y")
@@ -381,7 +381,7 @@ def test_open_dimensions(tmp_path):
 def test_batch_is_not_changed_where_the_file_fixes_it(tmp_path):
     m = Model()
     m.op("MatMul", [m.input("a", [2, 5, 6]), m.input("b", [2, 6, 7])], "y")
-    with pytest.raises(InputError, match="layer 'y' is made for the 1 items that its file fixes$"):
+    with pytest.raises(InputError, match=r"layer 'y' is made for the 1 items that its file fixes$"):
         network(m, tmp_path, batch=3)
 
 

@@ -85,7 +85,7 @@ def test_images_are_refused_in_one_line(model, tmp_path):
     from dataclasses import replace
 
     images = np.zeros((1, 3, 8, 8), np.uint8)
-    with pytest.raises(InputError, match="layer 'fc8': images need real weights|have no forward pass of images yet"):
+    with pytest.raises(InputError, match=r"layer 'fc8': images need real weights|have no forward pass of images yet"):
         list(walk(replace(model[1], images=images, image_names=("a",)), 0))
 
 

@@ -62,7 +62,8 @@ def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
     if strange:
         named = ", ".join(node.where.removeprefix(f"{model.path}: node ") for node in strange[:40])
         more = f" and {len(strange) - 40} more" if len(strange) > 40 else ""
-        raise InputError(f"{model.path}: {len(strange)} nodes with unsupported operators: {named}{more}")
+        count = f"{len(strange)} of {len(model.live)} nodes"
+        raise InputError(f"{model.path}: unsupported operators in {count}: {named}{more}")
     graph = Graph(model, Budget(BUDGET_BASE + BUDGET_PER_BYTE * model.bytes))
     for name, shape in shapes.items():
         check_shape(shape, f"{model.path}: input '{name}'")

@@ -245,15 +245,16 @@ def external_data(proto: Any, where: str, folder: Path, size: int) -> tuple[Path
     parts = Path(location).parts
     if Path(location).is_absolute() or ".." in parts or "\\" in location or ":" in location:
         raise InputError(f"{where}: its external data {shown} lies outside the model's folder")
-    path = folder
-    for part in parts:
-        path = path / part
-        if path.is_symlink():
-            raise InputError(f"{where}: its external data {shown} is reached through a symbolic link")
+    path, linked = folder, False
     try:
-        info = path.stat()
+        for part in parts:
+            path = path / part
+            linked |= stat.S_ISLNK(path.lstat().st_mode)
+        info = path.lstat()
     except (OSError, ValueError):
         raise InputError(f"{where}: its external data {shown} is not there") from None
+    if linked:
+        raise InputError(f"{where}: its external data {shown} is reached through a symbolic link")
     if not stat.S_ISREG(info.st_mode):
         raise InputError(f"{where}: its external data {shown} is no regular file")
     offset, length = (_number(entries, key, default, where) for key, default in (("offset", 0), ("length", size)))

@@ -11,8 +11,8 @@ from workloads.registry import InputError
 
 #: messages within messages; a plain graph needs 6, each subgraph 3 more (protobuf itself stops at 100)
 LIMIT_DEPTH = 32
-#: fields in all messages; a node has about 15, so this is some 30,000 nodes
-LIMIT_FIELDS = 500_000
+#: fields in all messages; a node has about 15, so this is some 25,000 nodes
+LIMIT_FIELDS = 400_000
 #: bytes of packed variable-length integers: each may be one byte in the file and eight in memory
 LIMIT_PACKED = 32 << 20
 #: wire types: variable-length integer, 8 bytes, length and content, 4 bytes
@@ -35,13 +35,15 @@ def walk(data: memoryview, root: Any, where: str) -> None:
         fields += 1
         if fields > LIMIT_FIELDS:
             raise InputError(f"{where}: has more than {LIMIT_FIELDS} fields")
-        tag, at = _varint(data, at, end, where)
+        tag, at = data[at], at + 1
+        if tag > 127:
+            tag, at = _varint(data, at - 1, end, where)
         kind = tag & 7
         if kind == VARINT:
             _, at = _varint(data, at, end, where)
             continue
         if kind == LENGTH:
-            length, at = _varint(data, at, end, where)
+            length, at = (data[at], at + 1) if at < end and data[at] < 128 else _varint(data, at, end, where)
             held = table.get(tag >> 3)
             if length > end - at:
                 raise InputError(
@@ -50,7 +52,8 @@ def walk(data: memoryview, root: Any, where: str) -> None:
             if held is not None and held is not VARINT:
                 if len(stack) > LIMIT_DEPTH:
                     raise InputError(f"{where}: messages are nested deeper than {LIMIT_DEPTH}")
-                stack.append((at + length, _table(held, tables)))
+                if length:
+                    stack.append((at + length, _table(held, tables)))
                 continue
             packed += length if held is VARINT else 0
             if packed > LIMIT_PACKED:

@@ -1,5 +1,6 @@
 """Where each tensor of a network lies in the outermost memory level."""
 
+import math
 from dataclasses import dataclass, field
 
 from workloads.layer import Layer
@@ -11,13 +12,17 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Placement:
-    """Byte addresses of one layer's tensors in ``level``; inputs: one per tensor it reads."""
+    """Byte addresses of one layer's tensors in ``level``; inputs: one per tensor it reads.
+
+    weights: of a dynamic matmul, its second input; encoded: room for that input once it is encoded as weights are.
+    """
 
     level: str
     inputs: tuple[int, ...]
     weights: int
     outputs: int
     partial_sums: int
+    encoded: int = 0
 
 
 @dataclass
@@ -38,6 +43,8 @@ class AddressMap:
     def __post_init__(self):
         C, H, W = self.network.input_shape
         self.tensors["input"] = self._take(self.network.batch * self._map_bytes(C, H * W))
+        for name, shape in self.network.side_inputs.items():
+            self.tensors[name] = self._take(-(-math.prod(shape) * self.code_bits // 8))
         for layer in reversed(self.network.layers):  # a concat is placed before what it joins
             if layer.name not in self.tensors:
                 self.tensors[layer.name] = self._take(self._bytes(layer))
@@ -51,9 +58,10 @@ class AddressMap:
         """Addresses of a layer's tensors; weights and partial sums get room of their own at each call."""
         inputs = tuple(self.tensors[name] for name in layer.inputs)
         room = 4 * (layer.weights + layer.G * layer.K * self.lanes) + 4096
-        weights = inputs[-1] if layer.dynamic else self._take(room if layer.has_macs else 0)
+        own = self._take(room if layer.has_macs else 0)
         sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
-        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums)
+        weights = inputs[-1] if layer.dynamic else own
+        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own)
 
     def _take(self, size: int) -> int:
         address, self.top = self.top, self.top + -(-size // ALIGNMENT) * ALIGNMENT

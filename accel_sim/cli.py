@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="simulate a network on a machine")
-    run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name or a .prototxt file")
+    run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name, a .onnx or a .prototxt file")
     run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset or a YAML file")
     run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
     _data(run)
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("kind", choices=("network", "hardware"))
     show.add_argument("name", metavar="NAME")
     show.add_argument("--topology", action="store_true", help="a network as SCALE-Sim topology CSV")
+    _dimensions(show)
     show.add_argument("--json", action="store_true")
     stats = commands.add_parser("stats", help="density, bits, terms and effectual work of a network's data")
     stats.add_argument("network", metavar="NETWORK")
@@ -68,6 +69,18 @@ def _data(command: argparse.ArgumentParser) -> None:
     command.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones")
     command.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
+    _dimensions(command)
+
+
+def _dimensions(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dim",
+        dest="dims",
+        action="append",
+        default=[],
+        metavar="NAME=SIZE",
+        help="a size that a .onnx file leaves open",
+    )
 
 
 def _output(command: argparse.ArgumentParser) -> None:

@@ -10,33 +10,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from accel_sim import console, yaml_io
+from accel_sim import yaml_io
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
 RUN_KEYS = {
-    "network": None, "weights": None, "image": None, "activations": None, "batch": None, "layers": "*", "seed": 0,
-    "check": False,
+    "network": None, "weights": None, "image": None, "activations": None, "batch": None, "dims": {}, "layers": "*",
+    "seed": 0,     "check": False,
 }  # fmt: skip
 #: those of them that load_network takes
-DATA_KEYS = ("weights", "image", "activations", "batch")
+DATA_KEYS = ("weights", "image", "activations", "batch", "dims")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulates, writes the run's directory and prints the table."""
-    from accel_sim import rundir
-    from accel_sim.simulate import simulate
     from workloads import load_network
 
     started = time.perf_counter()
     settings, machine = _plan(arguments)
-    stem = re.sub(r"[^\w.-]+|\.\.+", "_", f"{_stem(settings['network'])}-{machine.name}")
-    out = Path(arguments.out or f"runs/{stem}")
-    rundir.check_target(out)
     _check_seed(settings["seed"])
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
     for warning in network.warnings:
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
+    from accel_sim import console, rundir  # pandas takes most of a second: a refused file does not wait for it
+    from accel_sim.simulate import simulate
+
+    stem = re.sub(r"[^\w.-]+|\.\.+", "_", f"{_stem(settings['network'])}-{machine.name}")
+    out = Path(arguments.out or f"runs/{stem}")
+    rundir.check_target(out)
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(
@@ -67,6 +68,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     from accel_sim.config import from_tree, load_hardware
 
     settings = dict(_setting(text) for text in arguments.set)
+    arguments.dims = _dims(arguments.dims)
     if arguments.config is None:
         if arguments.hardware is None:
             raise InputError("expected NETWORK and HARDWARE, or --config FILE")
@@ -80,10 +82,13 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     for key, value in tree["run"].items():
         if key not in RUN_KEYS:
             raise InputError(f"{arguments.config}: run: {unknown('key', str(key), list(RUN_KEYS))}")
-        kinds = {"batch": int, "seed": int, "check": bool}.get(key, str)
+        kinds = {"batch": int, "seed": int, "check": bool, "dims": dict}.get(key, str)
         optional = RUN_KEYS[key] is None and value is None
         if not optional and type(value) is not kinds:
             raise InputError(f"{arguments.config}: run.{key}: expected {kinds.__name__}, not {value!r}")
+    for name, size in (tree["run"].get("dims") or {}).items():
+        if type(size) is not int:
+            raise InputError(f"{arguments.config}: run.dims.{name}: expected int, not {size!r}")
     if tree["run"].get("network") is None:
         raise InputError(f"{arguments.config}: run.network: is missing")
     return RUN_KEYS | tree["run"], from_tree(tree["hardware"], str(arguments.config), settings)
@@ -99,6 +104,17 @@ def _setting(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise InputError(f"--set {text}: expected KEY=VALUE, as array.rows=16")
     return key, yaml_io.parse(value, f"--set {key}")
+
+
+def _dims(texts: list[str]) -> dict[str, int]:
+    """``NAME=SIZE`` options; a name may hold '='."""
+    sizes = {}
+    for text in texts:
+        name, equals, size = text.rpartition("=")
+        if not name or not equals or not size.isascii() or not size.isdigit() or len(size) > 9:
+            raise InputError(f"--dim {text}: expected NAME=SIZE, as sequence=128")
+        sizes[name] = int(size)
+    return sizes
 
 
 def _stem(network: str) -> str:
@@ -146,7 +162,9 @@ def show(arguments: argparse.Namespace) -> int:
         return 0
     from workloads import load_network
 
-    network = load_network(arguments.name)
+    network = load_network(arguments.name, dims=_dims(arguments.dims))
+    from accel_sim import console
+
     if arguments.topology:
         from workloads.importers.scalesim import write_topology
 
@@ -164,8 +182,11 @@ def stats(arguments: argparse.Namespace) -> int:
     from workloads.survey import survey
 
     _check_seed(arguments.seed)
+    arguments.dims = _dims(arguments.dims)
     network = load_network(arguments.network, **{key: getattr(arguments, key) for key in DATA_KEYS})
     rows = list(survey(network, arguments.seed, arguments.forward))
+    from accel_sim import console
+
     if arguments.json:
         print(json.dumps({"network": network.name, "images": list(network.image_names), "layers": rows}))
     else:
@@ -184,6 +205,7 @@ def plot(arguments: argparse.Namespace) -> int:
 
 def experiment(arguments: argparse.Namespace) -> int:
     """Runs experiments; exit code 3 if a gated row is outside its tolerance."""
+    from accel_sim import console
     from accel_sim.experiment import run_experiments
 
     reports = run_experiments(arguments.name, Path(arguments.out))

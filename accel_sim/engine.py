@@ -39,6 +39,11 @@ class Schedule:
     idle: dict[str, int]
     overlapped: int
 
+    def then(self, after: "Schedule") -> "Schedule":
+        """This schedule and the one that begins where it ends."""
+        idle = {cause: self.idle.get(cause, 0) + after.idle.get(cause, 0) for cause in {**self.idle, **after.idle}}
+        return Schedule(self.start, after.end, idle, self.overlapped + after.overlapped)
+
 
 class Count:
     """A count that only grows; processes wait until it reaches a value."""

@@ -19,13 +19,35 @@ from accel_sim.dataflows.common import (
     write,
 )
 from accel_sim.parts import require
-from accel_sim.tile import PostWork, Tile
+from accel_sim.tile import Extent, PostWork, Tile
 from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
 #: softmax from their formulas (5-tap square sum, scale, power, multiply; max, subtract, exponential, sum, divide);
-#: concat is placement alone, shuffle one move
-OPERATIONS = {"relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "batchnorm": 2, "lrn": 12, "softmax": 5}
+#: concat is placement alone, shuffle and move one move; layer norm: two sums, difference, square, and three multiplies
+#: and adds of the deviation, gain and shift
+OPERATIONS = {
+    "relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "move": 1, "batchnorm": 2, "lrn": 12, "softmax": 5,
+    "layernorm": 7,
+}  # fmt: skip
+#: operations per output element of what an elementwise layer computes; 1 where it is not here (a compare, an add, a
+#: multiply, or one look-up of a tabulated function: exp, log, sqrt, erf, sin)
+FUNCTION_OPERATIONS = {
+    "sigmoid": 3,  # exp, add, divide
+    "tanh": 4,  # exp, add, subtract, divide
+    "hardsigmoid": 3,  # multiply, add, clip
+    "hardswish": 4,  # hardsigmoid, multiply
+    "swish": 4,  # sigmoid, multiply
+    "softplus": 3,  # exp, add, log
+    "mish": 8,  # softplus, tanh, multiply
+    "gelu": 5,  # scale, erf, add, two multiplies
+    "elu": 4,  # compare, exp, subtract, multiply
+    "leakyrelu": 2,  # compare, multiply
+    "softsign": 3,  # magnitude, add, divide
+    "quantise": 3,  # multiply, round, clip
+}
+#: kinds whose every output needs all channels of its pixel
+WHOLE_VECTORS = ("softmax", "lrn", "layernorm")
 #: bias, rescale and clip of a sum that leaves the array
 REQUANTISE = 1
 
@@ -36,8 +58,10 @@ def operations(layer: Layer) -> int:
         return REQUANTISE
     if layer.kind == "add":
         return len(layer.inputs)
-    if layer.kind == "pool":
+    if layer.kind in ("pool", "reduce"):
         return layer.R * layer.S + (1 if layer.pool == "avg" else 0)
+    if layer.kind == "elementwise":
+        return sum(FUNCTION_OPERATIONS.get(name, 1) for name in layer.function.split("+"))
     return OPERATIONS[layer.kind]
 
 
@@ -81,7 +105,7 @@ class TiledPost:
         layer = self.layer
         if layer.kind == "concat":  # its inputs were written side by side
             return []
-        channels = layer.M if layer.kind in ("softmax", "lrn") else 1
+        channels = layer.M if layer.kind in WHOLE_VECTORS else 1
         rows = layer.N * layer.E
         if not self._fits(layer.F, channels):
             need = self._bytes(layer.F, channels)
@@ -102,8 +126,50 @@ class TiledPost:
         ]
 
     def _bytes(self, pixels: int, channels: int) -> tuple[int, int]:
-        inputs = input_bytes_bound(self.layer, self.bits, pixels, channels) * len(self.layer.inputs)
-        return inputs, -(-pixels * channels * self.bits // 8)
+        layer, outputs = self.layer, pixels * channels
+        inputs = input_bytes_bound(layer, self.bits, pixels, channels) * sum(self._whole)
+        if not all(self._whole):
+            inputs += sum(self._size_bytes(self._most(size, outputs)) for size in self._partial)
+        return inputs, self._size_bytes(outputs)
+
+    def _size_bytes(self, elements: int) -> int:
+        return -(-elements * self.bits // 8)
+
+    @cached_property
+    def _whole(self) -> tuple[bool, ...]:
+        """Per input: it is a map of the layer's own input size, of which a tile reads what lies under its outputs."""
+        layer = self.layer
+        return tuple(size == layer.input_elements for size in layer.input_sizes) or (True,) * len(layer.inputs)
+
+    @cached_property
+    def _partial(self) -> tuple[int, ...]:
+        """Elements of the other inputs, in order."""
+        return tuple(size for size, whole in zip(self.layer.input_sizes, self._whole, strict=False) if not whole)
+
+    def _held(self, size: int) -> bool:
+        """A small operand that is broadcast stays in the buffer for the whole layer (half a slot at most)."""
+        return self.layer.kind != "move" and 2 * self._size_bytes(size) <= self.buffers["inputs"].slot_bytes
+
+    def _most(self, size: int, outputs: int) -> int:
+        """Elements of a partial input that a tile of so many outputs may need at once."""
+        if self._held(size):
+            return size
+        if self.layer.kind == "move":
+            return -(-outputs * size // self.layer.output_elements) + 1
+        return min(size, outputs)
+
+    def _range(self, size: int, first: int, outputs: int) -> tuple[int, int]:
+        """[first, last) elements of a partial input that the outputs from number ``first`` on read.
+
+        A move takes each input's elements once, in order. A broadcast operand is read once if it is held, else as many
+        of its elements as there are outputs, from its beginning.
+        """
+        if self._held(size):
+            return (0, size) if first == 0 else (0, 0)
+        if self.layer.kind == "move":
+            total = self.layer.output_elements
+            return first * size // total, (first + outputs) * size // total
+        return 0, min(size, outputs)
 
     def _fits(self, pixels: int, channels: int) -> bool:
         need = self._bytes(pixels, channels)
@@ -111,19 +177,15 @@ class TiledPost:
 
     def __iter__(self) -> Iterator[Tile]:
         layer, buffers = self.layer, self.buffers
-        taps = layer.R * layer.S * len(layer.inputs)
+        taps = layer.R * layer.S * (1 if layer.kind == "move" else len(layer.inputs))
+        done = 0
         for pixels, channels in self._runs:
-            extents = tuple(
-                extent
-                for address in self.placement.inputs
-                for extent in input_extents(layer, address, self.bits, pixels, channels)
-            )
-            out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
-            streams = (
-                read("inputs", "inputs", extents, self.placement, buffers["inputs"]),
-                write("outputs", "outputs", out, self.placement, buffers["outputs"]),
-            )
             outputs = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
+            extents = tuple(self._extents(pixels, channels, done, outputs))
+            out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
+            streams = (write("outputs", "outputs", out, self.placement, buffers["outputs"]),)
+            if extents:
+                streams = (read("inputs", "inputs", extents, self.placement, buffers["inputs"]), *streams)
             actions = Actions(
                 {
                     (buffers["inputs"].level, "read", self.bits): outputs * taps,
@@ -131,6 +193,19 @@ class TiledPost:
                 }
             )
             yield Tile(PostWork(), streams, actions, outputs)
+            done += outputs
+
+    def _extents(self, pixels: tuple[int, int], channels: tuple[int, int], done: int, outputs: int) -> Iterator[Extent]:
+        """Bytes of all inputs that a tile reads; ``done``: outputs of the tiles before it."""
+        partial = iter(self._partial)
+        for address, whole in zip(self.placement.inputs, self._whole, strict=True):
+            if whole:
+                yield from input_extents(self.layer, address, self.bits, pixels, channels)
+                continue
+            first, last = self._range(next(partial), done, outputs)
+            low, high = first * self.bits // 8, self._size_bytes(last)
+            if last > first:
+                yield Extent(address + low, high - low)
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         raise AssertionError(f"layer '{self.layer.name}' has no products")

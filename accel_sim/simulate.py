@@ -75,21 +75,25 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
     """One layer's way: tiles, their time, the schedule of their transfers, and the actions all of it took."""
     machine = session.machine
     tiled = tile_layer(layer, operands, session)
-    actions, slots, jobs = Actions(), dict.fromkeys(timing.CAUSES, 0), []
+    actions, slots, swaps = Actions(), dict.fromkeys(timing.CAUSES, 0), []
     sums = Sums(layer, machine.mac) if check and layer.has_macs else None
-    for tile in tiled:
-        timed = timing.time(tile, machine.array.lanes)
-        for cause, count in timed.slots.items():
-            slots[cause] += count
-        actions.update(tile.actions)
-        actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
-        actions.update(_transfers(tile, machine))
-        jobs.append(_job(tile, timed.cycles, machine.post.cycles(layer, tile.outputs, tile.correction_ops)))
-        if sums is not None:
-            sums.issue(tiled, tile)
-    swaps = _coarsen(jobs)
-    buffers = {operand: buffer.slots for operand, buffer in machine.buffers.items()}
-    schedule = engine.run(swaps, machine.dram, session.memory_state, buffers, session.now)
+    schedule = engine.Schedule(session.now, session.now, {}, 0)
+    for tiles in (getattr(tiled, "prelude", ()), tiled):
+        jobs = []
+        for tile in tiles:
+            timed = timing.time(tile, machine.array.lanes)
+            for cause, count in timed.slots.items():
+                slots[cause] += count
+            actions.update(tile.actions)
+            actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
+            actions.update(_transfers(tile, machine))
+            jobs.append(_job(tile, timed.cycles, machine.post.cycles(layer, tile.outputs, tile.correction_ops)))
+            if sums is not None and tile.products is not None:
+                sums.issue(tiled, tile)
+        jobs = _coarsen(jobs)
+        swaps += jobs
+        buffers = {operand: buffer.slots for operand, buffer in machine.buffers.items()}
+        schedule = schedule.then(engine.run(jobs, machine.dram, session.memory_state, buffers, schedule.end))
     for cause, cycles in schedule.idle.items():
         slots[cause] += cycles * machine.array.lanes
     for component, action in machine.static_pj:

@@ -7,8 +7,21 @@ from workloads.registry import InputError
 
 MAC_KINDS = ("conv", "depthwise", "fc", "matmul")
 #: layers without MACs; they run on the post-processing unit
-POST_KINDS = ("pool", "add", "concat", "shuffle", "relu", "relu6", "lrn", "batchnorm", "softmax")
+POST_KINDS = (
+    "pool", "add", "concat", "shuffle", "relu", "relu6", "lrn", "batchnorm", "softmax", "layernorm", "elementwise",
+    "reduce", "move",
+)  # fmt: skip
 KINDS = MAC_KINDS + POST_KINDS
+#: what an 'elementwise' layer computes of each element (several, in turn, are joined by '+'), and a 'reduce' of all
+FUNCTIONS = {
+    "elementwise": (
+        "add", "sub", "mul", "div", "min", "max", "pow", "mod", "where", "compare", "and", "or", "xor", "not", "neg",
+        "abs", "sign", "round", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "erf", "tanh", "sigmoid",
+        "hardsigmoid", "hardswish", "swish", "mish", "gelu", "elu", "leakyrelu", "softplus", "softsign", "clip",
+        "relu", "relu6", "quantise",
+    ),
+    "reduce": ("sum", "min", "prod", "l1", "l2", "sumsquare", "logsumexp", "argmax", "argmin"),
+}  # fmt: skip
 POOLS = ("max", "avg")
 #: values of one tensor; a layer that has more is refused before memory is taken
 LIMIT_ELEMENTS = 1 << 30
@@ -45,6 +58,8 @@ class Layer:
     count_include_pad: an average divides by all of its window inside the padded map (Caffe, PyTorch), else only by the
     part inside the map (TensorFlow). lrn: constants of kind 'lrn'.
     dynamic: a matmul whose second operand is an activation: it has no parameters.
+    function: what kinds 'elementwise' and 'reduce' compute (FUNCTIONS). input_sizes: elements read of each input, where
+    that is not the input map of each (broadcast operands, parts, tensors that are joined by a copy).
     A matrix product [B, I, K] x [B, K, J] is G = B, C = B*K, M = B*J, H = E = I, W = F = 1.
     """
 
@@ -71,6 +86,8 @@ class Layer:
     count_include_pad: bool = True
     lrn: Lrn = Lrn()
     dynamic: bool = False
+    function: str | None = None
+    input_sizes: tuple[int, ...] = ()
 
     def __post_init__(self):
         def refuse(what: str):
@@ -91,6 +108,12 @@ class Layer:
             refuse("a fully connected layer has H=W=R=S=1 (flatten its input into C)")
         if self.kind == "pool" and self.pool not in POOLS:
             refuse(f"pool={self.pool!r} must be one of {POOLS}")
+        if self.kind in FUNCTIONS:
+            for name in (self.function or "").split("+"):
+                if name not in FUNCTIONS[self.kind]:
+                    refuse(f"function {name!r} must be one of {', '.join(FUNCTIONS[self.kind])}")
+        if self.input_sizes and (len(self.input_sizes) != len(self.inputs) or min(self.input_sizes) < 1):
+            refuse(f"input_sizes {self.input_sizes} must be one size for each of {len(self.inputs)} inputs")
         if self.activation not in ACTIVATIONS:
             refuse(f"activation={self.activation!r} must be one of {ACTIVATIONS}")
         for what in ("weights", "input_elements", "output_elements"):

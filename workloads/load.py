@@ -1,5 +1,7 @@
 """A name or a file -> Network, with real weights and images where they are given."""
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 
 from workloads.network import Network, networks
@@ -13,24 +15,34 @@ def load_network(
     image: str | Path | None = None,
     activations: str | Path | None = None,
     batch: int | None = None,
+    dims: Mapping[str, int] | None = None,
 ) -> Network:
-    """A built-in name, or a network file (Caffe deploy ``.prototxt``).
+    """A built-in name, or a network file (``.onnx``, ``.tflite``, ``.npz``, Caffe ``.prototxt``, topology ``.csv``).
 
     weights: a Deep Compression ``.net`` file for the network's layers with MACs, in order. image: PNG, JPEG, .npy, .npz
     (``file.npz:name`` for one of several) or a directory; the batch is their number unless ``batch`` is given.
     activations: a .npz of recorded tensors (see workloads.activations).
+    dims: sizes of the dimensions that the file leaves open, by name.
     Raises InputError for an unknown name, an unreadable file, or data that does not fit the network.
     """
     from workloads.importers import network_files, weight_files
 
+    if batch is not None and batch < 1:
+        raise InputError(f"batch={batch} must be at least 1")
     suffix = Path(name).suffix
     if str(name) in networks.names():
         network = networks.get(str(name))()
     elif suffix in network_files.names():
-        network = network_files.get(suffix)(Path(name))
+        reader, sizes = network_files.get(suffix), {}
+        if "dims" in inspect.signature(reader).parameters:
+            sizes = {"batch": batch if image is None else None, "dims": dims}
+            batch, dims = batch if image is not None else None, None
+        network = reader(Path(name), **sizes)
     else:
         files = ", ".join(network_files.names())
         raise InputError(f"{unknown('network', str(name), networks.names())}; or give a network file ({files})")
+    if dims:
+        raise InputError(f"network '{name}': has no open dimension '{next(iter(dims))}'")
     if weights is not None:
         kind = Path(weights).suffix
         if kind not in weight_files.names():
@@ -45,8 +57,6 @@ def load_network(
             raise InputError(f"--image {image}: needs real weights to be of use: give them with --weights FILE")
         network = attach_images(network, str(image))
     if batch is not None:
-        if batch < 1:
-            raise InputError(f"batch={batch} must be at least 1")
         network = network.with_batch(batch)
     if activations is not None:
         from workloads.activations import attach_activations

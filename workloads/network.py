@@ -41,15 +41,21 @@ class LayerWeights:
     codes: [M, C/G, R, S]; bias: [M] float64 real values, or None.
     shared: [codebook size] float32 real value of each code (weight-shared networks; code 0 = pruned), else None.
     file_bytes: bytes of this layer in the file it came from (codes, indices, codebook, bias), 0 if unknown.
+    values: [M, C/G, R, S] float32 where the file has real values, of which the codes were made; else None.
+    source: where they come from, for the user.
     """
 
     codes: Codes
     bias: np.ndarray | None = None
     shared: np.ndarray | None = None
     file_bytes: int = 0
+    values: np.ndarray | None = None
+    source: str = "real weights"
 
     def real(self) -> np.ndarray:
-        """[M, C/G, R, S] float64 real values."""
+        """[M, C/G, R, S] real values, float64 (float32 where the file has them)."""
+        if self.values is not None:
+            return self.values
         if self.shared is not None:
             return self.shared.astype(np.float64)[self.codes.values]
         return self.codes.real()
@@ -71,6 +77,7 @@ class Network:
     formats: tensor ('input' or layer name) -> number format of its codes, where the file says so (quantised models).
     variants: layer name -> which arithmetic of its kind it uses, where the integer model knows several.
     warnings: what the importer had to assume, one sentence each.
+    side_inputs: name -> shape of further inputs beside 'input' (masks, caches, tables) that layers read by name.
     """
 
     name: str
@@ -89,12 +96,13 @@ class Network:
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
     formats: Mapping[str, NumberFormat] = field(default_factory=lambda: MappingProxyType({}))
     variants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    side_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.layers:
             raise InputError(f"network '{self.name}': has no layers")
-        known = {"input"}
+        known = {"input", *self.side_inputs}
         for layer in self.layers:
             if layer.name in known:
                 raise InputError(f"network '{self.name}': layer name '{layer.name}' is used twice")
@@ -134,5 +142,15 @@ class Network:
         if images is not None and len(images) != n:
             pick = np.arange(n) % len(images)
             images, names = images[pick], tuple(f"{names[i]}#{number}" for number, i in enumerate(pick, 1))
-        layers = tuple(replace(layer, N=n) for layer in self.layers)
+        layers = tuple(self._with_items(layer, n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names)
+
+    def _with_items(self, layer: Layer, n: int) -> Layer:
+        if n == self.batch:
+            return layer
+        if self.batch != layer.N or layer.dynamic or any(name in self.side_inputs for name in layer.inputs):
+            raise InputError(
+                f"network '{self.name}': batch={n}: layer '{layer.name}' is made for the {self.batch} items that its "
+                "file fixes"
+            )
+        return replace(layer, N=n, input_sizes=tuple(size // layer.N * n for size in layer.input_sizes))

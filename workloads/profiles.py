@@ -9,7 +9,7 @@ from workloads.network import Density, Network
 
 TABLES = "workloads.tables"
 #: kinds whose outputs are zero where their inputs are
-TRANSPARENT = ("pool", "concat", "shuffle")
+TRANSPARENT = ("pool", "concat", "shuffle", "move")
 
 
 def read_table(name: str) -> list[dict[str, str]]:
@@ -54,9 +54,9 @@ def _default(layer: Layer, layers: dict[str, Layer]) -> Density:
 
 def rectified(name: str, layers: dict[str, Layer]) -> bool:
     """True if the tensor of this name comes out of a ReLU (through pooling, concatenation or shuffling)."""
-    if name == "input":
+    layer = layers.get(name)
+    if layer is None:  # an input of the network
         return False
-    layer = layers[name]
     if layer.activation or layer.kind in ("relu", "relu6"):
         return True
     return layer.kind in TRANSPARENT and all(rectified(source, layers) for source in layer.inputs)

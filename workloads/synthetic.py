@@ -4,6 +4,7 @@ Both generators draw 16 random bits a code and look them up in an inverse distri
 """
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from zlib import crc32
 
@@ -51,6 +52,14 @@ def synthetic_activations(
         values, shares = values + [-value for value in values[1:]], shares + shares[1:]
     table = np.asarray(values, dtype=np.int8 if signed else np.uint8)
     return Codes(_draw(table, shares, shape, f"activations of {name}", seed), NumberFormat(8, signed))
+
+
+def in_format(codes: Codes, form: NumberFormat) -> Codes:
+    """The same integers as codes of another format, clipped to its range; zeros stay zeros (the zero point)."""
+    zero = form.zero_point if isinstance(form.zero_point, int) else form.zero_point[0]
+    values = np.clip(codes.values.astype(np.int64), form.low - zero, form.high - zero) + zero
+    narrow = np.min_scalar_type(form.low if form.signed else form.high)
+    return Codes(values.astype(narrow), replace(form, zero_point=zero, axis=None))
 
 
 def _draw(values: np.ndarray, shares: list[float], shape: tuple[int, ...], key: str, seed: int) -> np.ndarray:

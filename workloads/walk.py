@@ -12,7 +12,7 @@ from workloads.operands import Operands
 from workloads.profiles import densities, rectified
 from workloads.reference import conv_integer
 from workloads.registry import InputError
-from workloads.synthetic import synthetic_activations, synthetic_weights
+from workloads.synthetic import in_format, synthetic_activations, synthetic_weights
 
 
 def walk(network: Network, seed: int) -> "RealWalk | SyntheticWalk":
@@ -53,7 +53,7 @@ class SyntheticWalk:
         weights = synthetic_weights(layer, density, self.seed) if real is None else self.model.weight_codes(layer)
         return Operands(
             inputs, weights, input_source=source,
-            weight_source=density.weight_source if real is None else "real weights",
+            weight_source=density.weight_source if real is None else real.source,
             synthetic=made_up + (("weights",) if real is None else ()),
         )  # fmt: skip
 
@@ -76,10 +76,7 @@ class SyntheticWalk:
         form = self.network.formats.get(reads[0])
         signed = signed or (form is not None and form.low < form.zero_point < form.high)
         codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed)
-        if form is None:
-            return codes
-        values = np.clip(codes.values.astype(np.int16) + form.zero_point, form.low, form.high)
-        return Codes(values.astype(np.int8 if form.signed else np.uint8), form)
+        return codes if form is None else in_format(codes, form)
 
 
 class RealWalk:
@@ -88,6 +85,9 @@ class RealWalk:
     def __init__(self, network: Network):
         if not network.weights:
             raise InputError(f"network '{network.name}': images need real weights")
+        for layer in network.mac_layers:
+            if layer.name not in network.weights:
+                raise InputError(f"layer '{layer.name}': images need real weights on every layer; it has none")
         self.network = network
         self.model: IntegerModel = integer_models.get(network.model)(network)
         #: [images, classes] integer scores of the last layer that is no softmax
@@ -103,7 +103,8 @@ class RealWalk:
             if layer.has_macs:
                 bias, requant = self.model.finishing(layer)
                 operands = Operands(
-                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant, weight_source="real weights",
+                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant,
+                    weight_source=self.network.weights[layer.name].source,
                     input_source=f"integer forward ({self.network.model}) of {source}",
                 )  # fmt: skip
                 tensors[layer.name] = reference_output(layer, operands)

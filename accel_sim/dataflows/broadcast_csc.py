@@ -25,6 +25,7 @@ from accel_sim.dataflows.common import (
     window_bytes,
     write,
 )
+from accel_sim.dataflows.dynamic import encoding_tiles
 from accel_sim.dataflows.scan import Scanned, group_note, zero_point_notes
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import Extent, GridWork, Recurrence, Stream, Tile
@@ -166,13 +167,32 @@ class TiledBroadcast:
         notes = (
             *group_note(layer, (self._table > 0).sum(axis=1), taps, self.lanes),
             *zero_point_notes(self.operands, self.raw, int(taps.sum()), ops),
+            *(("the second operand is an activation: the post unit encodes it first",) if layer.dynamic else ()),
         )
         return Facts(
             macs_issued=int(taps @ self.columns.stored),
-            weight_bits=8 * sum(stream.bytes for block in self.blocks for stream in self._weight_streams(block)),
-            tile_count=len(self.ranges) * len(self.blocks),
+            weight_bits=8 * self._stream,
+            tile_count=len(self.ranges) * len(self.blocks) + self._pieces,
             notes=notes,
         )
+
+    @cached_property
+    def _stream(self) -> int:
+        """Bytes of all weights as the machine stores them, pointers and codebook included."""
+        return sum(stream.bytes for block in self.blocks for stream in self._weight_streams(block))
+
+    @cached_property
+    def _pieces(self) -> int:
+        """Tiles in which a dynamic operand is encoded."""
+        plain = -(-self.layer.weights * self.operands.weights.format.bits // 8)
+        room = min(self.buffers[operand].slot_bytes for operand in ("inputs", "outputs"))
+        return -(-max(plain, self._stream) // room) if self.layer.dynamic else 0
+
+    @property
+    def prelude(self) -> Iterator[Tile]:
+        """Tiles in which the post-processing unit encodes a dynamic operand, before the first product."""
+        bits = self.operands.weights.format.bits
+        return encoding_tiles(self.layer.weights, bits, self._stream, self._pieces, self.buffers, self.placement)
 
     def __iter__(self) -> Iterator[Tile]:
         single = len(self.blocks) == 1
@@ -259,7 +279,7 @@ class TiledBroadcast:
     def _weight_streams(self, block: tuple[int, int]) -> Iterator[Stream]:
         """A run of whole words per lane (the codebook before the first), and every lane's pointers."""
         c, machine, weights = self.columns, self.machine, self.buffers["weights"]
-        base = self.placement.weights
+        base = self.placement.encoded if self.layer.dynamic else self.placement.weights
         book = self.operands.weights.format.codebook
         header = -(-len(book) * machine.codebook_bits // 8) if book is not None else 0
         start = base + header + c.lane_words(0, block[0]) * weights.word_bits // 8

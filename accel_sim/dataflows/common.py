@@ -38,7 +38,11 @@ class Facts:
 
 
 class TiledLayer(Protocol):
-    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run."""
+    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run.
+
+    A machine that stores weights encoded may have ``prelude`` too: tiles of the post-processing unit that are complete
+    before the first of these begins.
+    """
 
     facts: Facts
 

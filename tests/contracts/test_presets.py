@@ -9,7 +9,7 @@ import yaml
 from accel_sim import load_hardware, simulate, yaml_io
 from accel_sim.config import PRESETS, from_tree, presets, to_tree
 from workloads import Layer, Network, load_network
-from workloads.layer import POST_KINDS
+from workloads.layer import FUNCTIONS, POST_KINDS
 
 EVERY = pytest.mark.parametrize("name", presets())
 
@@ -82,6 +82,8 @@ def post(kind: str) -> Layer:
     fields = {"pool": {"pool": "avg", "R": 2, "S": 2}, "add": {"inputs": ("input", "input")}}.get(kind, {})
     if kind == "concat":
         fields = {"inputs": ("input", "input"), "C": 12, "M": 12}
+    if kind in FUNCTIONS:
+        fields = {"function": next(iter(FUNCTIONS[kind]))}
     return Layer(name=kind, kind=kind, **({"C": 6, "M": 6, "H": 5, "W": 4} | fields))
 
 

@@ -22,12 +22,17 @@ from workloads.registry import InputError
 from workloads.requant import ShiftRequant
 
 
+def pow2_codes(real: np.ndarray) -> tuple[np.ndarray, int]:
+    """Real values of any shape -> (int8 integers, fractional bits): the rule's clip(rint(w * 2^fw), -127, 127)."""
+    largest = float(np.abs(real).max(initial=0.0))
+    fraction = math.floor(math.log2(127 / largest)) if largest > 0 else 0
+    return np.clip(np.rint(np.ldexp(real, fraction)), -127, 127).astype(np.int8), fraction
+
+
 def quantise_weights(weights: LayerWeights) -> tuple[Codes, int]:
     """(codes, fractional bits): shared weights keep their codes, whose codebook then holds the integers."""
     table = weights.real() if weights.shared is None else weights.shared.astype(np.float64)
-    largest = float(np.abs(table).max(initial=0.0))
-    fraction = math.floor(math.log2(127 / largest)) if largest > 0 else 0
-    integers = np.clip(np.rint(np.ldexp(table, fraction)), -127, 127).astype(np.int8)
+    integers, fraction = pow2_codes(table)
     scale = math.ldexp(1.0, -fraction)
     if weights.shared is None:
         return Codes(integers, NumberFormat(8, True, scale)), fraction

@@ -355,7 +355,7 @@ def test_macs_nonpad_is_a_brute_force_count(shape, stride, dilation, padding, gr
         (
             {"kind": "conv3d"},
             "unknown kind 'conv3d' (known: conv, depthwise, fc, matmul, pool, add, concat, shuffle, relu, relu6, lrn, "
-            "batchnorm, softmax)",
+            "batchnorm, softmax, layernorm, elementwise, reduce, move)",
         ),
     ],
 )

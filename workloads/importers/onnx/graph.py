@@ -1,0 +1,243 @@
+"""The network while it is read: which layer holds each value, and what still folds into the layer before."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from workloads.formats.codes import NumberFormat
+from workloads.importers.onnx.file import ModelFile, Node, shown
+from workloads.importers.onnx.tensors import Constant, check_shape, kept_axis
+from workloads.importers.onnx.weights import Budget, Draft
+from workloads.layer import Layer
+from workloads.registry import InputError
+
+#: kinds of layers whose output a ReLU may be fused into
+FUSING = ("conv", "depthwise", "fc", "matmul", "add", "batchnorm")
+#: kinds that a factor or summand per channel folds into: their sums are rescaled anyway
+FOLDING = ("conv", "depthwise", "fc", "matmul", "batchnorm")
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A value of the graph: either known at import (``constant``), or the output of a layer (``source``).
+
+    shape: as in the file. name: its name there. axis: the dimension its layer calls channels, None if a reshape broke
+    it up. single: nobody but the next reader sees the layer's output. origin: shape before a reshape.
+    pads: zeros around the map that the convolution which reads it adds itself (top, bottom, left, right).
+    """
+
+    shape: tuple[int, ...]
+    source: str | None = None
+    constant: Constant | None = None
+    name: str = ""
+    axis: int | None = None
+    single: bool = False
+    origin: tuple[int, ...] | None = None
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    unpadded: tuple[int, ...] | None = None
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass
+class Graph:
+    """batch: items of the network's input. sides: further inputs and large constants that layers read from memory."""
+
+    model: ModelFile
+    budget: Budget
+    batch: int = 1
+    input_shape: tuple[int, int, int] = (1, 1, 1)
+    layers: dict[str, Layer] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    sides: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    formats: dict[str, NumberFormat] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)
+
+    def __post_init__(self):
+        self.uses = Counter(name for node in self.model.live for name in node.inputs)
+        self.uses.update(self.model.outputs)
+        self.values |= {
+            name: Value(constant.shape, constant=constant, name=name) for name, constant in self.model.constants.items()
+        }
+        self.readers: dict[str, list[Node]] = defaultdict(list)
+        for node in self.model.live:
+            for name in node.inputs:
+                self.readers[name].append(node)
+        self._taken = {"input"}
+
+    @property
+    def opset(self) -> int:
+        return self.model.opset
+
+    # --- what a node reads ---
+
+    def read(self, node: Node, place: int) -> Value:
+        """Input ``place`` of a node, which must be there."""
+        value = self.peek(node, place)
+        if value is None:
+            raise node.error(f"input {place} is missing")
+        return value
+
+    def peek(self, node: Node, place: int) -> Value | None:
+        """Input ``place`` of a node, or None if it is left out."""
+        name = node.inputs[place] if place < len(node.inputs) else ""
+        return self.values[name] if name else None
+
+    def constant(self, node: Node, place: int, what: str) -> Constant | None:
+        """Input ``place``, which must be known at import; None if it is left out."""
+        value = self.peek(node, place)
+        if value is None:
+            return None
+        if value.constant is None:
+            raise node.error(f"{what} is computed at run time; it must be a constant")
+        return value.constant
+
+    def numbers(self, node: Node, place: int, attribute: str) -> tuple[int, ...] | None:
+        """A short list of integers: input ``place`` (newer operator sets) or an attribute (older ones)."""
+        constant = self.constant(node, place, f"'{attribute}'")
+        if constant is None:
+            return node.integers(attribute)
+        if not constant.known or constant.elements > 64 or constant.array.dtype.kind not in "iu":
+            raise node.error(f"'{attribute}' must be at most 64 known integers")
+        return tuple(int(number) for number in constant.array.reshape(-1))
+
+    def axis(self, node: Node, axis: int, rank: int) -> int:
+        """An axis counted from the front; negative ones count from the back."""
+        if not -rank <= axis < rank:
+            raise node.error(f"axis {axis} is outside a tensor of {rank} dimensions")
+        return axis % rank
+
+    # --- what it makes ---
+
+    def bind(self, node: Node, value: Value, place: int = 0, *, renames: Value | None = None) -> None:
+        """Names output ``place``; ``renames``: the value it is another view of."""
+        name = node.outputs[place] if place < len(node.outputs) else ""
+        if not name:
+            return
+        check_shape(value.shape, node.where)
+        single = self.uses[name] == 1 and (renames is None or renames.single)
+        self.values[name] = replace(value, name=name, single=single)
+
+    def rename(self, node: Node, value: Value, shape: tuple[int, ...] | None = None, place: int = 0) -> None:
+        """The same bytes in the same order under another name or shape."""
+        if shape is None or shape == value.shape:
+            self.bind(node, value, place, renames=value)
+            return
+        constant = value.constant
+        if constant is not None:
+            try:
+                constant = constant.reshape(shape)
+            except ValueError as error:
+                raise node.error(str(error)) from None
+        value = self.flush(node, value)
+        axis = kept_axis(value.shape, shape, value.axis)
+        view = replace(value, shape=shape, constant=constant, axis=axis, origin=value.shape)
+        self.bind(node, view, place, renames=value)
+
+    def add(self, node: Node, kind: str, inputs: Iterable[Value], shape: tuple[int, ...], *, suffix="", **fields):
+        """A layer for a node; returns its output, of this shape in the file's terms."""
+        name = self._layer_name(node, suffix)
+        sources = tuple(self.source(node, value) for value in inputs)
+        axis = fields.pop("axis", None)
+        try:
+            layer = Layer(name=name, kind=kind, inputs=sources, **fields)
+        except InputError as error:
+            raise InputError(f"{self.model.path}: {error}") from None
+        check_shape(layer.input_shape, node.where)
+        if layer.has_macs:
+            check_shape(layer.weight_shape, node.where)
+        if layer.output_elements != math.prod(shape):
+            raise node.error(f"output {list(shape)} does not fit its layer's {list(layer.output_shape)}")
+        self.layers[name] = layer
+        return Value(shape, source=name, axis=axis)
+
+    def post(self, node: Node, kind: str, inputs: list[Value], shape: tuple[int, ...], axis=None, **fields) -> Value:
+        """A layer of the post-processing unit whose outputs each take one element of every input that is as large.
+
+        reads: elements of each input that are read, where that is not all of it.
+        """
+        N, C, H, W = layout(shape, axis, self.batch)
+        sizes = tuple(fields.pop("reads", None) or (value.elements for value in inputs))
+        whole = all(size == math.prod(shape) for size in sizes)
+        return self.add(
+            node, kind, inputs, shape, axis=axis, N=N, C=C, H=H, W=W, M=C, input_sizes=() if whole else sizes, **fields
+        )
+
+    def source(self, node: Node, value: Value) -> str:
+        """The layer (or input) that holds a value; a constant becomes an input of its own that is read from memory."""
+        value = self.flush(node, value)
+        if value.source is not None:
+            return value.source
+        name = self.unique(value.name or f"{node.outputs[0]}.constant")
+        self.sides[name] = value.shape or (1,)
+        self.values[value.name] = replace(self.values.get(value.name, value), source=name)
+        return name
+
+    def flush(self, node: Node, value: Value) -> Value:
+        """The value after padding that no convolution takes over: a copy into a larger map."""
+        if value.unpadded is None:
+            return value
+        inner = replace(value, shape=value.unpadded, pads=(0, 0, 0, 0), unpadded=None)
+        made = replace(self.post(node, "move", [inner], value.shape, 1, suffix=".pad"), name=value.name)
+        self.values[value.name] = made
+        return made
+
+    def unique(self, name: str) -> str:
+        """A layer or input name that is not taken."""
+        candidate = name = shown(name) or "layer"
+        while candidate in self._taken:
+            candidate = f"{name}_{len(self._taken)}"
+        self._taken.add(candidate)
+        return candidate
+
+    def _layer_name(self, node: Node, suffix: str) -> str:
+        return self.unique((node.name or next(filter(None, node.outputs), node.op)) + suffix)
+
+    # --- what folds into the layer before ---
+
+    def fuse(self, value: Value, activation: str) -> bool:
+        """Folds an activation into the layer that makes the value, if only this reader sees it."""
+        layer = self.layers.get(value.source or "")
+        if layer is None or not value.single or layer.kind not in FUSING or layer.activation is not None:
+            return False
+        self.layers[layer.name] = replace(layer, activation=activation)
+        return True
+
+    def folds(self, value: Value, constant: Constant) -> bool:
+        """A factor or summand of this shape is one number per channel of the layer that makes the value."""
+        layer = self.layers.get(value.source or "")
+        if layer is None or not value.single or layer.kind not in FOLDING or layer.activation is not None:
+            return False
+        if value.unpadded is not None:
+            return False
+        if constant.elements == 1 and len(constant.shape) <= len(value.shape):
+            return True
+        if layer.dynamic or (layer.G > 1 and layer.kind == "matmul") or value.axis is None:
+            return False
+        shape = (1,) * (len(value.shape) - len(constant.shape)) + constant.shape
+        wanted = [layer.M if axis == value.axis else 1 for axis in range(len(value.shape))]
+        return value.shape[value.axis] == layer.M and list(shape) == wanted
+
+    def change(self, value: Value, **fields) -> None:
+        """Other fields for the layer that makes a value."""
+        self.layers[value.source] = replace(self.layers[value.source], **fields)
+
+
+def layout(shape: tuple[int, ...], axis: int | None, batch: int = 1) -> tuple[int, int, int, int]:
+    """(N, C, H, W) of a tensor whose channels lie along ``axis`` (default: the second of four, else the last)."""
+    if not shape:
+        return 1, 1, 1, 1
+    if axis is None:
+        axis = 1 if len(shape) >= 4 else len(shape) - 1
+    items = batch if axis > 0 and shape[0] % batch == 0 else 1
+    rest = [size for place, size in enumerate(shape) if place != axis]
+    if axis > 0:
+        rest[0] //= items
+    if len(rest) > 2 and rest[0] == 1:
+        rest = rest[1:]
+    H, W = rest if len(rest) == 2 and rest[0] > 1 else (math.prod(rest), 1)
+    return items, shape[axis], H, W

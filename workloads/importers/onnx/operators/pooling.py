@@ -1,0 +1,86 @@
+"""Pooling windows and reductions over whole dimensions."""
+
+import math
+
+from workloads.importers.onnx.file import LIMIT_SIZE, Node
+from workloads.importers.onnx.graph import Graph, layout
+from workloads.importers.onnx.operators import operators
+from workloads.importers.onnx.operators.convolution import windows
+
+POOLS = {"MaxPool": "max", "AveragePool": "avg", "GlobalMaxPool": "max", "GlobalAveragePool": "avg"}
+#: reductions that are a pool over a whole map; others are named by what they compute
+REDUCTIONS = {
+    "ReduceMean": "avg", "ReduceMax": "max", "ReduceSum": "sum", "ReduceMin": "min", "ReduceProd": "prod",
+    "ReduceL1": "l1", "ReduceL2": "l2", "ReduceSumSquare": "sumsquare", "ReduceLogSumExp": "logsumexp",
+    "ArgMax": "argmax", "ArgMin": "argmin",
+}  # fmt: skip
+
+
+@operators.add("MaxPool")
+@operators.add("AveragePool")
+def pool(graph: Graph, node: Node) -> None:
+    value = graph.read(node, 0)
+    if len(value.shape) not in (3, 4):
+        raise node.error(f"expected a map of one or two spatial dimensions, not {list(value.shape)}")
+    if len(node.outputs) > 1 and graph.uses[node.outputs[1]]:
+        raise node.error("its index output is not supported")
+    kernel = node.sizes("kernel_shape", len(value.shape) - 2, 0, 1)
+    if 0 in kernel:
+        raise node.error("has no kernel_shape")
+    window = windows(node, value.shape[2:], kernel)
+    (N, C), (H, W), (R, S) = value.shape[:2], (*value.shape[2:], 1)[:2], (*kernel, 1)[:2]
+    made = graph.add(
+        node, "pool", [value], (N, C, *window.pop("output")), axis=1,
+        N=N, C=C, M=C, H=H, W=W, R=R, S=S, pool=POOLS[node.op], **window,
+    )  # fmt: skip
+    graph.bind(node, made)
+
+
+@operators.add("GlobalAveragePool")
+@operators.add("GlobalMaxPool")
+def global_pool(graph: Graph, node: Node) -> None:
+    value = graph.read(node, 0)
+    if len(value.shape) < 3:
+        raise node.error(f"expected a map, not {list(value.shape)}")
+    N, C, *sizes = value.shape
+    H, W = (*sizes, 1)[:2] if len(sizes) < 3 else (math.prod(sizes), 1)
+    made = graph.add(
+        node, "pool", [value], (N, C, *(1 for _ in sizes)), axis=1,
+        N=N, C=C, M=C, H=H, W=W, R=H, S=W, pool=POOLS[node.op], global_pool=True,
+    )  # fmt: skip
+    graph.bind(node, made)
+
+
+def _reduce(graph: Graph, node: Node) -> None:
+    """Every output is made of all elements along the axes: a pool whose window is the map it reads."""
+    value = graph.read(node, 0)
+    rank = len(value.shape)
+    if node.op.startswith("Arg"):
+        axes = (node.integer("axis", 0),)
+    else:
+        axes = graph.numbers(node, 1, "axes")
+        if not axes and node.integer("noop_with_empty_axes", 0):
+            graph.rename(node, value)
+            return
+    axes = {graph.axis(node, axis, rank) for axis in axes} if axes else set(range(rank))
+    kept = tuple(1 if place in axes else size for place, size in enumerate(value.shape))
+    keep = bool(node.integer("keepdims", 1))
+    shape = kept if keep else tuple(size for place, size in enumerate(kept) if place not in axes)
+    N, C, H, W = layout(kept, None, graph.batch)
+    taps = math.prod(value.shape[axis] for axis in axes)
+    if taps > LIMIT_SIZE * 16:
+        raise node.error(f"reduces {taps} elements to one; {LIMIT_SIZE * 16} is the limit")
+    R, S = (value.shape[2], value.shape[3]) if rank == 4 and axes == {2, 3} else (taps, 1)
+    what = REDUCTIONS[node.op]
+    fields = {"kind": "pool", "pool": what, "global_pool": True} if what in ("avg", "max") else {
+        "kind": "reduce", "function": what,
+    }  # fmt: skip
+    made = graph.add(
+        node, inputs=[value], shape=shape, axis=1 if rank == 4 and axes == {2, 3} else None,
+        N=N, C=C * H * W, M=C * H * W, H=R, W=S, R=R, S=S, **fields,
+    )  # fmt: skip
+    graph.bind(node, made)
+
+
+for _name in REDUCTIONS:
+    operators.add(_name)(_reduce)

@@ -1,0 +1,37 @@
+"""The integer model "stored": weights are the codes their file holds; nothing says yet how sums become codes again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+from workloads.models import integer_models
+from workloads.network import Network
+from workloads.operands import Requant
+from workloads.registry import InputError
+
+
+@integer_models.add("stored")
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Weight codes as they are; a forward pass is refused."""
+
+    network: Network
+
+    def input_codes(self) -> Codes:
+        raise self._refuse()
+
+    def weight_codes(self, layer: Layer) -> Codes:
+        return self.network.weights[layer.name].codes
+
+    def finishing(self, layer: Layer) -> tuple[np.ndarray, Requant]:
+        raise self._refuse()
+
+    def post(self, layer: Layer, maps: list[Codes]) -> Codes:
+        raise self._refuse()
+
+    def _refuse(self) -> InputError:
+        return InputError(
+            f"network '{self.network.name}': its integer codes have no forward pass of images yet; leave out --image"
+        )

@@ -1,6 +1,7 @@
 """DRAM parts: timings, geometry and currents, shipped as tables or given by the user, each figure with its source."""
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +52,7 @@ def find(part: str | Mapping[str, Any]) -> "DramPart":
     for key, value in own.items():
         if key not in PARAMETERS:
             raise unknown("DRAM parameter", str(key), list(PARAMETERS))
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"DRAM part: {key}={value!r} must be a number")
         values[key], sources[key] = value, "given by the user"
     return DramPart("own" if base is None else f"{base} with own {', '.join(own) or 'name'}", values, sources)

@@ -97,15 +97,14 @@ class Server:
                 self._idle = env.event()
                 yield self._idle
             following = env.peek()
-            limit = None if following == math.inf else following
-            finished = self._memory.advance(self._state, limit)
-            assert finished or limit is not None, "engine: the memory holds transfers it never completes"
+            finished = self._memory.advance(self._state, None if following == math.inf else following)
             for ticket, begin, end, completion in finished:
                 self.busy.append((begin, end))
-                limit = completion
+                following = completion
                 self._schedule(self._waiting.pop(ticket), completion - env.now, NORMAL)
+            assert following < math.inf, "engine: the memory holds transfers it never completes"
             if self._waiting:
-                yield self._schedule(env.event(), limit - env.now, LAST)
+                yield self._schedule(env.event(), following - env.now, LAST)
 
     def _schedule(self, event: simpy.Event, delay: int, priority: int) -> simpy.Event:
         """``event.succeed()``, but later in time or in its cycle."""

@@ -173,21 +173,22 @@ class DramBanked:
         """
         runs = np.empty((len(extents), 6), np.int64)
         runs[:, :4] = np.array(extents, np.int64).reshape(-1, 4)
-        runs[:, 4:] = state.clock(time), is_write
-        self._enqueue(state, ticket, runs, join=True)
+        arrival = state.clock(time)
+        runs[:, 4:] = arrival, is_write
+        self._enqueue(state, ticket, arrival, runs, join=True)
 
     def submit_each(self, state: DramState, ticket: int, runs: np.ndarray) -> None:
         """Enqueues a trace as one transfer. runs: [n, 6] address, bytes, count, stride, arrival clock, is_write."""
-        self._enqueue(state, ticket, runs, join=False)
+        self._enqueue(state, ticket, int(runs[0, 4]), runs, join=False)
 
-    def _enqueue(self, state: DramState, ticket: int, runs: np.ndarray, *, join: bool) -> None:
+    def _enqueue(self, state: DramState, ticket: int, arrival: int, runs: np.ndarray, *, join: bool) -> None:
         ends = runs[:, 0] + runs[:, 3] * np.maximum(runs[:, 2] - 1, 0) + runs[:, 1]
         if len(runs) and int(ends.max()) > self.capacity_bytes:
             raise InputError(
                 f"memory '{self.level}': address {int(ends.max()) - 1:#x} lies beyond the {self.capacity_bytes} bytes "
                 f"of {self.channels} x {self.found.name}; use more channels or another part"
             )
-        row = state.begin_ticket(ticket, int(runs[0, 4]) if len(runs) else 0)
+        row = state.begin_ticket(ticket, arrival)
         state.make_room(int(((runs[:, 1] // self.found.burst_bytes + 2) * runs[:, 2]).sum()))
         state.tickets[row, 0] = dram_cut.cut(
             runs, self.found.burst_bytes.bit_length() - 1, self.bits, join, 2 * row, state.pending, state.ends

@@ -201,18 +201,19 @@ class DramBanked:
         beat is over, and again (what waits for it goes on then). None: no bound.
         """
         bound, done = NEVER if limit is None else state.clock(limit), []
-        while True:
+        while state.names or limit is not None:  # idle memory would be refreshed for ever
             found = dram.advance(
                 state.timing, state.channels, state.pending, state.ends, state.tickets, bound, state.log
             )
             if found < 0 or found > bound or (limit is not None and state.cycle(found) > limit):
-                return done
+                break
             bound = min(bound, state.clock(state.cycle(found)))  # and what else is over by that cycle
             for row in [row for row in state.names if state.tickets[row, 0] == 0 and state.tickets[row, 2] <= found]:
                 _, begin, end = (int(word) for word in state.tickets[row])
                 over = state.cycle(end)
                 done.append((state.names.pop(row), over if begin < 0 else state.cycle(begin), over, over))
                 state.tickets[row] = -1
+        return done
 
     def counts(self, state: DramState, time: int) -> dict[str, int]:
         """COUNTS of ``cython_core.dram`` up to cycle ``time``, by which all transfers are over."""

@@ -3,8 +3,10 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 
+from accel_sim import yaml_io
 from accel_sim.cli import main
 
 GOOD = "address,op,arrival\n0,R,0\n0x40,R,0\n128,W,5\n0x2000,R,100\n"
@@ -68,6 +70,23 @@ def test_a_part_of_ones_own(run, tmp_path):
     (tmp_path / "own.yaml").write_text("base: ddr4_2400\ntRCD: 20\n", encoding="utf-8")
     report = json.loads(run("address,op\n0,R\n", "--json", part=str(tmp_path / "own.yaml"))[1])
     assert report["cycles"] == 1 + 20 + 21
+
+
+def test_a_whole_run_with_the_first_level_from_yaml(tmp_path, capsys):
+    """As `accel-sim run lenet5 eie`, with DDR4 commands instead of a bandwidth and a latency."""
+    main(["show", "hardware", "eie"])
+    tree = yaml_io.parse(capsys.readouterr().out, "eie")
+    tree["memories"][0] = {"name": "dram_banked", "level": "dram", "part": "ddr4_2400"}
+    (tmp_path / "machine.yaml").write_text(yaml_io.dump(tree), encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["run", "lenet5", str(tmp_path / "machine.yaml"), "--out", str(out), "--check", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    causes, actions = pd.read_csv(out / "cycles.csv"), pd.read_csv(out / "actions.csv")
+    assert causes.lane_slots.sum() == 64 * summary["cycles"]
+    assert {"act_pre", "rd", "wr", "ref", "background_open", "background_precharged", "read", "write"} == set(
+        actions[actions.component == "dram"].action
+    )
+    assert actions.energy_pj.sum() == pytest.approx(summary["energy_pj"])
 
 
 @pytest.mark.parametrize(

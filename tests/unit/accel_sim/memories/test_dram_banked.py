@@ -228,6 +228,14 @@ def test_limits_do_not_change_what_happens(given_transfers, limits, channels, cl
     assert memory.counts(stopped, 6000) == memory.counts(whole, 6000)
 
 
+def test_idle_memory_has_nothing_to_report():
+    memory = DramBanked()
+    state = memory.new_state(800)
+    assert memory.advance(state, None) == []
+    assert memory.advance(state, 100_000) == []
+    assert memory.counts(state, 100_000)["REF"] == 100_000 * 1.25 / 0.83 // 9360
+
+
 def test_room_is_made_for_any_number_of_transfers():
     """Lists of pending bursts and tickets grow; nothing is lost."""
     state = DDR4.new_state(1000)

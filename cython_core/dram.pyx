@@ -203,7 +203,7 @@ def advance(
     line 0 counts them (m = 0: no log). Returns the completion found, else -1.
     """
     cdef Py_ssize_t C = channels.shape[0], n, first
-    cdef int64_t earliest = NEVER, bound = limit, t
+    cdef int64_t earliest = NEVER, t
     cdef View v
     v.pending, v.tickets, v.earliest = NULL, &tickets[0, 0], &earliest
     v.log_rows = log.shape[0]

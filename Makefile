@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-KERNELS := $(wildcard cython_core/*.pyx)
+KERNELS := $(wildcard cython_core/*.pyx cython_core/*.pxd)
 
 .PHONY: demo install test test-slow test-debug lint bench wheel clean
 

@@ -33,7 +33,7 @@ DIRECTIVES = {
 def source_hash() -> str:
     """The same digest as cython_core.source_hash(): a stale build is found by comparing the two."""
     digest = hashlib.sha256()
-    for path in sorted((HERE / "cython_core").glob("*.pyx")):
+    for path in sorted((HERE / "cython_core").glob("*.p[xy][dx]")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-import numpy as np
-
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import Buffer, TiledLayer
@@ -30,13 +28,31 @@ class MacUnit(Protocol):
 
 
 class Memory(Protocol):
-    """A level of the hierarchy that takes requests; its state is an array the caller owns."""
+    """The outermost level. Its state belongs to the caller; times are cycles of the array clock.
+
+    A transfer is submitted under a ticket, and reported when it completes. Whoever serves the memory runs it only as
+    far as no later transfer can matter:
+
+    new_state(clock_mhz): of memory that has done nothing; clock_mhz: of the array.
+    submit(state, ticket, time, extents, is_write): enqueues extents (address, bytes, count, stride) at ``time``.
+    advance(state, limit): runs to the first completion, or to ``limit`` (None = no bound); commits nothing at or after
+        limit, so that a transfer submitted then takes part. Returns [(ticket, begin, end, completion)] of all that
+        complete in that first cycle: the memory was busy with it from begin to end; the waiter goes on at completion.
+        Any sequence of limits gives the same commands.
+    actions(state, time): what it has done from the beginning up to ``time``, at which nothing is under way; bytes
+        moved are counted elsewhere.
+    price(action, bits, table): (pJ, source) of one action.
+    """
 
     level: str
 
-    def new_state(self) -> np.ndarray: ...
+    def new_state(self, clock_mhz: float) -> Any: ...
 
-    def submit(self, state: np.ndarray, time: int, extents: tuple, is_write: bool) -> tuple[int, int, int]: ...
+    def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None: ...
+
+    def advance(self, state: Any, limit: int | None) -> list[tuple[int, int, int, int]]: ...
+
+    def actions(self, state: Any, time: int) -> Actions: ...
 
     def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]: ...
 
@@ -142,6 +158,7 @@ class Accelerator:
             for memory in self.memories[1:]:
                 kib = self.energy.leakage_mw_per_kib * self.kib(memory)
                 found[memory.level, "leakage"] = kib * per_mw, f"energy.leakage_mw_per_kib {guess}"
-        if getattr(self.dram, "background_mw", None) is not None:
-            found[self.dram.level, "background"] = self.dram.background_mw * per_mw, f"background_mw {guess}"
+        background = getattr(self.dram, "background_mw", None)  # a memory with states of its own counts them as actions
+        if background is not None:
+            found[self.dram.level, "background"] = background * per_mw, f"background_mw {guess}"
         return found

@@ -57,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
     experiment.add_argument("name", metavar="NAME|all")
     experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
     _output(experiment)
+    dram = commands.add_parser("dram", help="play a trace of requests alone through a DRAM part")
+    dram.add_argument("trace", metavar="TRACE.csv", help="columns address, op (R or W) and, if wanted, arrival")
+    dram.add_argument("--part", required=True, metavar="NAME", help="as ddr4_2400, or a .yaml file of own parameters")
+    dram.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of dram_banked, as page=closed"
+    )
+    dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
     return top
 
 

@@ -217,6 +217,20 @@ def experiment(arguments: argparse.Namespace) -> int:
     return 0 if all(report["passed"] for report in reports) else 3
 
 
+def dram(arguments: argparse.Namespace) -> int:
+    """Plays a trace of memory requests alone."""
+    from accel_sim import console, dram_trace
+
+    memory = dram_trace.memory(arguments.part, dict(_setting(text) for text in arguments.set))
+    report = dram_trace.play(dram_trace.read(Path(arguments.trace), memory.capacity_bytes), memory)
+    if arguments.json:
+        print(json.dumps({"trace": arguments.trace} | report))
+    else:
+        console.dram(arguments.trace, report)
+    return 0
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
+    "dram": dram,
 }  # fmt: skip

@@ -225,3 +225,20 @@ def experiment(report: dict[str, Any], quiet: bool) -> None:
     if not quiet:
         print(report["question"])
     print(f"{report['name']}: {verdict}: {report['within']} of {report['rows']} rows within tolerance; {report['out']}")
+
+
+def dram(trace: str, report: dict[str, Any]) -> None:
+    """What a trace took: time, commands, energy."""
+    commands = ", ".join(f"{name} {count:,}" for name, count in report["commands"].items())
+    energy = ", ".join(f"{name} {value / 1e3:,.1f}" for name, value in report["energy_pj"].items())
+    latency = report["read_latency_cycles"]
+    print(
+        f"{trace} on {report['part']} ({report['scheduler']}, {report['page']} page): {report['requests']:,} requests"
+    )
+    print(f"cycles to the last data beat: {report['cycles']:,} ({report['time_us']:,.2f} us)")
+    print(f"commands: {commands}; forwarded {report['forwarded']:,}, merged {report['merged']:,}")
+    print(f"hit rate: {report['hit_rate']:.4f} of the bursts found their row open")
+    print(f"read latency: {'no reads' if latency is None else f'{latency:,.2f} cycles'}")
+    print(f"bandwidth: {report['bandwidth_gb_s']:.3f} GB/s, {100 * report['bus_utilization']:.1f} % of the bus")
+    print(f"energy in nJ: {energy}")
+    print(f"pJ per bit: {report['pj_per_bit']:.2f}, without refresh and background {report['pj_per_bit_commands']:.2f}")

@@ -4,13 +4,18 @@ The engine knows nothing of dataflows: it gets bytes in, array cycles, post cycl
 the array has no tile is charged to whatever arrived last.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 import simpy
+from simpy.events import NORMAL
 
 from accel_sim.tile import Stream
+
+#: SimPy priority of what happens after all else in a cycle
+LAST = 2
 
 
 @dataclass(frozen=True)
@@ -67,17 +72,61 @@ class Count:
         return event
 
 
+class Server:
+    """The process that serves the outermost memory: it runs ahead only to the next event anybody knows of.
+
+    busy: (begin, end) cycles of each transfer, in order of completion.
+    """
+
+    def __init__(self, env: simpy.Environment, memory: Any, state: Any):
+        self._env, self._memory, self._state = env, memory, state
+        self._waiting: dict[int, simpy.Event] = {}
+        self._idle: simpy.Event | None = None
+        self._tickets = 0
+        self.busy: list[tuple[int, int]] = []
+
+    def transfer(self, extents: tuple, is_write: bool) -> simpy.Event:
+        """Submits a transfer now; returns the event of its completion."""
+        done = self._waiting[self._tickets] = self._env.event()
+        self._memory.submit(self._state, self._tickets, self._env.now, extents, is_write)
+        self._tickets += 1
+        if self._idle is not None:
+            self._schedule(self._idle, 0, LAST)  # what else arrives in this cycle arrives first
+            self._idle = None
+        return done
+
+    def serve(self) -> Iterator[simpy.Event]:
+        env = self._env
+        while True:
+            if not self._waiting:
+                self._idle = env.event()
+                yield self._idle
+            following = env.peek()
+            finished = self._memory.advance(self._state, None if following == math.inf else following)
+            for ticket, begin, end, completion in finished:
+                self.busy.append((begin, end))
+                following = completion
+                self._schedule(self._waiting.pop(ticket), completion - env.now, NORMAL)
+            assert following < math.inf, "engine: the memory holds transfers it never completes"
+            if self._waiting:
+                yield self._schedule(env.event(), following - env.now, LAST)
+
+    def _schedule(self, event: simpy.Event, delay: int, priority: int) -> simpy.Event:
+        """``event.succeed()``, but later in time or in its cycle."""
+        event._ok, event._value = True, None
+        self._env.schedule(event, priority, delay)
+        return event
+
+
 @dataclass
 class _Run:
     """The state the processes of one layer share."""
 
     env: simpy.Environment
     jobs: list[Job]
-    memory: object
-    state: np.ndarray
+    server: Server
     slots: dict[str, int]
     idle: dict[str, int] = field(default_factory=dict)
-    busy: list[tuple[int, int]] = field(default_factory=list)
     working: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self):
@@ -87,11 +136,7 @@ class _Run:
         self.done, self.posted, self.written = Count(self.env), Count(self.env), Count(self.env)
 
     def transfer(self, streams: tuple[Stream, ...], is_write: bool) -> Iterator[simpy.Event]:
-        extents = tuple(extent for stream in streams for extent in stream.extents)
-        begin, end, complete = self.memory.submit(self.state, self.env.now, extents, is_write)
-        self.busy.append((begin, end))
-        if complete > self.env.now:
-            yield self.env.timeout(complete - self.env.now)
+        yield self.server.transfer(tuple(extent for stream in streams for extent in stream.extents), is_write)
 
     def loader(self, operand: str) -> Iterator[simpy.Event]:
         """Takes a slot, then loads; the slot is freed when the last tile that uses the data is done."""
@@ -166,23 +211,36 @@ class _Run:
             self.written.bump()
 
 
-def run(jobs: list[Job], memory, state: np.ndarray, slots: dict[str, int], start: int) -> Schedule:
+def run(jobs: list[Job], memory: Any, state: Any, slots: dict[str, int], start: int) -> Schedule:
     """Plays one layer's tiles, in order, from cycle ``start``.
 
     memory, state: the outermost level and its state, which goes on from layer to layer; slots: operand -> tiles its
     buffer holds. The layer retires when its last write is complete.
     """
     env = simpy.Environment(initial_time=start)
-    layer = _Run(env, jobs, memory, state, slots)
+    server = Server(env, memory, state)
+    layer = _Run(env, jobs, server, slots)
     for operand in layer.operands:
         env.process(layer.loader(operand))
     env.process(layer.array())
     env.process(layer.post())
     env.process(layer.writer())
+    env.process(server.serve())
     env.run()
     end = int(env.now)
     assert sum(layer.idle.values()) + sum(job.array for job in jobs) == end - start, "engine: cycles do not add up"
-    return Schedule(start, end, layer.idle, _overlap(layer.busy, layer.working))
+    return Schedule(start, end, layer.idle, _overlap(_union(server.busy), layer.working))
+
+
+def _union(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same cycles, sorted and free of overlaps."""
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(intervals):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((begin, end))
+    return merged
 
 
 def _overlap(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> int:

@@ -126,7 +126,7 @@ def source_digest() -> str:
         root = resources.files(package)
         with resources.as_file(root) as folder:
             for path in sorted(Path(folder).rglob("*")):
-                if path.suffix in (".py", ".pyx", ".csv", ".yaml"):
+                if path.suffix in (".py", ".pyx", ".pxd", ".csv", ".yaml"):
                     digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

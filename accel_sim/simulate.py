@@ -4,10 +4,9 @@ Layer --dataflow.tiles--> Tile --timing.time--> Timed --engine.run--> Schedule -
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-
-import numpy as np
+from typing import Any
 
 from accel_sim import engine, timing
 from accel_sim.accelerator import Accelerator
@@ -35,13 +34,19 @@ class Session:
 
     machine: Accelerator
     addresses: AddressMap
-    memory_state: np.ndarray
+    memory_state: Any
     now: int = 0
+    memory_actions: Actions = field(default_factory=Actions)
 
     @staticmethod
     def start(network: Network, machine: Accelerator) -> "Session":
         addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
-        return Session(machine, addresses, machine.dram.new_state())
+        return Session(machine, addresses, machine.dram.new_state(machine.clock_mhz))
+
+    def new_memory_actions(self) -> Actions:
+        """What the outer memory has done since the last call, beside moving bytes."""
+        before, self.memory_actions = self.memory_actions, self.machine.dram.actions(self.memory_state, self.now)
+        return Actions({key: count - before[key] for key, count in self.memory_actions.items() if count > before[key]})
 
 
 def simulate(
@@ -99,6 +104,7 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
     for component, action in machine.static_pj:
         actions[component, action, 0] += schedule.end - schedule.start
     session.now = schedule.end
+    actions.update(session.new_memory_actions())
     return LayerRun.of(layer, operands, tiled.facts, schedule, swaps, slots, actions, sums)
 
 

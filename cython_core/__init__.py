@@ -17,6 +17,6 @@ __all__ = ["build_info", "source_hash"]
 def source_hash() -> str:
     """Digest of the kernel sources beside this file; differs from ``build_info()['source']`` if the build is stale."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.pyx")):
+    for path in sorted(Path(__file__).parent.glob("*.p[xy][dx]")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,11 +1,19 @@
 """Flat DRAM: one queue in order of arrival, a fixed bandwidth and a fixed latency."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-import numpy as np
-
+from accel_sim.actions import Actions
 from accel_sim.parts import memories, require
+
+
+@dataclass(eq=False)
+class FlatState:
+    """free_at: cycle at which the channel falls idle; waiting: transfers not yet reported, in order of completion."""
+
+    free_at: int = 0
+    waiting: deque[tuple[int, int, int, int]] = field(default_factory=deque)
 
 
 @memories.add("flat")
@@ -26,18 +34,30 @@ class FlatDram:
         require(self, 0, "latency_cycles", "background_mw")
         require(self, 1e-3, "bandwidth_bytes_per_cycle")
 
-    def new_state(self) -> np.ndarray:
-        """State owned by the caller: [time at which the channel falls idle]."""
-        return np.zeros(1, dtype=np.int64)
+    def new_state(self, clock_mhz: float) -> FlatState:
+        """An idle channel; it knows no clock but the array's."""
+        return FlatState()
 
-    def submit(self, state: np.ndarray, time: int, extents: tuple, is_write: bool) -> tuple[int, int, int]:
-        """One transfer of all extents (address, bytes, count, stride): (first busy, channel free, completion) cycle."""
-        size = sum(extent.bytes * extent.count for extent in extents)
-        begin = max(time, int(state[0]))
+    def submit(self, state: FlatState, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
+        """One transfer of all extents (address, bytes, count, stride), served after those before it."""
+        size = sum(extent[1] * extent[2] for extent in extents)
+        begin = max(time, state.free_at)
         exact = size / Fraction(self.bandwidth_bytes_per_cycle).limit_denominator(1 << 20)
-        end = begin - (-exact.numerator // exact.denominator)
-        state[0] = end
-        return begin, end, end + self.latency_cycles
+        state.free_at = begin - (-exact.numerator // exact.denominator)
+        state.waiting.append((ticket, begin, state.free_at, state.free_at + self.latency_cycles))
+
+    def advance(self, state: FlatState, limit: int | None) -> list[tuple[int, int, int, int]]:
+        """(ticket, first busy, channel free, completion) of what completes first, if not after ``limit``."""
+        done = []
+        while state.waiting and (limit is None or state.waiting[0][3] <= limit):
+            if done and state.waiting[0][3] > done[0][3]:
+                break
+            done.append(state.waiting.popleft())
+        return done
+
+    def actions(self, state: FlatState, time: int) -> Actions:
+        """Nothing beside the bytes that the tiles count."""
+        return Actions()
 
     def price(self, action: str, bits: int, table) -> tuple[float, str]:
         """(pJ, source) of moving ``bits``."""

@@ -12,6 +12,8 @@ from onnx import TensorProto, helper
 
 from tests.unit.workloads.onnx_models import Model, convolutions
 
+TOO_LARGE = "1073741824 is the limit (check sizes and batch)"
+
 
 def varint(number: int) -> bytes:
     out = b""
@@ -173,15 +175,15 @@ FILES = {
         "[1099511627776, 1099511627776, 1099511627776, 1099511627776]",
     ),
     "padding to a huge map": (
-        node("Conv", np.ones((4, 4, 1, 1), np.float32), pads=[1 << 19] * 4), "1073741824 is the limit (check sizes and batch)",
+        node("Conv", np.ones((4, 4, 1, 1), np.float32), pads=[1 << 19] * 4), TOO_LARGE,
     ),
     "negative stride": (
         node("MaxPool", kernel_shape=[2, 2], strides=[-1, 1]),
         "attribute 'strides': expected 2 integers from 1 to 1048576, not [-1, 1]",
     ),
     "zero groups": (node("Conv", np.ones((4, 4, 1, 1), np.float32), group=0), "in 0 groups do not fit 4 channels"),
-    "expanded for ever": (node("Expand", np.array([HUGE, 1, 1, 1, 1])), "1073741824 is the limit (check sizes and batch)"),
-    "tiled for ever": (node("Tile", np.array([1 << 40, 1, 1, 1])), "1073741824 is the limit (check sizes and batch)"),
+    "expanded for ever": (node("Expand", np.array([HUGE, 1, 1, 1, 1])), TOO_LARGE),
+    "tiled for ever": (node("Tile", np.array([1 << 40, 1, 1, 1])), TOO_LARGE),
     "padded for ever": (node("Pad", np.array([0, 0, 0, 0, HUGE, 0, 0, 0])), "expected two amounts for each of 4 axes"),
     "filled for ever": (
         constants(("ConstantOfShape", [np.array([HUGE, 2])], {})),

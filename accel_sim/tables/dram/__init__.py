@@ -1,0 +1,1 @@
+"""DRAM timing sets: one part a file, each figure with its source."""

@@ -1,0 +1,13 @@
+import numpy as np
+
+COMMANDS: tuple[str, ...]
+COUNTS: tuple[str, ...]
+TIMING: tuple[str, ...]
+
+def words(timing: np.ndarray) -> int: ...
+def reset(timing: np.ndarray, channels: np.ndarray) -> None: ...
+def advance(
+    timing: np.ndarray, channels: np.ndarray, pending: np.ndarray, ends: np.ndarray, tickets: np.ndarray,
+    limit: int, log: np.ndarray,
+) -> int: ...
+def counts(timing: np.ndarray, channels: np.ndarray, t: int) -> list[int]: ...

@@ -2,7 +2,6 @@
 
 from dataclasses import fields, replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,13 +23,36 @@ requests = st.lists(
 )
 
 
-def play(part, asked, state=None) -> list[tuple[int, int, int]]:
+CLOCK_MHZ = 800
+
+
+class Player:
+    """Submits requests in order and runs the memory no further than the next one."""
+
+    def __init__(self, part):
+        self.part, self.state, self.answers, self.now = part, part.new_state(CLOCK_MHZ), {}, 0
+
+    def ask(self, wait, extents, is_write) -> None:
+        self.now += wait
+        self.collect(self.now)
+        self.part.submit(self.state, len(self.answers), self.now, tuple(extents), is_write)
+        self.answers[len(self.answers)] = None
+
+    def collect(self, limit=None) -> None:
+        while done := self.part.advance(self.state, limit):
+            for ticket, *times in done:
+                self.answers[ticket] = tuple(times)
+            if limit is not None and done[0][3] >= limit:
+                return
+
+
+def play(part, asked) -> list[tuple[int, int, int]]:
     """(begin, end, completion) of each request."""
-    state, now, answers = part.new_state() if state is None else state, 0, []
-    for wait, extents, is_write in asked:
-        now += wait
-        answers.append(part.submit(state, now, tuple(extents), is_write))
-    return answers
+    player = Player(part)
+    for request in asked:
+        player.ask(*request)
+    player.collect()
+    return list(player.answers.values())
 
 
 def test_there_are_memories_of_both_kinds():
@@ -40,32 +62,30 @@ def test_there_are_memories_of_both_kinds():
 
 @pytest.mark.parametrize("part", SERVING.values(), ids=SERVING)
 @given(asked=requests)
-def test_completions_follow_their_requests_in_order(part, asked):
-    now, previous = 0, 0
+def test_every_request_completes_after_it_came(part, asked):
+    now = 0
     for (wait, _, _), answer in zip(asked, play(part, asked), strict=True):
         begin, end, completion = answer
         now += wait
         assert all(isinstance(time, int) for time in answer)
         assert now <= begin <= end <= completion
-        assert completion >= previous
-        previous = completion
 
 
 @pytest.mark.parametrize("part", SERVING.values(), ids=SERVING)
 @given(asked=requests)
 def test_no_byte_is_lost_or_moved_twice(part, asked):
-    """The same bytes in other pieces take the channel as long; more bytes take longer."""
+    """The same bytes in other pieces take as long; more bytes take longer."""
     whole = play(part, asked)
     cut = [
         (wait, [Extent(e.address + i * e.stride, e.bytes) for e in extents for i in range(e.count)], write)
         for wait, extents, write in asked
     ]
     assert play(part, cut) == whole
-    for (_, extents, write), (begin, end, _) in zip(asked, whole, strict=True):
-        size = sum(extent.bytes * extent.count for extent in extents)
-        assert (end > begin) == (size > 0)
-        _, more, _ = part.submit(part.new_state(), 0, (*extents, Extent(0, 1 << 16)), write)
-        assert more > end - begin
+    for _, extents, write in asked:
+        ((begin, end, _),) = play(part, [(0, extents, write)])
+        assert (end > begin) == any(extent.bytes for extent in extents)
+        ((_, more, _),) = play(part, [(0, [*extents, Extent(0, 1 << 16)], write)])
+        assert more > end
 
 
 @pytest.mark.parametrize("part", SERVING.values(), ids=SERVING)
@@ -73,25 +93,15 @@ def test_no_byte_is_lost_or_moved_twice(part, asked):
 def test_its_state_is_the_callers(part, asked):
     """The part itself remembers nothing, and two states do not know of each other."""
     before = repr(part)
-    first, second = part.new_state(), part.new_state()
-    assert isinstance(first, np.ndarray)
-    assert not np.shares_memory(first, second)
-    alone = play(part, asked)
-    state, now, answers = first, 0, []
+    first, second = Player(part), Player(part)
     for wait, extents, is_write in asked:
-        now += wait
-        answers.append(part.submit(state, now, tuple(extents), is_write))
-        part.submit(second, now, (Extent(0, 10_000),), not is_write)
-    assert answers == alone
+        first.ask(wait, extents, is_write)
+        second.ask(wait, [Extent(0, 10_000)], not is_write)
+    first.collect()
+    second.collect()
+    assert list(first.answers.values()) == play(part, asked)
     assert repr(part) == before
     assert part.__dataclass_params__.frozen
-
-
-@pytest.mark.parametrize("part", SERVING.values(), ids=SERVING)
-@given(asked=requests)
-def test_a_later_clock_only_shifts_time(part, asked):
-    early, late = play(part, [(0, [Extent(0, 1)], False), *asked]), play(part, [(1000, [Extent(0, 1)], False), *asked])
-    assert [tuple(time + 1000 for time in answer) for answer in early] == late
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
@@ -99,7 +109,7 @@ def test_accesses_have_a_price_with_a_source(part):
     assert part.level
     for action in ("read", "write"):
         prices = [part.price(action, bits, EnergyTable()) for bits in (8, 16, 64, 256)]
-        assert all(pj > 0 and source for pj, source in prices)
+        assert all(pj >= 0 and source for pj, source in prices)  # 0 where a memory's commands carry the energy
         assert [pj for pj, _ in prices] == sorted(pj for pj, _ in prices)
 
 
@@ -114,5 +124,5 @@ def test_a_buffer_says_what_it_holds_and_how_wide_an_access_is(part):
 def test_negative_sizes_are_refused_by_name(part):
     for field in fields(part):
         if type(getattr(part, field.name)) in (int, float):
-            with pytest.raises(ValueError, match=f"{field.name}=-1 must be "):
+            with pytest.raises(ValueError, match=rf"{field.name}=-1\b.* must be "):
                 replace(part, **{field.name: -1})

@@ -112,8 +112,7 @@ class Coordinates:
 MEMORY = '''
 from dataclasses import dataclass
 
-import numpy as np
-
+from accel_sim.actions import Actions
 from accel_sim.parts import memories
 
 
@@ -124,14 +123,25 @@ class Bursts:
 
     level: str = "dram"
 
-    def new_state(self):
-        return np.zeros(1, dtype=np.int64)
+    def new_state(self, clock_mhz):
+        return {"free": 0, "waiting": []}
 
-    def submit(self, state, time, extents, is_write):
-        begin = max(time, int(state[0]))
+    def submit(self, state, ticket, time, extents, is_write):
+        begin = max(time, state["free"])
         count = sum(e.count * (-(-(e.address % 64 + e.bytes) // 64)) for e in extents)
-        state[0] = begin + 4 * count
-        return begin, int(state[0]), int(state[0]) + 20
+        state["free"] = begin + 4 * count
+        state["waiting"].append((ticket, begin, state["free"], state["free"] + 20))
+
+    def advance(self, state, limit):
+        waiting = state["waiting"]
+        if not waiting or (limit is not None and waiting[0][3] > limit):
+            return []
+        first = [each for each in waiting if each[3] == waiting[0][3]]
+        del waiting[: len(first)]
+        return first
+
+    def actions(self, state, time):
+        return Actions()
 
     def price(self, action, bits, table):
         return 20.0 * bits, "of a test"

@@ -6,9 +6,9 @@ LPDDR parts it is the only reference, and no sound one (reference/memory.md 2.3)
 """
 
 import pytest
-from test_ramulator21 import play, rows
 
 from accel_sim.memories.dram_banked import DramBanked
+from tests.published.test_ramulator21 import play, rows
 
 #: config -> fields of the memory
 CONFIGS = {

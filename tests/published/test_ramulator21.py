@@ -8,10 +8,10 @@ import csv
 
 import numpy as np
 import pytest
-from dram_traces import NAMES, trace
 
 from accel_sim.memories.dram_banked import DramBanked
 from cython_core import dram
+from tests.dram_traces import NAMES, trace
 
 PARTS = {"ddr4": "ddr4_2400", "ddr3": "ddr3_1600"}
 SCHEDULERS = {"frfcfs": "frfcfs", "rowhit": "frfcfs_rowhit"}

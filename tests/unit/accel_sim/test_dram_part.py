@@ -5,11 +5,11 @@ import re
 import energydram
 import numpy as np
 import pytest
-from dram_traces import trace
 
 from accel_sim import dram_part
 from accel_sim.dram_trace import play
 from accel_sim.memories.dram_banked import DramBanked
+from tests.dram_traces import trace
 from workloads.registry import InputError
 
 

@@ -114,8 +114,8 @@ def test_few_simpy_events_a_tile(monkeypatch):
         return (Stream(operand, operand, is_write, (Extent(0, size),), "dram", "buffer"),)
 
     monkeypatch.setattr(simpy.Environment, "step", counted)
-    reads = {operand: stream(operand, 10, False) for operand in ("inputs", "pointers", "weights")}
+    reads = {operand: stream(operand, 10, False) for operand in ("inputs", "weights")}
     jobs = [engine.Job(7, 3, reads, stream("outputs", 9, True))] * 200
     memory = FlatDram(bandwidth_bytes_per_cycle=4, latency_cycles=5)
-    engine.run(jobs, memory, memory.new_state(), dict.fromkeys(("inputs", "pointers", "weights", "outputs"), 2), 0)
+    engine.run(jobs, memory, memory.new_state(800), dict.fromkeys(("inputs", "pointers", "weights", "outputs"), 2), 0)
     assert steps[0] <= 15 * 200

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from workloads.work_counts import work_counts
 
 from accel_sim import load_hardware, simulate
 from accel_sim.config import presets
 from workloads import load_network
+from workloads.statistics import work_counts
 from workloads.walk import walk
 
 

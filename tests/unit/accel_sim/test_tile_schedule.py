@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel_sim.engine import Job, run
-from accel_sim.memories.flat import FlatDram
+from accel_sim.memories.flat import FlatDram, FlatState
 from accel_sim.tile import Extent, Stream
 from tests.oracle.tile_schedule import Layer, Memory, Outcome, Work, by_name, outcomes
 
@@ -36,7 +35,7 @@ def engine(works: list[Work], memory: Memory, slots: dict[str, int], start: int 
         for work in works
     ]  # fmt: skip
     dram = FlatDram(bandwidth_bytes_per_cycle=float(memory.bandwidth), latency_cycles=memory.latency)
-    schedule = run(jobs, dram, np.array([memory.busy_until], np.int64), slots, start)
+    schedule = run(jobs, dram, FlatState(memory.busy_until), slots, start)
     return Outcome(schedule.end, {cause: n for cause, n in schedule.idle.items() if n}, schedule.overlapped)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import dram_clocked
 
 from cython_core import dram, dram_cut
+from tests.oracle import dram_clocked
 
 COLUMN_BITS, ROW_BITS = 2, 2
 

@@ -26,7 +26,7 @@ import yaml
 
 from workloads.archive import first_line, read_npz
 from workloads.formats.codes import Codes, NumberFormat
-from workloads.importers import network_files
+from workloads.importers import naming, network_files
 from workloads.layer import Layer
 from workloads.network import LayerWeights, Network
 from workloads.registry import InputError, unknown
@@ -42,6 +42,11 @@ FIELDS = {field.name: field for field in fields(Layer)}
 @network_files.add(".npz")
 def read_network(path: Path) -> Network:
     """The file as a Network with real weights; InputError in one line for what is broken or does not fit."""
+    with naming(path):
+        return _read(path)
+
+
+def _read(path: Path) -> Network:
     arrays = read_npz(path, LIMIT_BYTES, "network")
     tree = _tree(path, arrays.pop(NETWORK, None))
     shape = tuple(_sizes(tree.get("input"), 3, f"{path}: input"))

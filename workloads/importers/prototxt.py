@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from workloads.importers import network_files
+from workloads.importers import naming, network_files
 from workloads.layer import Layer, Lrn
 from workloads.network import Network
 from workloads.registry import InputError
@@ -241,11 +241,8 @@ TYPES = {
 @network_files.add(".prototxt")
 def read_prototxt(path: Path) -> Network:
     """A Caffe deploy file as a Network (shapes only); InputError if it is broken or has a type we do not know."""
-    try:
+    with naming(path):
         return _read(path)
-    except InputError as error:  # of a layer's or the network's own checks
-        text = str(error)
-        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
 def _read(path: Path) -> Network:

@@ -23,9 +23,9 @@ from accel_sim.tile import PostWork, Tile
 from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
-#: softmax from their formulas (5-tap square sum, scale, power, multiply; max, subtract, exponential, sum, divide);
+#: softmax from their formulas (a square and an add per tap, power, multiply; max, subtract, exponential, sum, divide);
 #: concat is placement alone, shuffle one move
-OPERATIONS = {"relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "batchnorm": 2, "lrn": 12, "softmax": 5}
+OPERATIONS = {"relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "batchnorm": 2, "softmax": 5}
 #: bias, rescale and clip of a sum that leaves the array
 REQUANTISE = 1
 
@@ -34,6 +34,8 @@ def operations(layer: Layer) -> int:
     """Operations per output element of a layer on this unit."""
     if layer.has_macs:
         return REQUANTISE
+    if layer.kind == "lrn":
+        return 2 * layer.lrn.size + 2
     if layer.kind == "add":
         return len(layer.inputs)
     if layer.kind == "pool":

@@ -124,11 +124,11 @@ class Graph:
 
     def keeps_format(self, op: Operator) -> None:
         """InputError unless all inputs with codes have the output's scale and zero point."""
-        wanted = self.format(self.model.tensor(op.outputs[0]))
-        for number in op.inputs:
-            tensor = self.model.tensor(number)
-            if number in self.makers and self.format(tensor) != wanted:
-                raise op.refuse(f"changes scale, zero point or type ({_said(self.format(tensor))} to {_said(wanted)})")
+        wanted = self.format(self.model.tensor(self.output(op)))
+        for number in filter(self.makers.__contains__, op.inputs):
+            found = self.format(self.model.tensor(number))
+            if found != wanted:
+                raise op.refuse(f"changes scale, zero point or type ({_said(found)} to {_said(wanted)})")
 
     def load(self, op: Operator, layer: Layer, values: np.ndarray, axis: int) -> None:
         """The layer's weights (``values``: [M, C/G, R, S]) and bias. axis: of the channels in the file's tensor."""

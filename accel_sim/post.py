@@ -23,11 +23,11 @@ from accel_sim.tile import Extent, PostWork, Tile
 from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
-#: softmax from their formulas (5-tap square sum, scale, power, multiply; max, subtract, exponential, sum, divide);
+#: softmax from their formulas (a square and an add per tap, power, multiply; max, subtract, exponential, sum, divide);
 #: concat is placement alone, shuffle and move one move; layer norm: two sums, difference, square, and three multiplies
 #: and adds of the deviation, gain and shift
 OPERATIONS = {
-    "relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "move": 1, "batchnorm": 2, "lrn": 12, "softmax": 5,
+    "relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "move": 1, "batchnorm": 2, "softmax": 5,
     "layernorm": 7,
 }  # fmt: skip
 #: operations per output element of what an elementwise layer computes; 1 where it is not here (a compare, an add, a
@@ -56,6 +56,8 @@ def operations(layer: Layer) -> int:
     """Operations per output element of a layer on this unit."""
     if layer.has_macs:
         return REQUANTISE
+    if layer.kind == "lrn":
+        return 2 * layer.lrn.size + 2
     if layer.kind == "add":
         return len(layer.inputs)
     if layer.kind in ("pool", "reduce"):

@@ -192,9 +192,7 @@ def _pad(graph: Graph, op: Operator) -> None:
 def _reshape(graph: Graph, op: Operator) -> None:
     """Another view of the same codes: a map as it is, or flattened (then only FULLY_CONNECTED can read it)."""
     source = graph.source(op, 0, flat=True)
-    number, shape = op.outputs[0] if op.outputs else -1, graph.maps[source]
-    if number < 0:
-        raise op.refuse("has no output")
+    number, shape = graph.output(op), graph.maps[source]
     if graph.model.tensor(number).format != graph.model.tensor(op.inputs[0]).format:
         raise op.refuse("changes scale, zero point or type")
     found = graph.shape(graph.model.tensor(number))

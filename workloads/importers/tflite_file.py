@@ -76,7 +76,8 @@ class Tensor:
     @cached_property
     def checked_scales(self) -> tuple[np.ndarray, np.ndarray]:
         """(scales float64, zero points int64), one each or one per channel; InputError for what no scale can be."""
-        scales = self.scales.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            scales = self.scales.astype(np.float64)
         zeros = self.zero_points if len(self.zero_points) else np.zeros(len(scales), np.int64)
         if len(zeros) != len(scales):
             raise InputError(f"{self.where}: {len(scales)} scales but {len(zeros)} zero points")

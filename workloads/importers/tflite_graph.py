@@ -69,10 +69,13 @@ class Graph:
         return sizes[3], sizes[1], sizes[2]
 
     def format(self, tensor: Tensor) -> NumberFormat:
-        found = tensor.format
-        if not 0 <= tensor.axis < max(1, len(tensor.shape)):
+        self.check_axis(tensor)
+        return tensor.format
+
+    def check_axis(self, tensor: Tensor) -> None:
+        """Remembers a tensor whose scales lie along an axis that it has not, for the network's warnings."""
+        if len(tensor.scales) and not 0 <= tensor.axis < max(1, len(tensor.shape)):
             self.stray_axes.append(tensor.where)
-        return found
 
     def source(self, op: Operator, place: int, *, flat: bool = False, padded: bool = False) -> str:
         """The layer that made an operator's input, which must be 8 bits wide."""
@@ -121,23 +124,25 @@ class Graph:
 
     def keeps_format(self, op: Operator) -> None:
         """InputError unless all inputs with codes have the output's scale and zero point."""
-        wanted = self.format(self.model.tensor(op.outputs[0]))
-        for number in op.inputs:
-            tensor = self.model.tensor(number)
-            if number in self.makers and self.format(tensor) != wanted:
-                raise op.refuse(f"changes scale, zero point or type ({_said(self.format(tensor))} to {_said(wanted)})")
+        wanted = self.format(self.model.tensor(self.output(op)))
+        for number in filter(self.makers.__contains__, op.inputs):
+            found = self.format(self.model.tensor(number))
+            if found != wanted:
+                raise op.refuse(f"changes scale, zero point or type ({_said(found)} to {_said(wanted)})")
 
     def load(self, op: Operator, layer: Layer, values: np.ndarray, axis: int) -> None:
         """The layer's weights (``values``: [M, C/G, R, S]) and bias. axis: of the channels in the file's tensor."""
         source, tensor = self.model.tensor(op.inputs[0]), self.model.tensor(op.inputs[1])
         if tensor.dtype != source.dtype:
             raise op.refuse(f"weights are {tensor.kind}, its input {source.kind}: expected the same")
-        codes = Codes(values, weight_format(op, tensor, axis, layer.M, self.stray_axes))
+        self.check_axis(tensor)
+        codes = Codes(values, weight_format(op, tensor, axis, layer.M))
         bias = None
         if layer.bias:
             given = self.model.tensor(op.inputs[2])
             if given.dtype != "<i4" or given.shape != (layer.M,):
                 raise op.refuse(f"bias is {given.kind} of shape {list(given.shape)}: expected int32 [{layer.M}]")
+            self.check_axis(given)
             step = self.formats[layer.inputs[0]].scale * np.asarray(codes.format.scale)
             bias = given.constant() * step
         self.weights[layer.name] = LayerWeights(codes, bias, file_bytes=values.size + 4 * layer.M * layer.bias)
@@ -163,11 +168,11 @@ def _said(form: NumberFormat) -> str:
     return f"{'int8' if form.signed else 'uint8'} {form.scale:g} * (q - {form.zero_point})"
 
 
-def weight_format(op: Operator, tensor: Tensor, axis: int, channels: int, stray: list[str]) -> NumberFormat:
+def weight_format(op: Operator, tensor: Tensor, axis: int, channels: int) -> NumberFormat:
     """Number format of weights whose channels are our axis 0 and the file's ``axis``.
 
     One scale: of the whole tensor, whatever axis the file names. As many as channels: the axis must be the right one,
-    or one that does not exist (then no other reading is possible). Where that was used, ``stray`` gets the tensor.
+    or one that does not exist (then no other reading is possible).
     """
     scales, zeros = tensor.checked_scales
     if not tensor.eight_bit:
@@ -177,8 +182,6 @@ def weight_format(op: Operator, tensor: Tensor, axis: int, channels: int, stray:
     outside = not 0 <= tensor.axis < len(tensor.shape)
     if len(scales) > 1 and tensor.axis != axis and not outside:
         raise op.refuse(f"its weight scales lie along axis {tensor.axis}, expected {axis} (the output channels)")
-    if outside:
-        stray.append(tensor.where)
     signed = tensor.dtype == "i1"
     if zeros.any() and (len(zeros) > 1 or (signed and op.name != "FULLY_CONNECTED")):
         raise op.refuse("int8 weights have a zero point; the reference kernels take them as symmetric")

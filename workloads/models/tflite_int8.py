@@ -29,8 +29,9 @@ def limits(layer: Layer, form: NumberFormat) -> tuple[int, int]:
     low = form.low if activation is None else max(form.low, form.zero_point)
     if activation not in CEILING:
         return low, form.high
-    steps = float(np.float32(CEILING[activation]) / np.float32(form.scale))
-    return low, min(form.high, form.zero_point + math.floor(steps + 0.5))
+    with np.errstate(over="ignore"):
+        steps = float(np.float32(CEILING[activation]) / np.float32(form.scale))
+    return low, min(form.high, form.zero_point + math.floor(min(steps, 256.0) + 0.5))
 
 
 @integer_models.add("tflite-int8")
@@ -64,7 +65,8 @@ class TfliteInt8:
             bias = np.rint(weights.bias / steps).astype(np.int64)
         if not per_channel and (layer.kind == "fc" or not source.signed):
             # GetQuantizedConvolutionMultipler multiplies the two scales in float32; the per-channel path does not
-            steps = np.float32(source.scale) * np.asarray([scale], dtype=np.float32)
+            with np.errstate(over="ignore"):
+                steps = np.float32(source.scale) * np.asarray([scale], dtype=np.float32)
         pairs = [multiplier(layer, float(step) / form.scale) for step in steps]
         return bias, FixedPointRequant(*zip(*pairs, strict=True), form, *limits(layer, form), *self._rounding(layer))
 
@@ -130,7 +132,8 @@ def _add(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
 def _softmax(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
     """Exponentials from a table of 256 float32, added one after another in float32."""
     (codes,) = maps
-    table = np.exp(-(np.arange(256, dtype=np.float32) * np.float32(codes.format.scale)).astype(np.float64))
+    with np.errstate(over="ignore"):
+        table = np.exp(-(np.arange(256, dtype=np.float32) * np.float32(codes.format.scale)).astype(np.float64))
     values = codes.values.astype(np.int32)
     powers = table.astype(np.float32)[values.max(axis=1, keepdims=True) - values]
     total = np.add.accumulate(powers, axis=1, dtype=np.float32)[:, -1:]
@@ -151,10 +154,11 @@ def _mean_keep_dims(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarr
     """MEAN with keep_dims: raw sums times s_in / (places * s_out) in float32, the zero points as one rounded bias."""
     sums = inputs.values.sum(axis=(2, 3), dtype=np.int64, keepdims=True)
     step, places = np.float32(inputs.format.scale), np.float32(layer.R * layer.S)
-    real = float(step / (places * np.float32(form.scale)))
+    with np.errstate(over="ignore"):
+        real = float(step / (places * np.float32(form.scale)))
+    values, tail = _scaled(layer, sums, real, "half_up"), vectors(layer.C, 16)
     shift = np.float32(inputs.format.zero_point) * step / np.float32(form.scale)
     bias = form.zero_point - int(shift + np.float32(0.5 if shift > 0 else -0.5))
-    values, tail = _scaled(layer, sums, real, "half_up"), vectors(layer.C, 16)
     if tail is not None:
         values[:, tail:] = _scaled(layer, sums, real, "double")[:, tail:]
     return values + bias

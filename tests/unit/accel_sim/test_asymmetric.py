@@ -68,7 +68,7 @@ def layers(draw):
 ZEROS = st.sampled_from([0, 61, 128, 255])
 
 
-@profile(max_examples=40)
+@profile(max_examples=20)
 @given(layers(), ZEROS, ZEROS, st.sampled_from(range(len(MACHINES))), st.integers(0, 2**31))
 def test_outputs_are_exact_and_effectual_work_is_the_same(layer, input_zero, weight_zero, machine, seed):
     """run_layer raises CheckError if a sum differs from the reference of differences."""

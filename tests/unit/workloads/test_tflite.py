@@ -254,7 +254,7 @@ def test_an_axis_that_does_not_exist_is_a_warning_where_it_does_not_matter():
     """As in person_detect.tflite, which LiteRT 2.3.0 refuses: axis 3 of a bias with one dimension, one scale."""
     b, y = with_axis(5, 0.01)
     (warning,) = read(b, y).warnings
-    assert warning.startswith("m.tflite: tensor 1: " + PERSON_DETECT)
+    assert warning.startswith("m.tflite: tensor 1 and 1 more: " + PERSON_DETECT)
     b, y = with_axis(7, np.full(4, 0.01))  # as many scales as channels: no other reading
     network = read(b, y)
     assert len(network.warnings) == 1
@@ -280,6 +280,13 @@ def test_all_unsupported_operators_are_named_at_once_with_their_places():
     assert str(caught.value).startswith(
         "m.tflite: unsupported operators: LOGISTIC (operator 0, 2); MUL (operator 1) (supported: CONV_2D, "
     )
+
+
+def test_weights_are_views_of_the_file(shared):
+    codes = release(shared, VWW).weights["26_conv"].codes.values
+    assert not codes.flags.owndata
+    assert not codes.flags.writeable
+    assert codes.strides == (256, 1, 256, 256)  # O, H, W, I of the file
 
 
 def test_images_of_seven_photos_are_one_batch(shared, tmp_path):

@@ -13,6 +13,7 @@ from tests.unit.workloads.tflite_cases import KINDS, case, golden
 from workloads import InputError
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.importers.tflite import import_tflite
+from workloads.importers.tflite_file import read_model
 from workloads.layer import Layer
 from workloads.models.tflite_int8 import TfliteInt8, limits
 from workloads.network import Network
@@ -117,3 +118,22 @@ def test_a_network_without_formats_and_scales_that_cannot_be_are_refused():
     model = TfliteInt8(Network("n", (layer,), (1, 1, 1), formats=forms))
     with pytest.raises(InputError, match=r"^layer 'a': its scales cannot be: multiplier 1e\+60 is outside 0\.\.2\^30$"):
         model.post(layer, [Codes(np.zeros((1, 1, 1, 1), np.int8), forms["input"])])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [2.0**-149, 2.0**-126, 3e38])
+def test_scales_at_the_end_of_float32_are_computed_or_refused(kind, scale):
+    """No overflow, no warning, no traceback, whichever tensor has them."""
+    for seed in range(2):
+        data, x = case(kind, "int8", seed)
+        tables = read_model(data, "m").tables
+        for table in tables:
+            given = table.table(4, "quantisation")
+            scales = given.array(2, "<f4", 64, "scales") if given is not None else ()
+            if len(scales):
+                at = scales.__array_interface__["data"][0] - np.frombuffer(data, "u1").__array_interface__["data"][0]
+                edited = data[:at] + np.float32(scale).tobytes() + data[at + 4 :]
+                try:
+                    output(edited, x)
+                except InputError as error:
+                    assert "\n" not in str(error)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tests.unit.workloads.test_tflite import QUARTER, VWW, WHOLE, started
+from tests.unit.workloads.test_tflite_kernels import output
 from tests.unit.workloads.tflite_builder import SAME, Builder, pack, vector, window
 from tests.unit.workloads.tflite_builder import number as scalar
+from tests.unit.workloads.tflite_cases import KINDS, case
 from workloads import InputError, load_network
 from workloads.importers.tflite import LIMIT_BYTES, import_tflite
 from workloads.importers.tflite_file import read_model
@@ -91,6 +93,30 @@ def test_mutants_are_read_or_refused(name, shared):
 def test_two_thousand_mutants_are_read_or_refused(name, shared):
     data = (shared / f"data/mobilenet_int8/{name}.tflite").read_bytes()
     assert 0 < fuzz(data, 2000, 2) < 2000
+
+
+def fuzz_small(count, seed):
+    """Mutants of a small file of every operator, run where they can be read; returns how many could."""
+    rng, ran = np.random.default_rng(seed), 0
+    for kind in KINDS:
+        for number in range(count):
+            data, x = case(kind, ("int8", "uint8")[number % 2], number % 4)
+            mutant = mutated(data, structure(data), rng)
+            try:
+                output(mutant, x)
+                ran += 1
+            except InputError as error:
+                one_line(error)
+    return ran
+
+
+def test_mutants_of_every_operator_are_run_or_refused():
+    assert 0 < fuzz_small(40, 3) < 40 * len(KINDS)
+
+
+@pytest.mark.slow
+def test_two_hundred_mutants_of_every_operator_are_run_or_refused():
+    assert fuzz_small(200, 4)
 
 
 def test_every_prefix_of_a_small_file_is_refused():

@@ -69,6 +69,8 @@ class RealWalk:
     def __init__(self, network: Network):
         if not network.weights:
             raise InputError(f"network '{network.name}': images need real weights")
+        if network.side_inputs:
+            raise InputError(f"network '{network.name}': reads '{next(iter(network.side_inputs))}' beside its images")
         for layer in network.mac_layers:
             if layer.name not in network.weights:
                 raise InputError(f"layer '{layer.name}': images need real weights on every layer; it has none")

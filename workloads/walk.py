@@ -57,9 +57,10 @@ class SyntheticWalk:
         )  # fmt: skip
 
     def _codes(self, names: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
-        """Codes of the tensors of these names, in their own format where the network's file gives one."""
-        codes = synthetic_activations("+".join(names), shape, density, self.seed, signed=signed)
+        """Codes of the tensors of these names, in the format (around its zero point) that the network gives."""
         form = self.network.formats.get(names[0])
+        signed = signed if form is None else form.low < form.zero_point
+        codes = synthetic_activations("+".join(names), shape, density, self.seed, signed=signed)
         return codes if form is None else in_format(codes, form)
 
 

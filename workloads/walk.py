@@ -74,7 +74,7 @@ class SyntheticWalk:
     def _synthetic(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form = self.network.formats.get(reads[0])
-        signed = signed or (form is not None and form.low < form.zero_point < form.high)
+        signed = signed if form is None else form.low < form.zero_point
         codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed)
         return codes if form is None else in_format(codes, form)
 
@@ -85,6 +85,8 @@ class RealWalk:
     def __init__(self, network: Network):
         if not network.weights:
             raise InputError(f"network '{network.name}': images need real weights")
+        if network.side_inputs:
+            raise InputError(f"network '{network.name}': reads '{next(iter(network.side_inputs))}' beside its images")
         for layer in network.mac_layers:
             if layer.name not in network.weights:
                 raise InputError(f"layer '{layer.name}': images need real weights on every layer; it has none")

@@ -49,7 +49,9 @@ def test_unsupported_operators_are_listed_together(tmp_path):
     m.op("NonZero", [m.op("Fancy", [x], "f", domain="my.domain")], "y")
     with pytest.raises(InputError) as caught:
         network(m, tmp_path)
-    expected = "m.onnx: unsupported operators in 3 of 4 nodes: 'up' (ConvTranspose), 'f' (Fancy), 'y' (NonZero)"
+    expected = (
+        "m.onnx: unsupported operators in 3 of 4 nodes: 'up' (ConvTranspose), 'f' (my.domain.Fancy), 'y' (NonZero)"
+    )
     assert str(caught.value).endswith(expected)
 
 

@@ -118,12 +118,17 @@ def test_forward_is_that_of_the_reference_evaluator(tmp_path):
 
 def test_norm_that_cannot_be_folded_is_a_layer(tmp_path):
     m = Model()
-    norm = [m.weights(f"n{i}", 4) for i in range(4)]
+    norm = [m.weights(f"n{i}", 4) for i in range(3)] + [m.tensor("n3", np.full(4, 0.4, np.float32))]
     x = m.op("BatchNormalization", [m.input("x", [1, 4, 5, 5]), *norm], "bn")
     x = m.op("Mul", [x, m.weights("scale", 4, 1, 1)], "scale_node")
     m.op("Relu", [m.op("Add", [x, m.weights("shift", 4, 1, 1)], "shift_node")], "y")
-    (layer,) = network(m, tmp_path).layers
+    net = network(m, tmp_path)
+    (layer,) = net.layers
     assert (layer.name, layer.kind, layer.activation, layer.params) == ("bn", "batchnorm", "relu", 8)
+    x = np.random.default_rng(1).normal(size=(1, 4, 5, 5)).astype(np.float32)
+    (expected,) = ReferenceEvaluator(m.proto("y")).run(None, {"x": x})
+    found = x * net.weights["bn"].real().reshape(1, -1, 1, 1) + net.weights["bn"].bias.reshape(1, -1, 1, 1)
+    np.testing.assert_allclose(np.maximum(found, 0), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_nothing_folds_into_a_layer_that_others_read(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workloads.importers import network_files
 from workloads.importers.onnx.constants import AT_IMPORT, evaluate
-from workloads.importers.onnx.file import ModelFile, Node, read_model
+from workloads.importers.onnx.file import ModelFile, Node, read_model, shown
 from workloads.importers.onnx.fusion import merge_elementwise
 from workloads.importers.onnx.graph import Graph, Value, layout
 from workloads.importers.onnx.operators import operators
@@ -39,7 +39,7 @@ def _sizes(model: ModelFile, batch: int | None, dims: dict[str, int]) -> dict[st
     open_dims = list(dict.fromkeys(size for sizes in model.inputs.values() for size in sizes if isinstance(size, str)))
     for name, size in dims.items():
         if name not in open_dims:
-            raise InputError(f"{model.path}: {unknown('open dimension', name, open_dims)}")
+            raise InputError(f"{model.path}: {unknown('open dimension', shown(name), open_dims[:40])}")
         if size < 1:
             raise InputError(f"{model.path}: dimension '{name}' = {size} must be at least 1")
     leading = next((sizes[0] for sizes in model.inputs.values() if sizes), None)
@@ -65,17 +65,19 @@ def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
         count = f"{len(strange)} of {len(model.live)} nodes"
         raise InputError(f"{model.path}: unsupported operators in {count}: {named}{more}")
     graph = Graph(model, Budget(BUDGET_BASE + BUDGET_PER_BYTE * model.bytes))
+    found = False
     for name, shape in shapes.items():
         check_shape(shape, f"{model.path}: input '{name}'")
         if not graph.uses[name]:
             continue
-        if "input" in {value.source for value in graph.values.values()}:
+        if found:
             source = graph.unique(name)
             graph.sides[source] = shape or (1,)
         else:
             source = "input"
             graph.batch = shape[0] if len(shape) > 1 else 1
             graph.input_shape = layout(shape, None, graph.batch)[1:]
+        found = True
         graph.values[name] = Value(shape, source=source, name=name)
     for node in model.live:
         try:

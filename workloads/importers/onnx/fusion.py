@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from workloads.layer import Layer
 
+#: functions that one layer may join
+LONGEST = 32
 #: kinds that end or continue a run -> what they compute, where the layer does not say
 ENDS = {"elementwise": None, "relu": "relu", "relu6": "relu6"}
 
@@ -25,7 +27,7 @@ def merge_elementwise(layers: dict[str, Layer], kept: set[str]) -> dict[str, Lay
             before = made.get(source)
             if before is None or before.kind != "elementwise" or readers[source] > 1 or source in kept:
                 continue
-            if before.output_elements == layer.output_elements:
+            if before.output_elements == layer.output_elements and before.function.count("+") < LONGEST - 1:
                 made[name] = _joined(before, made[name])
                 del made[source]
     return made

@@ -12,6 +12,8 @@ from workloads.importers.onnx.weights import Budget, Draft
 from workloads.layer import Layer
 from workloads.registry import InputError
 
+#: integers in a shape or a list of axes
+LIMIT_NUMBERS = 64
 #: kinds of layers whose output a ReLU may be fused into
 FUSING = ("conv", "depthwise", "fc", "matmul", "add", "batchnorm")
 #: kinds that a factor or summand per channel folds into: their sums are rescaled anyway
@@ -100,10 +102,14 @@ class Graph:
         """A short list of integers: input ``place`` (newer operator sets) or an attribute (older ones)."""
         constant = self.constant(node, place, f"'{attribute}'")
         if constant is None:
-            return node.integers(attribute)
-        if not constant.known or constant.elements > 64 or constant.array.dtype.kind not in "iu":
-            raise node.error(f"'{attribute}' must be at most 64 known integers")
-        return tuple(int(number) for number in constant.array.reshape(-1))
+            found = node.integers(attribute)
+        elif constant.elements > LIMIT_NUMBERS or constant.array.dtype.kind not in "iu":
+            found = (0,) * (LIMIT_NUMBERS + 1)
+        else:
+            found = tuple(int(number) for number in constant.array.reshape(-1))
+        if found is not None and len(found) > LIMIT_NUMBERS:
+            raise node.error(f"'{attribute}' must be at most {LIMIT_NUMBERS} integers")
+        return found
 
     def axis(self, node: Node, axis: int, rank: int) -> int:
         """An axis counted from the front; negative ones count from the back."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from workloads.importers.onnx.file import Node
+from workloads.importers.onnx.file import Node, shown
 from workloads.importers.onnx.graph import Graph, Value
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import Constant
@@ -76,7 +76,7 @@ def windows(
             small, large = total // 2, total - total // 2
             pairs.append((small, large) if mode == "SAME_UPPER" else (large, small))
     else:
-        raise node.error(f"auto_pad '{mode[:40]}': expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")
+        raise node.error(f"auto_pad '{shown(mode)}': expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     pairs = [(a + extra[2 * i], b + extra[2 * i + 1]) for i, (a, b) in enumerate(pairs)]
     ceil, output = bool(node.integer("ceil_mode", 0)), []
     for length, (a, b), stride, taps in zip(size, pairs, strides, reach, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 from workloads.importers.onnx.file import Node
 from workloads.importers.onnx.graph import Graph, Value
 from workloads.importers.onnx.operators import operators
-from workloads.importers.onnx.tensors import broadcast
+from workloads.importers.onnx.tensors import Constant, broadcast
 from workloads.importers.onnx.weights import Draft
 
 #: operator -> the function of workloads.layer.FUNCTIONS it computes
@@ -161,7 +161,13 @@ def batch_normalization(graph: Graph, node: Node) -> None:
         graph.change(value, bn=True)
         graph.bind(node, value, renames=value)
         return
-    graph.bind(node, graph.post(node, "batchnorm", [value], value.shape, 1, bn=True))
+    made = graph.post(node, "batchnorm", [value], value.shape, 1, bn=True)
+    if all(vector.exact and not vector.filled for vector in vectors):
+        own = replace(Constant.of(np.ones((C, 1, 1, 1), np.float32)), bits=3 * 32)  # scale, mean and variance
+        draft = Draft(own)
+        _fold_norm(node, draft, [vector.real().astype(np.float64).reshape(-1) for vector in vectors])
+        graph.drafts[made.source] = draft
+    graph.bind(node, made)
 
 
 def _fold_norm(node: Node, draft: Draft, vectors: list[np.ndarray]) -> None:

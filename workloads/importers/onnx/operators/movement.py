@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workloads.importers.onnx.file import LIMIT_SIZE, Node
+from workloads.importers.onnx.file import LIMIT_SIZE, Node, shown
 from workloads.importers.onnx.graph import Graph, Value, layout
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import broadcast
@@ -315,7 +315,7 @@ def resize(graph: Graph, node: Node) -> None:
     """Nearest neighbour: a copy into a map of another size."""
     value, rank = graph.read(node, 0), len(graph.read(node, 0).shape)
     if node.string("mode", "nearest") != "nearest":
-        raise node.error(f"mode '{node.string('mode', '')[:20]}' is not supported (supported: nearest)")
+        raise node.error(f"mode '{shown(node.string('mode', ''))}' is not supported (supported: nearest)")
     if node.integers("axes") is not None:
         raise node.error("its attribute 'axes' is not supported")
     sizes = graph.numbers(node, 3, "sizes")

@@ -229,7 +229,7 @@ def _register() -> None:
             op, data, (scale, zero) = entry
             if max(data) >= len(node.inputs):
                 raise node.error(f"input {max(data)} is missing")
-            inner = replace(node, op=op, domain="", inputs=tuple(node.inputs[place] for place in data))
+            inner = replace(node, op=op, kind=op, inputs=tuple(node.inputs[place] for place in data))
             operators.get(op)(graph, inner)
             made = graph.values[node.outputs[0]]
             zeros = graph.constant(node, zero, "a zero point")

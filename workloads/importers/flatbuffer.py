@@ -47,7 +47,7 @@ class Table:
         vtable, size, length = self._fields
         if 4 + 2 * field + 2 > size:
             return None
-        offset = self._number("<H", vtable + 4 + 2 * field)
+        (offset,) = struct.unpack_from("<H", self.data, vtable + 4 + 2 * field)  # the vtable lies inside the file
         if offset and (offset < 4 or offset + width > length):
             raise self.refuse(f"field {field} lies outside its table")
         return self.at + offset if offset else None

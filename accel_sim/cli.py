@@ -22,8 +22,13 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="simulate a network on a machine")
-    run.add_argument("network", nargs="?", metavar="NETWORK", help="a built-in name, a .onnx or a .prototxt file")
-    run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset or a YAML file")
+    run.add_argument(
+        "network",
+        nargs="?",
+        metavar="NETWORK",
+        help="a built-in name or a network file (.onnx .tflite .npz .prototxt .csv)",
+    )
+    run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset, a YAML file or a SCALE-Sim .cfg")
     run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
     _data(run)
     run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")

@@ -66,3 +66,9 @@ def finish(sums: np.ndarray, operands: Operands) -> np.ndarray:
 def density(codes: Codes) -> float:
     """Share of codes that are not zero."""
     return float(np.count_nonzero(codes.integers()) / codes.values.size)
+
+
+def densities(codes: Codes) -> tuple[float, ...]:
+    """Share of codes that are not zero, of each item of a batch ([N, C, H, W])."""
+    values = codes.integers()
+    return tuple((np.count_nonzero(values, axis=(1, 2, 3)) / values[0].size).tolist())

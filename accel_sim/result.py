@@ -10,7 +10,7 @@ import pandas as pd
 from accel_sim import energy
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
-from accel_sim.check import Sums, density
+from accel_sim.check import Sums, densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.engine import Job, Schedule
 from accel_sim.timing import CAUSES
@@ -30,6 +30,8 @@ class ConservationError(AssertionError):
 class LayerRun:
     """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None.
 
+    input_densities: share of non-zero inputs of each batch item.
+
     start, end: cycle at which the layer before retired and at which it did.
     """
 
@@ -45,7 +47,7 @@ class LayerRun:
     tiles: int
     overlapped: int
     weight_density: float | None
-    input_density: float
+    input_densities: tuple[float, ...]
     weight_source: str
     input_source: str
     synthetic: bool
@@ -65,7 +67,7 @@ class LayerRun:
             tiles=len(swaps),
             overlapped=schedule.overlapped,
             weight_density=None if operands.weights is None else density(operands.weights),
-            input_density=density(operands.inputs),
+            input_densities=densities(operands.inputs),
             weight_source=operands.weight_source,
             input_source=operands.input_source,
             synthetic=bool(operands.synthetic),
@@ -171,7 +173,9 @@ class Result:
             "weight_file_bytes": self._file_bytes(layer),
             "weight_machine_bytes": -(-run.facts.weight_bits // 8),
             "weight_density": run.weight_density,
-            "input_density": run.input_density,
+            "input_density": sum(run.input_densities) / len(run.input_densities),
+            "input_density_min": min(run.input_densities),
+            "input_density_max": max(run.input_densities),
             "weight_source": run.weight_source,
             "input_source": run.input_source,
             "data": "synthetic" if run.synthetic else "real",

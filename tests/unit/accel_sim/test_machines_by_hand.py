@@ -119,3 +119,10 @@ def test_few_simpy_events_a_tile(monkeypatch):
     memory = FlatDram(bandwidth_bytes_per_cycle=4, latency_cycles=5)
     engine.run(jobs, memory, memory.new_state(800), dict.fromkeys(("inputs", "pointers", "weights", "outputs"), 2), 0)
     assert steps[0] <= 15 * 200
+
+
+def test_a_batch_reports_the_spread_of_its_densities():
+    case = dense(Layer(name="fc", kind="fc", C=4, M=2, N=2))
+    x = np.array([[1, 0, 0, 0], [1, 2, 3, 0]], np.uint8).reshape(2, 4, 1, 1)
+    case.operands = Operands(Codes(x, NumberFormat(8, False)), case.operands.weights)
+    assert case.run("eie", {}).input_densities == (0.25, 0.75)

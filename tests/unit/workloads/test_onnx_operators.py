@@ -164,6 +164,7 @@ FREE = {
     "Identity": ([2, 4], [], {}),
     "Cast": ([2, 4], [], {"to": TensorProto.FLOAT16}),
     "Dropout": ([2, 4], [], {}),
+    "Clip": ([2, 4], [], {}),
     "Transpose": ([2, 1, 4], [], {"perm": [1, 0, 2]}),
     "Slice": ([2, 4], [np.array([0]), np.array([9]), np.array([1])], {}),
     "Expand": ([2, 4], [np.array([2, 1])], {}),

@@ -142,6 +142,7 @@ def test_blocks_of_scales_keep_the_integers(hardware, asymmetric, tmp_path):
     scales = m.tensor("s", m.rng.uniform(0.1, 0.2, (2, 12)).astype(np.float32))
     names = ["w", scales, "z"] if asymmetric else ["w", scales]
     w = m.op("DequantizeLinear", names, "d", axis=0, block_size=8)
+    w = m.op("Transpose", [m.op("Cast", [m.op("Transpose", [w], "t1")], "half", to=TensorProto.FLOAT16)], "t2")
     m.op("MatMul", [m.input("x", [1, 3, 16]), w], "y")
     net = load_network(m.save(tmp_path / "m.onnx", "y"))
     made = net.weights["y"].codes

@@ -27,7 +27,8 @@ def evaluate(graph: Graph, node: Node) -> bool:
     if node.kind not in EVALUATORS or any(value is not None and value.constant is None for value in values):
         return False
     constants = [None if value is None else value.constant for value in values]
-    if any(constant is not None and not constant.exact for constant in constants):
+    needed = constants[1:] if node.kind in VIEWS else constants
+    if any(constant is not None and not constant.exact for constant in needed):
         return _unknown(graph, node, constants)
     try:
         with np.errstate(all="ignore"):
@@ -53,11 +54,11 @@ def _shape(graph: Graph, node: Node) -> None:
 
 def _unknown(graph: Graph, node: Node, constants: list[Constant | None]) -> bool:
     """A scale that is computed at run time stays a number per tensor or channel, of unknown value."""
-    if node.kind not in BINARY and node.kind not in ("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze"):
+    if node.kind not in BINARY:
         return False
     shapes = [constant.shape for constant in constants if constant is not None]
     try:
-        shape = broadcast(*shapes) if node.kind in BINARY else shapes[0]
+        shape = broadcast(*shapes)
     except ValueError:
         raise node.error(
             f"its inputs {' and '.join(str(list(shape)) for shape in shapes)} do not go together"
@@ -116,7 +117,6 @@ def _trilu(graph: Graph, node: Node, constants: list[Constant | None]) -> Consta
 def _constant(graph: Graph, node: Node, _constants: list) -> Constant:
     tensor = node.tensor("value")
     if tensor is not None:
-        graph.budget.spend(0, node.where)
         return tensor
     for name, get, dtype in (("value_int", node.integer, np.int64), ("value_float", node.real, np.float32)):
         if name in node.attributes:
@@ -141,7 +141,7 @@ def _cast(graph: Graph, node: Node, constants: list) -> Constant:
     if kind is None:
         raise node.error("casts to an element type that is not supported")
     (constant,) = constants
-    if kind.bits < 8 or kind.name == "bfloat16":
+    if kind.bits < 8 or kind.name == "bfloat16" or constant.load is None or (constant.format and kind.is_float):
         return constant
     array = constant.real()
     if constant.filled:
@@ -238,6 +238,8 @@ UNARY = {
     "Not": np.logical_not, "Exp": np.exp, "Log": np.log, "Reciprocal": np.reciprocal, "Sign": np.sign,
     "Sin": np.sin, "Cos": np.cos,
 }  # fmt: skip
+#: operators that leave their first input's bytes as they are, whatever those stand for
+VIEWS = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 MANY = {"Sum": np.add, "Max": np.maximum, "Min": np.minimum}
 EVALUATORS: dict[str, Callable] = {
     "Constant": _constant, "ConstantOfShape": _constant_of_shape, "Cast": _cast, "Expand": _expand, "Gather": _gather,

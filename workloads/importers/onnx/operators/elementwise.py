@@ -37,10 +37,12 @@ def relu(graph: Graph, node: Node) -> None:
 
 @operators.add("Clip")
 def clip(graph: Graph, node: Node) -> None:
-    """A clip at 0 and 6, or at 0 alone, is a ReLU6 or a ReLU."""
+    """A clip at 0 and 6, or at 0 alone, is a ReLU6 or a ReLU; one without bounds is nothing."""
     low, high = (_bound(graph, node, place, name) for place, name in ((1, "min"), (2, "max")))
     kind = {(0.0, 6.0): "relu6", (0.0, None): "relu"}.get((low, high))
-    if kind is not None:
+    if (low, high) == (None, None):
+        graph.rename(node, graph.read(node, 0))
+    elif kind is not None:
         _rectify(graph, node, kind)
     else:
         unary(graph, node, "clip")

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# files of tests are spread over the processors
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 KERNELS := $(wildcard cython_core/*.pyx cython_core/*.pxd)
 
 .PHONY: demo install test test-slow test-debug lint bench wheel clean
@@ -13,15 +15,15 @@ demo: $(STAMP)
 install: $(STAMP)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-slow: $(STAMP)
-	@$(BIN)/python -m pytest -m slow
+	@$(PYTEST) -m slow
 
 # the fast tier with bounds and initialisation checks in every kernel; then the portable build again
 test-debug: $(STAMP)
 	@ACCEL_SIM_DEBUG=1 $(BIN)/pip install -q -e ".[dev]" && status=0; \
-	ACCEL_SIM_EXPECT_DEBUG=1 $(BIN)/python -m pytest -m "not slow" || status=$$?; \
+	ACCEL_SIM_EXPECT_DEBUG=1 $(PYTEST) -m "not slow" || status=$$?; \
 	$(BIN)/pip install -q -e ".[dev]" && exit $$status
 
 lint: $(STAMP)

@@ -75,6 +75,7 @@ def photos(shared):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_float_densities_lie_within_the_spread_of_the_twenty_photos(photos, shared):
     with (shared / "data/reference/squeezenet_acts_layer.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -84,6 +85,7 @@ def test_float_densities_lie_within_the_spread_of_the_twenty_photos(photos, shar
         assert low <= inputs["density_min"] <= inputs["density_mean"] <= inputs["density_max"] <= high, row["layer"]
 
 
+@pytest.mark.slow
 def test_work_of_every_photo_is_the_golden_count(photos, shared):
     with (shared / "data/reference/golden_int8_layers.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["image"] == "rocket"]

@@ -12,7 +12,13 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Bad input by the user: its text is one line that says what, where and what was expected (exit code 2)."""
+    """Bad input by the user: its text is one line that says what, where and what was expected (exit code 2).
+
+    Whatever the input smuggled into it (line breaks, control characters) is escaped.
+    """
+
+    def __init__(self, text: str):
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)))
 
 
 def unknown(kind: str, name: str, known: list[str]) -> InputError:

@@ -35,9 +35,8 @@ def booth_terms(values: np.ndarray) -> np.ndarray:
 
 
 def width(values: np.ndarray) -> np.ndarray:
-    """Bits a value needs: of its magnitude if not negative, else of its two's complement (sign included)."""
-    magnitude = np.where(values < 0, ~values, values)
-    return np.ceil(np.log2(magnitude.astype(np.float64) + 1)).astype(np.int64) + (values < 0)
+    """Bits of the magnitude."""
+    return np.ceil(np.log2(np.abs(values.astype(np.float64)) + 1)).astype(np.int64)
 
 
 def nonzero(values: np.ndarray) -> np.ndarray:
@@ -82,18 +81,19 @@ def _over_taps(values: np.ndarray, layer: Layer) -> np.ndarray:
     return sums.ravel()
 
 
-def value_statistics(codes: Codes) -> dict[str, float]:
+def value_statistics(codes: Codes, channels: int = 1) -> dict[str, float]:
     """Density, range, bits and terms per value (zeros included) of one tensor; groups run along channels.
 
-    codes: [N, C, H, W] or [M, C, R, S]. popcount, csd, booth: mean terms per value; group16, group256: mean width
-    of the widest of so many neighbours (channels innermost); entropy, huffman: bits per value of its histogram.
+    codes: [N, C, H, W] or [M, C, R, S]; channels: their axis (0 for a depthwise layer's weights). popcount, csd, booth:
+    mean terms per value; group16, group256: mean width of the largest magnitude of so many neighbours (channels
+    innermost); entropy, huffman: bits per value of its histogram.
     """
     values = codes.integers()
     low = int(values.min(initial=0))
     counts = np.bincount((values - low).ravel())
     kinds, counts = np.flatnonzero(counts) + low, counts[counts > 0]
     share = counts / counts.sum()
-    flat = np.moveaxis(values, 1, -1).ravel()
+    flat = np.moveaxis(values, channels, -1).ravel()
     return {
         "values": int(values.size),
         "density": float(share[kinds != 0].sum()),
@@ -115,8 +115,7 @@ def value_statistics(codes: Codes) -> dict[str, float]:
 def _group_width(flat: np.ndarray, size: int) -> float:
     padded = np.zeros(-(-len(flat) // size) * size, dtype=flat.dtype)
     padded[: len(flat)] = flat
-    groups = padded.reshape(-1, size)
-    return float(np.maximum(width(groups.max(axis=1)) + (groups.min(axis=1) < 0), width(groups.min(axis=1))).mean())
+    return float(width(np.abs(padded).reshape(-1, size).max(axis=1)).mean())
 
 
 def huffman_bits(counts: np.ndarray) -> float:

@@ -32,7 +32,7 @@ def survey(network: Network, seed: int = 0, forward: str = "integer") -> Iterato
         yield {
             "layer": layer.name,
             "kind": layer.kind,
-            "weights": _tensor(operands.weights, operands.weight_source),
+            "weights": _tensor(operands.weights, operands.weight_source, 0 if layer.kind == "depthwise" else 1),
             "inputs": _tensor(operands.inputs, operands.input_source)
             | {"density_mean": float(densities.mean()), "density_min": float(densities.min())}
             | {"density_max": float(densities.max())},
@@ -63,8 +63,8 @@ def _densities(values: np.ndarray) -> np.ndarray:
     return np.count_nonzero(values, axis=(1, 2, 3)) / values[0].size
 
 
-def _tensor(codes: Codes, source: str) -> dict[str, Any]:
-    return value_statistics(codes) | {"histogram": histogram(codes), "source": source}
+def _tensor(codes: Codes, source: str, channels: int = 1) -> dict[str, Any]:
+    return value_statistics(codes, channels) | {"histogram": histogram(codes), "source": source}
 
 
 def _work(layer: Layer, operands: Operands, item: int) -> dict[str, int]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from workloads import InputError, load_network
+from workloads.importers.scalesim import write_topology
 
-from .calls import TINY, net
+from .calls import TINY, call, net
 
-MUTANTS = 200
 SECONDS = 1.0
 WORDS = (
     b"{", b"}", b":", b"0", b"-1", b"4294967295", b"1048576", b"1e9", b"\xff", b"\xc2\xb2", b"'", b'"', b"#", b"\0",
@@ -48,10 +48,17 @@ def mutant(data: bytes, rng: np.random.Generator, words: tuple[bytes, ...]) -> b
     return bytes(changed)
 
 
-def survive(good: bytes, path: Path, load: Callable[[], object], seed: int, words: tuple[bytes, ...]) -> set[str]:
+@pytest.fixture(params=[200, pytest.param(2000, marks=pytest.mark.slow)])
+def mutants(request) -> int:
+    return request.param
+
+
+def survive(
+    good: bytes, path: Path, load: Callable[[], object], seed: int, words: tuple[bytes, ...], mutants: int
+) -> set[str]:
     """What became of the mutants: 'read', 'refused'. Anything else than a network or an InputError is raised."""
     rng, outcomes = np.random.default_rng(seed), set()
-    for number in range(MUTANTS):
+    for number in range(mutants):
         path.write_bytes(mutant(good, rng, words) if number else good)
         began = time.process_time()
         try:
@@ -70,27 +77,51 @@ def survive(good: bytes, path: Path, load: Callable[[], object], seed: int, word
 BYTES = tuple(bytes([byte]) * 4 for byte in (0, 1, 0x7F, 0x80, 0xFF))
 
 
-def test_small_weight_files(tmp_path):
+def test_small_weight_files(tmp_path, mutants):
     (tmp_path / "n.prototxt").write_text(TINY)
     path, good = tmp_path / "w.net", net([(40 * 27, 40), (40 * 360, 40)])
-    outcomes = survive(good, path, lambda: load_network(tmp_path / "n.prototxt", weights=path), 1, BYTES)
+    outcomes = survive(good, path, lambda: load_network(tmp_path / "n.prototxt", weights=path), 1, BYTES, mutants)
     assert outcomes == {"read", "refused"}
 
 
-def test_the_released_weight_file(tmp_path, shared):
+def test_the_released_weight_file(tmp_path, shared, mutants):
     path = tmp_path / "w.net"
     good = (shared / "data/squeezenet_deep_compression/compressed_SqueezeNet.net").read_bytes()
-    outcomes = survive(good, path, lambda: load_network("squeezenet1_0", weights=path), 2, BYTES)
+    outcomes = survive(good, path, lambda: load_network("squeezenet1_0", weights=path), 2, BYTES, mutants)
     assert outcomes == {"read", "refused"}
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_small_prototxt(seed, tmp_path):
+def test_a_small_prototxt(seed, tmp_path, mutants):
     path = tmp_path / "n.prototxt"
-    assert survive(TINY.encode(), path, lambda: load_network(path), seed, WORDS) == {"read", "refused"}
+    assert survive(TINY.encode(), path, lambda: load_network(path), seed, WORDS, mutants) == {"read", "refused"}
 
 
-def test_the_released_prototxt(tmp_path, shared):
+def test_the_released_prototxt(tmp_path, shared, mutants):
     path = tmp_path / "n.prototxt"
     good = (shared / "data/squeezenet_deep_compression/SqueezeNet_deploy.prototxt").read_bytes()
-    assert survive(good, path, lambda: load_network(path), 5, WORDS) == {"read", "refused"}
+    assert survive(good, path, lambda: load_network(path), 5, WORDS, mutants) == {"read", "refused"}
+
+
+def test_a_topology(tmp_path, mutants):
+    path, good = tmp_path / "t.csv", write_topology(load_network("alexnet")).encode()
+    assert survive(good, path, lambda: load_network(path), 6, WORDS, mutants) == {"read", "refused"}
+
+
+SAMPLES = {
+    "n.prototxt": "data/squeezenet_deep_compression/SqueezeNet_deploy.prototxt",
+    "m.tflite": "data/mobilenet_int8/vww_96_int8.tflite",
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_command_reads_or_refuses_mutants(name, tmp_path, shared):
+    """Twenty through the command line: a table, or one line and exit code 2."""
+    good, rng, codes = (shared / SAMPLES[name]).read_bytes(), np.random.default_rng(7), set()
+    for _ in range(20):
+        (tmp_path / name).write_bytes(mutant(good, rng, WORDS if name.endswith("prototxt") else BYTES))
+        done = call("show", "network", tmp_path / name)
+        codes.add(done.code)
+        assert (done.code == 0) == bool(done.out)
+        assert done.code == 0 or done.line.startswith(f"accel-sim show: {tmp_path / name}")
+    assert codes == {0, 2}

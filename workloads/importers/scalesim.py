@@ -30,7 +30,7 @@ def read_topology(path: Path) -> Network:
         if path.stat().st_size > LIMIT_BYTES:
             raise InputError(f"{path}: {path.stat().st_size} bytes; a topology may have {LIMIT_BYTES}")
         data = path.read_bytes()
-        rows = list(csv.reader(io.StringIO(data.decode("utf-8"))))
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8")), quoting=csv.QUOTE_NONE))
     except OSError as error:
         raise InputError(f"{path}: cannot read network: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):

@@ -19,7 +19,7 @@ from workloads.survey import survey
 @pytest.mark.parametrize(
     ("value", "bits", "csd", "booth", "wide"),
     [(0, 0, 0, 0, 0), (1, 1, 1, 1, 1), (-1, 1, 1, 1, 1), (3, 2, 2, 2, 2), (7, 3, 2, 2, 3), (-2, 1, 1, 1, 2),
-     (2, 1, 1, 2, 2), (85, 4, 4, 4, 7), (127, 7, 2, 2, 7), (-127, 7, 2, 2, 8), (-128, 1, 1, 1, 8), (255, 8, 2, 2, 8)],
+     (2, 1, 1, 2, 2), (85, 4, 4, 4, 7), (127, 7, 2, 2, 7), (-127, 7, 2, 2, 7), (-128, 1, 1, 1, 8), (255, 8, 2, 2, 8)],
 )  # fmt: skip
 def test_terms_by_hand(value, bits, csd, booth, wide):
     one = np.array([value])
@@ -64,6 +64,25 @@ def test_weights_equal_the_reference_table(shared):
         assert found["popcount"] == pytest.approx(float(row["q8_popcount_all"]), rel=1e-5)
         assert found["csd"] / kept == pytest.approx(float(row["q8_csd_nz"]), rel=1e-5)
         assert found["booth"] / kept == pytest.approx(float(row["q8_booth4_nz"]), rel=1e-5)
+
+
+TFLITE = ("vww_96_int8", "mobilenet_v1_0.25_128_quant", "mobilenet_v1_1.0_224_quant_embedding_extractor")
+COLUMNS = {
+    "density": "w_density", "popcount": "w_popcount_all", "csd": "w_csd_all", "booth": "w_booth_all",
+    "entropy": "entropy_bits", "huffman": "huffman_bits", "group16": "w_group16_bits", "codes_used": "codes_used",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", TFLITE)
+def test_weights_of_the_mobilenets_equal_the_reference_table(model, shared):
+    with (shared / "data/reference/mobilenet_tflite_weights.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == model]
+    network = load_network(shared / f"data/mobilenet_int8/{model}.tflite")
+    for row, layer in zip(rows, network.mac_layers, strict=True):
+        codes = network.weights[layer.name].codes
+        found = value_statistics(codes, 0 if layer.kind == "depthwise" else 1)
+        for name, column in COLUMNS.items():
+            assert found[name] == pytest.approx(float(row[column]), abs=1e-4), (layer.name, name)  # five digits printed
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def _layer(cells: list[str], where: str) -> tuple[Layer, tuple[int, int] | None]
 
 
 def _size(text: str, what: str, where: str) -> int:
-    if not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LIMIT_SIZE:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LIMIT_SIZE:
         raise InputError(f"{where}: {what}: expected an integer from 1 to {LIMIT_SIZE}, not '{text}'")
     return int(text)
 

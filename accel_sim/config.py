@@ -175,7 +175,7 @@ def _put(tree: dict, path: str, value: Any, where: str) -> None:
         last = number == len(steps) - 1
         if isinstance(node, list):
             names = [str(entry.get("level", i)) if isinstance(entry, dict) else str(i) for i, entry in enumerate(node)]
-            if step not in names and not (step.isdigit() and int(step) < len(node)):
+            if step not in names and not (step.isdecimal() and int(step) < len(node)):
                 raise InputError(f"{where}: --set {path}: {unknown('level', step, names)}")
             step = names.index(step) if step in names else int(step)
         elif not isinstance(node, dict):

@@ -32,7 +32,7 @@ class Sums:
         layer = self.layer
         sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
         if self.raw is not None:
-            sums = self.raw.corrected(sums)
+            sums = self.raw.issued(sums)
         expected = reference(layer, operands, self.mac, self.overflows, self.raw)
         wrong = int((sums != expected).sum())
         if wrong:

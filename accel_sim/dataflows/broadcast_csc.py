@@ -339,6 +339,9 @@ class TiledBroadcast:
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         b: Broadcasts = tile.products
+        if self.raw is not None:
+            product = np.repeat(np.arange(len(b.steps)), b.steps)
+            np.add.at(self.raw.windows, (b.pixels[product], product % self.layer.G), b.values)
         return sparse_products(b.columns, b.values, b.steps, b.pixels, *self.columns.decoded, sums, low, high, saturate)
 
 

@@ -107,6 +107,8 @@ class MatrixProducts:
         for g in range(*r.groups):
             a = np.empty((r.pixels[1] - r.pixels[0], r.k[1] - r.k[0]))
             gather_taps(*self._factors, *r.pixels, g, *r.k, a)
+            if self.raw is not None and r.filters[0] == 0:  # once for all filters, at the array's edge
+                self.raw.windows[slice(*r.pixels), g] += a.sum(axis=1).astype(np.int64)
             m = slice(g * per_group + r.filters[0], g * per_group + r.filters[1])
             w = np.ascontiguousarray(self._weights[m, slice(*r.k)])
             part = np.ascontiguousarray(sums[slice(*r.pixels), m])

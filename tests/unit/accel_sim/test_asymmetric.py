@@ -182,7 +182,7 @@ def test_an_eight_bit_multiplier_needs_the_correction(hardware):
 def test_a_wrong_correction_would_be_found(monkeypatch):
     from accel_sim.dataflows.asymmetric import RawProducts
 
-    monkeypatch.setattr(RawProducts, "corrected", lambda self, sums: sums)
+    monkeypatch.setattr(RawProducts, "issued", lambda self, sums: sums)
     with pytest.raises(CheckError, match="sums differ from the reference"):
         ran(LAYER, operands(LAYER, 0, 200), "systolic", {"dataflow.asymmetric": "correction"})
 

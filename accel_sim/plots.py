@@ -1,9 +1,11 @@
 """Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -49,23 +51,37 @@ def read_run(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
     return cycles, actions, summary
 
 
-def write(folder: Path) -> list[Path]:
-    """Draws cycles.png and energy.png of a run into its directory; returns their paths."""
+@contextmanager
+def house_style() -> Iterator[Any]:
+    """matplotlib.pyplot, without a screen and in the house's style."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    style = resources.files("accel_sim").joinpath("house.mplstyle")
+    with resources.as_file(style) as sheet, plt.style.context(str(sheet)):
+        yield plt
+
+
+def save(figure, path: Path) -> None:
+    """The figure as the same bytes each time."""
+    import matplotlib.pyplot as plt
+
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)
+
+
+def write(folder: Path) -> list[Path]:
+    """Draws cycles.png and energy.png of a run into its directory; returns their paths."""
     cycles, actions, summary = read_run(folder)
     if cycles.empty:
         return []
-    style = resources.files("accel_sim").joinpath("house.mplstyle")
     paths = []
-    with resources.as_file(style) as sheet, plt.style.context(str(sheet)):
+    with house_style() as plt:
         for name, figure in (("cycles", _cycles(plt, cycles, summary)), ("energy", _energy(plt, actions, summary))):
             path = folder / f"{name}.png"
-            figure.savefig(path, metadata={"Software": None})
-            plt.close(figure)
+            save(figure, path)
             paths.append(path)
     return paths
 

@@ -82,8 +82,9 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
     tiled = tile_layer(layer, operands, session)
     actions, slots, swaps = Actions(), dict.fromkeys(timing.CAUSES, 0), []
     sums = Sums(layer, machine.mac) if check and layer.has_macs else None
+    buffers = {operand: buffer.slots for operand, buffer in machine.buffers.items()}
     schedule = engine.Schedule(session.now, session.now, {}, 0)
-    for tiles in (getattr(tiled, "prelude", ()), tiled):
+    for tiles in (getattr(tiled, "prelude", ()), tiled):  # a prelude is over before the layer's own tiles begin
         jobs = []
         for tile in tiles:
             timed = timing.time(tile, machine.array.lanes)
@@ -97,7 +98,6 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
                 sums.issue(tiled, tile)
         jobs = _coarsen(jobs)
         swaps += jobs
-        buffers = {operand: buffer.slots for operand, buffer in machine.buffers.items()}
         schedule = schedule.then(engine.run(jobs, machine.dram, session.memory_state, buffers, schedule.end))
     for cause, cycles in schedule.idle.items():
         slots[cause] += cycles * machine.array.lanes

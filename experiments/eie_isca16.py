@@ -6,7 +6,6 @@ the published one. Published times: EIE (Han et al., ISCA 2016), table IV, as tr
 densities: table III, recalled (their products agree with the table's FLOP column).
 """
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from accel_sim import load_hardware, simulate
 from accel_sim.experiment import Experiment
+from accel_sim.plots import house_style, save
 from workloads import Layer, Network
 from workloads.network import Density
 
@@ -75,13 +75,7 @@ def rows() -> list[dict[str, Any]]:
 
 def figure(frame: pd.DataFrame, path: Path) -> None:
     """Published and simulated actual times side by side."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    style = resources.files("accel_sim").joinpath("house.mplstyle")
-    with resources.as_file(style) as sheet, plt.style.context(str(sheet)):
+    with house_style() as plt:
         fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
         for axis, what in zip(axes, ("theoretical", "actual"), strict=True):
             part = frame[frame["item"].str.contains(what)]
@@ -92,8 +86,7 @@ def figure(frame: pd.DataFrame, path: Path) -> None:
             axis.set_title(f"{what} time")
         axes[0].set_ylabel("µs")
         axes[0].legend()
-        fig.savefig(path, metadata={"Software": None})
-        plt.close(fig)
+        save(fig, path)
 
 
 EXPERIMENT = Experiment("eie_isca16", "Do the eie machine's times match EIE's published ones?", rows, figure)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from accel_sim import load_hardware, simulate
 from accel_sim.experiment import Experiment
+from accel_sim.plots import house_style, save
 from workloads import Layer, Network, load_network
 
 SOURCE = "SCALE-Sim 3.0.0 (pip), compute cycles without stalls; its own total is one less (index of the last cycle)"
@@ -79,13 +80,7 @@ def _item(row: Row, name: str, published: int, simulated: int) -> Row:
 
 def figure(frame: pd.DataFrame, path: Path) -> None:
     """Simulated against reference cycles, one point a row."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    style = resources.files("accel_sim").joinpath("house.mplstyle")
-    with resources.as_file(style) as sheet, plt.style.context(str(sheet)):
+    with house_style() as plt:
         fig, axis = plt.subplots(figsize=(6.4, 5.6))
         ends = [frame.published.min() / 2, frame.published.max() * 2]
         axis.plot(ends, ends, color="#999999", linewidth=1, zorder=1, label="equal")
@@ -100,8 +95,7 @@ def figure(frame: pd.DataFrame, path: Path) -> None:
         axis.set_ylabel("accel_sim array cycles")
         axis.set_title("Systolic array against SCALE-Sim, per layer")
         axis.legend(loc="upper left")
-        fig.savefig(path, metadata={"Software": None})
-        plt.close(fig)
+        save(fig, path)
 
 
 EXPERIMENT = Experiment(

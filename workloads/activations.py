@@ -13,6 +13,7 @@ import numpy as np
 
 from workloads.archive import read_npz
 from workloads.formats.codes import Codes, NumberFormat
+from workloads.formats.pow2 import fraction_bits
 from workloads.network import Network
 from workloads.registry import InputError, unknown
 
@@ -53,6 +54,6 @@ def quantise(array: np.ndarray) -> Codes:
     signed = bool((array < 0).any())
     top = 127 if signed else 255
     largest = float(np.abs(array).max())
-    fraction = math.floor(math.log2(top / largest)) if largest > 0 else 0
+    fraction = fraction_bits(largest, top)
     codes = np.rint(np.ldexp(array.astype(np.float64), fraction)).astype(np.int8 if signed else np.uint8)
     return Codes(codes, NumberFormat(8, signed, math.ldexp(1.0, -fraction)))

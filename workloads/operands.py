@@ -10,7 +10,7 @@ from workloads.requant import Requant
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """inputs: [N, C, H, W] codes, channels of all input maps joined; second: the other map of an ``add``, or None.
+    """inputs: [N, C, H, W] codes; of a concat the maps side by side, of other layers the first map.
 
     weights: [M, C/G, R, S] codes (a dynamic matmul's second operand too), None for layers without MACs.
     bias: [M] int64 at accumulator scale, or None. requant: None when nothing says how sums become codes.
@@ -19,7 +19,6 @@ class Operands:
 
     inputs: Codes
     weights: Codes | None = None
-    second: Codes | None = None
     bias: np.ndarray | None = None
     requant: Requant | None = None
     weight_source: str = ""

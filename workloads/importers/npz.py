@@ -28,6 +28,7 @@ from workloads.archive import first_line, read_npz
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.importers import naming, network_files
 from workloads.layer import Layer
+from workloads.models.int8_pow2 import pow2_codes
 from workloads.network import LayerWeights, Network
 from workloads.registry import InputError, unknown
 
@@ -177,9 +178,7 @@ def _layer_weights(layer: Layer, parts: dict[str, np.ndarray]) -> LayerWeights:
     if weight.dtype.kind == "f":
         if not np.isfinite(weight).all() or {"scale", "zero_point"} & set(parts):
             raise ValueError("float weights must be finite and have no scale or zero point of their own")
-        largest = float(np.abs(weight).max(initial=0.0))
-        fraction = math.floor(math.log2(127 / largest)) if largest > 0 else 0
-        codes = np.rint(np.ldexp(weight.astype(np.float64), fraction)).astype(np.int8)
+        codes, fraction = pow2_codes(weight.astype(np.float64))
         return LayerWeights(Codes(codes, NumberFormat(8, True, math.ldexp(1.0, -fraction))), bias)
     if weight.dtype.kind not in "iu" or weight.dtype.itemsize > 2:
         raise ValueError(f"weight has type {weight.dtype}; expected float, or integers of 8 or 16 bits")

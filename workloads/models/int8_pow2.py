@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from workloads.formats.codes import Codes, NumberFormat
+from workloads.formats.pow2 import fraction_bits
 from workloads.layer import Layer
 from workloads.models import integer_models
 from workloads.network import LayerWeights, Network
@@ -25,7 +26,7 @@ from workloads.requant import ShiftRequant
 def pow2_codes(real: np.ndarray) -> tuple[np.ndarray, int]:
     """Real values of any shape -> (int8 integers, fractional bits): the rule's clip(rint(w * 2^fw), -127, 127)."""
     largest = float(np.abs(real).max(initial=0.0))
-    fraction = math.floor(math.log2(127 / largest)) if largest > 0 else 0
+    fraction = fraction_bits(largest, 127)
     return np.clip(np.rint(np.ldexp(real, fraction)), -127, 127).astype(np.int8), fraction
 
 
@@ -62,7 +63,7 @@ def calibrate(network: Network) -> dict[str, int]:
     bits, positive = {}, unsigned(network)
     for name, blob in forward_float(network).items():
         largest = float(np.abs(blob).max(initial=0.0))
-        bits[name] = math.floor(math.log2((255 if positive[name] else 127) / largest)) if largest > 0 else 0
+        bits[name] = fraction_bits(largest, 255 if positive[name] else 127)
     tied = {name: {name} for name in bits}
     for layer in network.layers:
         if layer.kind in KEEPS_SCALE and "input" not in layer.inputs:

@@ -6,9 +6,11 @@ from typing import Any, Protocol
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.common import Buffer, TiledLayer
+from accel_sim.dataflows.common import TiledLayer
 from accel_sim.energy import ARITHMETIC, REGISTERS, EnergyTable
-from accel_sim.memories.sram import Sram
+from accel_sim.levels import Buffer, OnChip, buffers
+from accel_sim.mapping.mapper import Mapper, MappingRules
+from accel_sim.mapping.search import Goal
 from accel_sim.parts import require
 from accel_sim.post import PostUnit
 from workloads.encoding import Encoding
@@ -42,6 +44,7 @@ class Memory(Protocol):
     actions(state, time): what it has done from the beginning up to ``time``, at which nothing is under way; bytes
         moved are counted elsewhere.
     price(action, bits, table): (pJ, source) of one action.
+    estimate(clock_mhz): (peak bytes a cycle, cycles of latency) for choosing tiles, never for results.
     """
 
     level: str
@@ -56,6 +59,8 @@ class Memory(Protocol):
 
     def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]: ...
 
+    def estimate(self, clock_mhz: float) -> tuple[float, int]: ...
+
 
 class Dataflow(Protocol):
     """Which products fall in which (step, lane); it sees no memory beyond its buffers, and no energy."""
@@ -64,7 +69,7 @@ class Dataflow(Protocol):
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
-        encodings: dict[str, Encoding], placement: Placement,
+        encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledLayer: ...  # fmt: skip
 
 
@@ -92,7 +97,7 @@ class Array:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """memories: outermost level first; the first serves requests, the others are buffers that hold operands."""
+    """memories: outermost level first; the first serves requests, the others hold operands on chip."""
 
     name: str
     description: str
@@ -104,6 +109,7 @@ class Accelerator:
     memories: tuple[Any, ...]
     post: PostUnit
     energy: EnergyTable
+    mapping: MappingRules = MappingRules()
 
     def __post_init__(self):
         if self.clock_mhz <= 0:
@@ -125,21 +131,17 @@ class Accelerator:
     def dram(self) -> Any:
         return self.memories[0]
 
-    def kib(self, memory: Sram) -> float:
-        """Capacity of all instances of a level."""
-        return memory.capacity_kib * (self.array.lanes if memory.per_lane else 1)
+    @property
+    def on_chip(self) -> tuple[OnChip, ...]:
+        return self.memories[1:]
+
+    def instances(self, memory: OnChip) -> int:
+        return self.array.lanes if memory.per_lane else 1
 
     @cached_property
     def buffers(self) -> dict[str, Buffer]:
-        """operand -> its share of the level that holds it."""
-        found = {}
-        for memory in self.memories[1:]:
-            share = int(self.kib(memory) * 1024) // len(memory.holds)
-            for operand in memory.holds:
-                if operand in found:
-                    raise ValueError(f"memories: {operand} are held by '{found[operand].level}' and '{memory.level}'")
-                found[operand] = Buffer(memory.level, share, memory.slots, memory.word_bits)
-        return found
+        """operand -> its share of the innermost level that holds it, the levels farther out in ``outer``."""
+        return buffers(self.on_chip, self.dram.level, self.array.lanes, self.clock_mhz)
 
     @cached_property
     def levels(self) -> dict[str, Any]:
@@ -154,11 +156,31 @@ class Accelerator:
         if self.energy.leakage_mw_per_lane is not None:
             lanes = self.energy.leakage_mw_per_lane * self.array.lanes
             found["mac", "leakage"] = lanes * per_mw, f"energy.leakage_mw_per_lane {guess}"
-        if self.energy.leakage_mw_per_kib is not None:
-            for memory in self.memories[1:]:
-                kib = self.energy.leakage_mw_per_kib * self.kib(memory)
-                found[memory.level, "leakage"] = kib * per_mw, f"energy.leakage_mw_per_kib {guess}"
+        for memory in self.on_chip:
+            power, source = memory.leakage
+            if power:
+                found[memory.level, "leakage"] = power * self.instances(memory) * per_mw, f"{source}; x time"
         background = getattr(self.dram, "background_mw", None)  # a memory with states of its own counts them as actions
         if background is not None:
             found[self.dram.level, "background"] = background * per_mw, f"background_mw {guess}"
         return found
+
+    def mapper(self, layer: str) -> Mapper:
+        """Who chooses the tiles of a layer."""
+        return Mapper(self.goal, self.mapping.given(layer))
+
+    @cached_property
+    def goal(self) -> Goal:
+        """What moving a byte costs at each level, and time: what the search weighs."""
+        dram, per_byte = self.dram, {}
+        for memory in self.memories:
+            word = getattr(memory, "word_bits", 8)
+            per_byte[memory.level] = tuple(
+                memory.price(action, word, self.energy)[0] * 8 / word for action in ("read", "write")
+            )
+        streaming = getattr(dram, "streaming_pj_per_byte", None)
+        if streaming is not None:  # its bytes are priced by their commands
+            per_byte[dram.level] = streaming
+        static = sum(pj for pj, _ in self.static_pj.values())
+        bandwidth, latency = dram.estimate(self.clock_mhz)
+        return Goal(self.mapping.objective, dram.level, bandwidth, latency, per_byte, static)

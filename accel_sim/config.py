@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from accel_sim import yaml_io
 from accel_sim.accelerator import Accelerator, Array
 from accel_sim.energy import EnergyTable
+from accel_sim.mapping.mapper import MappingRules
 from accel_sim.parts import dataflows, macs, memories
 from accel_sim.post import PostUnit
 from workloads.encoding import encodings
@@ -17,10 +18,12 @@ from workloads.registry import InputError, Registry, unknown
 
 PRESETS = "accel_sim.presets"
 KEYS = (
-    "name", "description", "clock_mhz", "array", "mac", "dataflow", "encodings", "memories", "post", "energy",
+    "name", "description", "clock_mhz", "array", "mac", "dataflow", "encodings", "memories", "post", "energy", "mapping",
 )  # fmt: skip
 #: sections that hold the fields of one fixed record
-RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable}
+RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable, "mapping": MappingRules}
+#: sections that may be left out
+OPTIONAL = ("mapping",)
 #: sections that name a registered part
 PARTS = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
@@ -70,7 +73,7 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
     for key in tree:
         if key not in KEYS:
             errors.append(str(unknown("key", str(key), list(KEYS))))
-    errors += [f"{key}: is missing" for key in KEYS if key not in tree]
+    errors += [f"{key}: is missing" for key in KEYS if key not in tree and key not in OPTIONAL]
     if not errors:
         machine = _build(tree, errors)
     if errors:
@@ -84,7 +87,7 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
         f"{key}: expected text, not {text!r}" for key, text in fields.items() if not isinstance(text, str) or not text
     ]
     for key, record in RECORDS.items():
-        fields[key] = _record(record, tree[key], key, errors)
+        fields[key] = _record(record, tree.get(key, {}), key, errors)
     for key, registry in PARTS.items():
         fields[key] = _part(registry, tree[key], key, errors)
     coded = tree["encodings"] if isinstance(tree["encodings"], dict) else {}
@@ -195,7 +198,7 @@ def to_tree(machine: Accelerator) -> dict[str, Any]:
         tree[key] = _part_tree(PARTS.get(key), getattr(machine, key))
     tree["encodings"] = {key: _part_tree(encodings, part) for key, part in machine.encodings.items()}
     tree["memories"] = [_part_tree(memories, level) for level in machine.memories]
-    return tree | {key: _part_tree(None, getattr(machine, key)) for key in ("post", "energy")}
+    return tree | {key: _part_tree(None, getattr(machine, key)) for key in ("post", "energy", "mapping")}
 
 
 def _part_tree(registry: Registry | None, part: Any) -> dict[str, Any]:

@@ -11,23 +11,22 @@ from accel_sim.parts import require
 from workloads.registry import unknown
 
 TABLES = "accel_sim.tables"
-#: adders and multipliers of their own width; zero_point: subtractions and window sums of asymmetric operands
-ARITHMETIC = ("mac", "zero_point")
+#: adders and multipliers of their own width; zero_point: subtractions and window sums of asymmetric
+#: operands; decoder: one addition a code, which places it
+ARITHMETIC = ("mac", "zero_point", "decoder")
 #: register-like components: priced per bit as a register file
 REGISTERS = ("register", "queue", "accumulator", "codebook")
 
 
 @dataclass(frozen=True)
 class EnergyTable:
-    """table: name of a CSV in accel_sim/tables. leakage_mw_per_lane, leakage_mw_per_kib: static power of logic and of
-    on-chip memory; None = not modelled."""
+    """table: name of a CSV in accel_sim/tables. leakage_mw_per_lane: static power of logic; None = not modelled."""
 
     table: str = "horowitz_45nm"
     leakage_mw_per_lane: float | None = None
-    leakage_mw_per_kib: float | None = None
 
     def __post_init__(self):
-        require(self, 0, "leakage_mw_per_lane", "leakage_mw_per_kib")
+        require(self, 0, "leakage_mw_per_lane")
         files = [path.name for path in resources.files(TABLES).iterdir()]
         known = sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv"))
         if self.table not in known:

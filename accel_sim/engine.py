@@ -1,34 +1,59 @@
-"""When tiles move: SimPy processes for loaders, array, post-processing unit and writer (MODEL 4).
+"""When tiles move: SimPy processes for loaders, array, post-processing unit and writers (MODEL 4).
 
 The engine knows nothing of dataflows: it gets bytes in, array cycles, post cycles and bytes out. Every stretch in which
-the array has no tile is charged to whatever arrived last.
+the array has no tile is charged to whatever arrived last; where that came through several levels, each cycle to what
+held it up then.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import simpy
-from simpy.events import NORMAL
 
+from accel_sim.levels import Buffer
+from accel_sim.server import Count, Server, overlap, union
 from accel_sim.tile import Stream
 
-#: SimPy priority of what happens after all else in a cycle
-LAST = 2
+#: (operand, level it is brought into)
+Port = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What one tile moves between two neighbouring levels of an operand's path.
+
+    cycles: that the slowest of ports, network and decoder on the way needs, ``cause`` its name; 0 = none is slower than
+    the outermost memory. epoch: transfers of the same epoch fill one slot; outermost: it
+    comes from or goes to the outermost memory.
+    """
+
+    streams: tuple[Stream, ...]
+    cycles: int = 0
+    cause: str = "sram"
+    epoch: int = 0
+    outermost: bool = True
+
+    @property
+    def extents(self) -> tuple:
+        return tuple(extent for stream in self.streams for extent in stream.extents)
+
+    @property
+    def bytes(self) -> int:
+        return sum(stream.bytes for stream in self.streams)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One tile as the engine sees it. array, post: cycles; reads: by operand; writes: streams that leave.
+    """One tile as the engine sees it. array, post: cycles; loads: by port; drains: by the level that outputs leave.
 
     post_only: the post-processing unit itself takes the tile from the buffers; the array has none of it.
     """
 
     array: int
     post: int
-    reads: dict[str, tuple[Stream, ...]]
-    writes: tuple[Stream, ...]
+    loads: dict[Port, Transfer]
+    drains: dict[str, Transfer]
     post_only: bool = False
 
 
@@ -50,216 +75,282 @@ class Schedule:
         return Schedule(self.start, after.end, idle, self.overlapped + after.overlapped)
 
 
-class Count:
-    """A count that only grows; processes wait until it reaches a value."""
-
-    def __init__(self, env: simpy.Environment):
-        self._env = env
-        self._waiting: list[tuple[int, simpy.Event]] = []
-        self.value = 0
-
-    def bump(self) -> None:
-        self.value += 1
-        ready = [event for need, event in self._waiting if need <= self.value]
-        if ready:
-            self._waiting = [(need, event) for need, event in self._waiting if need > self.value]
-            for event in ready:
-                event.succeed()
-
-    def reach(self, need: int) -> simpy.Event:
-        event = self._env.event()
-        self._waiting.append((need, event))
-        return event
+#: (from this cycle on, what held a transfer up); before the first mark it is the outermost memory
+Marks = tuple[tuple[int, str], ...]
 
 
-class Server:
-    """The process that serves the outermost memory: it runs ahead only to the next event anybody knows of.
+@dataclass(frozen=True)
+class Arrival:
+    """ready: cycle from which the array can use it; marks: what it waited for on its way."""
 
-    busy: (begin, end) cycles of each transfer, in order of completion.
-    """
-
-    def __init__(self, env: simpy.Environment, memory: Any, state: Any):
-        self._env, self._memory, self._state = env, memory, state
-        self._waiting: dict[int, simpy.Event] = {}
-        self._idle: simpy.Event | None = None
-        self._tickets = 0
-        self.busy: list[tuple[int, int]] = []
-
-    def transfer(self, extents: tuple, is_write: bool) -> simpy.Event:
-        """Submits a transfer now; returns the event of its completion."""
-        done = self._waiting[self._tickets] = self._env.event()
-        self._memory.submit(self._state, self._tickets, self._env.now, extents, is_write)
-        self._tickets += 1
-        if self._idle is not None:
-            self._schedule(self._idle, 0, LAST)  # what else arrives in this cycle arrives first
-            self._idle = None
-        return done
-
-    def serve(self) -> Iterator[simpy.Event]:
-        env = self._env
-        while True:
-            if not self._waiting:
-                self._idle = env.event()
-                yield self._idle
-            following = env.peek()
-            finished = self._memory.advance(self._state, None if following == math.inf else following)
-            for ticket, begin, end, completion in finished:
-                self.busy.append((begin, end))
-                following = completion
-                self._schedule(self._waiting.pop(ticket), completion - env.now, NORMAL)
-            assert following < math.inf, "engine: the memory holds transfers it never completes"
-            if self._waiting:
-                yield self._schedule(env.event(), following - env.now, LAST)
-
-    def _schedule(self, event: simpy.Event, delay: int, priority: int) -> simpy.Event:
-        """``event.succeed()``, but later in time or in its cycle."""
-        event._ok, event._value = True, None
-        self._env.schedule(event, priority, delay)
-        return event
+    ready: int
+    marks: Marks
 
 
 @dataclass
-class _Run:
-    """The state the processes of one layer share."""
+class Inlet:
+    """One level of one operand: loads that came, slots that were freed; begun: loads begun before the layer."""
 
-    env: simpy.Environment
-    jobs: list[Job]
-    server: Server
-    slots: dict[str, int]
-    idle: dict[str, int] = field(default_factory=dict)
-    working: list[tuple[int, int]] = field(default_factory=list)
+    buffer: Buffer
+    loaded: Count
+    freed: Count
+    arrivals: list[Arrival] = field(default_factory=list)
+    begun: int = 0
 
-    def __post_init__(self):
-        self.operands = sorted({operand for job in self.jobs for operand in job.reads})
-        self.loaded = {operand: Count(self.env) for operand in self.operands}
-        self.freed = {operand: Count(self.env) for operand in self.operands}
-        self.done, self.posted, self.written = Count(self.env), Count(self.env), Count(self.env)
 
-    def transfer(self, streams: tuple[Stream, ...], is_write: bool) -> Iterator[simpy.Event]:
-        yield self.server.transfer(tuple(extent for stream in streams for extent in stream.extents), is_write)
+class Engine:
+    """Plays a network's layers one after another; time, memory and what was loaded ahead live on between them."""
 
-    def loader(self, operand: str) -> Iterator[simpy.Event]:
+    def __init__(self, memory: Any, state: Any, start: int = 0):
+        """memory, state: the outermost level and its state; start: the first cycle."""
+        self.env = simpy.Environment(initial_time=start)
+        self.server = Server(self.env, memory, state)
+        self.port_free_at: dict[str, int] = {}
+        self.ahead: dict[Port, Inlet] = {}
+        self.env.process(self.server.serve())
+
+    @property
+    def now(self) -> int:
+        return int(self.env.now)
+
+    def play(
+        self, jobs: list[Job], buffers: dict[str, Buffer], ahead: dict[Port, Transfer] | None = None
+    ) -> "Schedule":
+        """Plays one layer's tiles in order, from now until its last write is complete.
+
+        buffers: operand -> its innermost buffer. ahead: loads of the next layer that may begin once this layer's own
+        loads through the same port are over and a slot is free.
+        """
+        start, served = self.now, len(self.server.busy)
+        layer = _Layer(self, jobs, buffers)
+        layer.begin(ahead or {})
+        self.env.run(until=self.env.process(layer.array()))
+        end = self.now
+        assert sum(layer.idle.values()) + sum(job.array for job in jobs) == end - start, "engine: cycles do not add up"
+        busy = union(self.server.busy[served:])
+        return Schedule(start, end, layer.idle, overlap(busy, layer.working))
+
+    def bring(self, transfer: Transfer, marks: Marks, source: Buffer | None) -> Iterator[simpy.Event]:
+        """Moves bytes one level inwards, from ``source`` (None: the outermost memory); returns the marks it leaves."""
+        env, asked = self.env, self.now
+        if source is None:
+            begin = yield self.server.transfer(transfer.extents, False)
+            present, end = self.now, max(self.now, begin + transfer.cycles)
+            marks = ()
+        else:
+            begin = max(asked, self.port_free_at.get(source.level, 0))
+            self.port_free_at[source.level] = begin + transfer.cycles
+            present, end = asked, begin + transfer.cycles + source.latency
+        if end > env.now:
+            yield env.timeout(end - env.now)
+        return (*marks, (present, transfer.cause if transfer.cycles else "sram"))
+
+
+class _Layer:
+    """The processes of one layer and the counts they share."""
+
+    def __init__(self, engine: Engine, jobs: list[Job], buffers: dict[str, Buffer]):
+        self.engine, self.env, self.jobs, self.buffers = engine, engine.env, jobs, buffers
+        self.inlets = {port: self._inlet(port) for port in sorted({port for job in jobs for port in job.loads})}
+        self.way_out = buffers["outputs"].path[::-1] if "outputs" in buffers else ()
+        self.drained = [Count(self.env) for _ in self.way_out]
+        self.drain_marks: list[Marks] = []
+        self.done, self.posted = Count(self.env), Count(self.env)
+        self.idle: dict[str, int] = {}
+        self.working: list[tuple[int, int]] = []
+
+    def _inlet(self, port: Port) -> Inlet:
+        if port in self.engine.ahead:
+            return self.engine.ahead.pop(port)
+        operand, level = port
+        buffer = next(buffer for buffer in self.buffers[operand].path if buffer.level == level)
+        return Inlet(buffer, Count(self.env), Count(self.env))
+
+    def begin(self, ahead: dict[Port, Transfer]) -> None:
+        env = self.env
+        for port in self.inlets:
+            env.process(self.loader(port, ahead.get(port)))
+        for port, transfer in ahead.items():
+            if port not in self.inlets:
+                self._load_ahead(port, transfer)
+        env.process(self.post())
+        for hop in range(len(self.way_out)):
+            env.process(self.writer(hop))
+
+    def loader(self, port: Port, ahead: Transfer | None) -> Iterator[simpy.Event]:
         """Takes a slot, then loads; the slot is freed when the last tile that uses the data is done."""
-        loads = 0
+        inlet, slots = self.inlets[port], self.inlets[port].buffer.slots
+        path = self.buffers[port[0]].path
+        at = path.index(inlet.buffer)
+        source = self.inlets.get((port[0], path[at - 1].level)) if at else None
+        begun, inlet.begun = inlet.begun, 0
+        epochs, last, held, drawn = 0, None, 0, 0
         for job in self.jobs:
-            if operand not in job.reads:
+            if source is not None and (port[0], source.buffer.level) in job.loads:
+                drawn += 1
+            load = job.loads.get(port)
+            if load is None:
                 continue
-            need = loads + 1 - self.slots[operand]
-            if self.freed[operand].value < need:
-                yield self.freed[operand].reach(need)
-            yield from self.transfer(job.reads[operand], False)
-            loads += 1
-            self.loaded[operand].bump()
+            if load.epoch != last:
+                epochs, last, held = epochs + 1, load.epoch, 0
+            held += load.bytes
+            if begun:
+                begun -= 1
+                if not inlet.loaded.value:
+                    yield inlet.loaded.reach(1)
+                continue
+            if inlet.freed.value < epochs - slots:
+                yield inlet.freed.reach(epochs - slots)
+            if source is not None and source.loaded.value < drawn:
+                yield source.loaded.reach(drawn)
+            yield from self._bring(inlet, load, source, drawn, at == len(path) - 1)
+        if ahead is not None:
+            share = inlet.buffer.slot_bytes
+            need = epochs + 1 - slots if max(held, ahead.bytes) <= share else epochs
+            if inlet.freed.value < need:
+                yield inlet.freed.reach(need)
+            self._load_ahead(port, ahead)
+
+    def _bring(
+        self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, innermost: bool
+    ) -> Iterator[simpy.Event]:
+        marks = source.arrivals[drawn - 1].marks if source is not None and drawn else ()
+        marks = yield from self.engine.bring(load, marks, source.buffer if source is not None else None)
+        latency = inlet.buffer.latency if innermost else 0
+        inlet.arrivals.append(Arrival(self.engine.now + latency, (*marks, (self.engine.now, "sram"))))
+        inlet.loaded.bump()
+
+    def _load_ahead(self, port: Port, transfer: Transfer) -> None:
+        """Starts a load of the next layer, which finds it under the same port."""
+        inlet = self.engine.ahead[port] = self._inlet(port)
+        inlet.begun = 1
+        self.env.process(self._bring(inlet, transfer, None, 0, len(self.buffers[port[0]].path) == 1))
 
     def array(self) -> Iterator[simpy.Event]:
-        loads = dict.fromkeys(self.operands, 0)
-        outputs, free_at = 0, self.env.now
+        env, taken, epochs = self.env, dict.fromkeys(self.inlets, 0), {}
+        outputs, free_at = 0, self.engine.now
         for number, job in enumerate(self.jobs):
-            cause = "dependency"
-            for operand in job.reads:
-                loads[operand] += 1
-                cause = yield from self._await(self.loaded[operand], loads[operand], "dram_read", cause)
-            if job.writes:  # an output slot must be free before the first result of the tile
+            first, marks = "dependency", ()
+            for port, load in job.loads.items():
+                epochs[port] = load.epoch
+                if port[1] != self.buffers[port[0]].level:
+                    continue
+                taken[port] += 1
+                before = env.now
+                yield from self._arrival(self.inlets[port], taken[port])
+                if env.now > before:
+                    first, marks = "dram_read", self.inlets[port].arrivals[taken[port] - 1].marks
+            if self.way_out and self.way_out[0].level in job.drains:  # a slot must be free before the first result
                 outputs += 1
-                cause = yield from self._await(self.written, outputs - self.slots["outputs"], "dram_write", cause)
-            self._charge(cause, free_at)
-            if job.post_only:
-                begin = self.env.now
-                yield self.env.timeout(job.post)
-                self._charge("post", begin)
-            elif job.array:
-                self.working.append((self.env.now, self.env.now + job.array))
-                yield self.env.timeout(job.array)
-            following = self.jobs[number + 1] if number + 1 < len(self.jobs) else None
-            for operand in self.operands:
-                if loads[operand] > self.freed[operand].value and (following is None or operand in following.reads):
-                    self.freed[operand].bump()
-            free_at = self.env.now
+                need, before = outputs - self.way_out[0].slots, env.now
+                yield from self._reach(self.drained[0], need)
+                if env.now > before:
+                    first, marks = "dram_write", self.drain_marks[need - 1]
+            self._charge(free_at, first, marks)
+            yield from self._work(job)
+            self._free(epochs, self.jobs[number + 1] if number + 1 < len(self.jobs) else None)
+            free_at = self.engine.now
             self.done.bump()
-        for count, need, cause in ((self.posted, len(self.jobs), "post"), (self.written, outputs, "dram_write")):
-            before = self.env.now
-            yield from self._await(count, need, cause, cause)
-            self._charge(cause, before)
+        yield from self._retire()
 
-    def _charge(self, cause: str, since: int) -> None:
-        if self.env.now > since:
-            self.idle[cause] = self.idle.get(cause, 0) + self.env.now - since
+    def _work(self, job: Job) -> Iterator[simpy.Event]:
+        begin = self.engine.now
+        if job.post_only:
+            yield self.env.timeout(job.post)
+            self._charge(begin, "post")
+        elif job.array:
+            self.working.append((begin, begin + job.array))
+            yield self.env.timeout(job.array)
 
-    def _await(self, count: Count, need: int, cause: str, previous: str) -> Iterator[simpy.Event]:
-        """Waits for a count; returns ``cause`` if that took time, else the previous one."""
-        if count.value >= need:
-            return previous
-        before = self.env.now
-        yield count.reach(need)
-        return cause if self.env.now > before else previous
+    def _free(self, epochs: dict[Port, int], following: Job | None) -> None:
+        """Slots whose data no later tile uses."""
+        for port, epoch in epochs.items():
+            load = following.loads.get(port) if following is not None else None
+            if following is None or (load is not None and load.epoch != epoch):
+                self.inlets[port].freed.bump()
+
+    def _retire(self) -> Iterator[simpy.Event]:
+        before = self.engine.now
+        yield from self._reach(self.posted, len(self.jobs))
+        self._charge(before, "post")
+        before = self.engine.now
+        for level, drained in zip(self.way_out, self.drained, strict=True):
+            yield from self._reach(drained, sum(level.level in job.drains for job in self.jobs))
+        self._charge(before, "dram_write")
+
+    def _arrival(self, inlet: Inlet, number: int) -> Iterator[simpy.Event]:
+        yield from self._reach(inlet.loaded, number)
+        ready = inlet.arrivals[number - 1].ready
+        if ready > self.env.now:
+            yield self.env.timeout(ready - self.env.now)
+
+    def _reach(self, count: Count, need: int) -> Iterator[simpy.Event]:
+        if count.value < need:
+            yield count.reach(need)
+
+    def _charge(self, since: int, first: str, marks: Marks = ()) -> None:
+        """Charges the cycles since then to ``first``, and from each mark on to what it names."""
+        cause, begin, now = first, since, self.engine.now
+        for at, following in (*marks, (now, "")):
+            until = min(max(at, begin), now)
+            if until > begin:
+                self.idle[cause] = self.idle.get(cause, 0) + until - begin
+            begin, cause = until, following
 
     def post(self) -> Iterator[simpy.Event]:
         for number, job in enumerate(self.jobs):
-            if self.done.value <= number:
-                yield self.done.reach(number + 1)
+            yield from self._reach(self.done, number + 1)
             if job.post and not job.post_only:
                 yield self.env.timeout(job.post)
             self.posted.bump()
 
-    def writer(self) -> Iterator[simpy.Event]:
+    def writer(self, hop: int) -> Iterator[simpy.Event]:
+        """Moves what leaves one level outwards; the next level's slot is taken before."""
+        level, nearer = self.way_out[hop], self.way_out[hop - 1] if hop else None
+        beyond = self.way_out[hop + 1] if hop + 1 < len(self.way_out) else None
+        came = onward = 0
         for number, job in enumerate(self.jobs):
-            if not job.writes:
+            drain = job.drains.get(level.level)
+            if nearer is not None:
+                came += nearer.level in job.drains
+            if drain is None:
                 continue
-            if self.posted.value <= number:
-                yield self.posted.reach(number + 1)
-            yield from self.transfer(job.writes, True)
-            self.written.bump()
+            if nearer is None:
+                yield from self._reach(self.posted, number + 1)
+            else:
+                yield from self._reach(self.drained[hop - 1], came)
+            if beyond is not None and beyond.level in job.drains:
+                onward += 1
+                yield from self._reach(self.drained[hop + 1], onward - beyond.slots)
+            begin = self.engine.now
+            yield from self._send(drain, level, beyond)
+            if hop == 0:
+                self.drain_marks.append(((begin, drain.cause),) if beyond is not None else ())
+            self.drained[hop].bump()
 
-
-def run(jobs: list[Job], memory: Any, state: Any, slots: dict[str, int], start: int) -> Schedule:
-    """Plays one layer's tiles, in order, from cycle ``start``.
-
-    memory, state: the outermost level and its state, which goes on from layer to layer; slots: operand -> tiles its
-    buffer holds. The layer retires when its last write is complete.
-    """
-    env = simpy.Environment(initial_time=start)
-    server = Server(env, memory, state)
-    layer = _Run(env, jobs, server, slots)
-    for operand in layer.operands:
-        env.process(layer.loader(operand))
-    env.process(layer.array())
-    env.process(layer.post())
-    env.process(layer.writer())
-    env.process(server.serve())
-    env.run()
-    end = int(env.now)
-    assert sum(layer.idle.values()) + sum(job.array for job in jobs) == end - start, "engine: cycles do not add up"
-    return Schedule(start, end, layer.idle, _overlap(_union(server.busy), layer.working))
-
-
-def _union(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same cycles, sorted and free of overlaps."""
-    merged: list[tuple[int, int]] = []
-    for begin, end in sorted(intervals):
-        if merged and begin <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+    def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Iterator[simpy.Event]:
+        env, asked = self.env, self.engine.now
+        if beyond is None:
+            yield self.engine.server.transfer(drain.extents, True)
+            end = asked + drain.cycles
         else:
-            merged.append((begin, end))
-    return merged
-
-
-def _overlap(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> int:
-    """Cycles that lie in an interval of both lists, each sorted and free of overlaps of its own."""
-    total = i = j = 0
-    while i < len(first) and j < len(second):
-        total += max(0, min(first[i][1], second[j][1]) - max(first[i][0], second[j][0]))
-        if first[i][1] <= second[j][1]:
-            i += 1
-        else:
-            j += 1
-    return total
+            begin = max(asked, self.engine.port_free_at.get(level.level, 0))
+            end = self.engine.port_free_at[level.level] = begin + drain.cycles
+        if end > env.now:
+            yield env.timeout(end - env.now)
 
 
 def merge(jobs: list[Job]) -> Job:
     """Neighbouring tiles as one swap: the same bytes and cycles, moved at once."""
-    reads: dict[str, tuple[Stream, ...]] = {}
+    loads: dict[Port, Transfer] = {}
+    drains: dict[str, Transfer] = {}
     for job in jobs:
-        for operand, streams in job.reads.items():
-            reads[operand] = reads.get(operand, ()) + streams
-    writes = tuple(stream for job in jobs for stream in job.writes)
-    return Job(sum(job.array for job in jobs), sum(job.post for job in jobs), reads, writes, jobs[0].post_only)
+        for joined, more in ((loads, job.loads), (drains, job.drains)):
+            for key, transfer in more.items():
+                joined[key] = _join(joined[key], transfer) if key in joined else transfer
+    return Job(sum(job.array for job in jobs), sum(job.post for job in jobs), loads, drains, jobs[0].post_only)
+
+
+def _join(one: Transfer, other: Transfer) -> Transfer:
+    slower = other if other.cycles > one.cycles else one
+    return Transfer(one.streams + other.streams, one.cycles + other.cycles, slower.cause, other.epoch, other.outermost)

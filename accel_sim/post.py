@@ -8,16 +8,10 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.common import (
-    Buffer,
-    Facts,
-    cannot_fit,
-    input_bytes_bound,
-    input_extents,
-    output_extents,
-    read,
-    write,
-)
+from accel_sim.dataflows.common import Facts, cannot_fit, input_bytes_bound, input_extents, output_extents
+from accel_sim.levels import Buffer
+from accel_sim.mapping.nest import Loop, Nest, keep_depths
+from accel_sim.mapping.staging import Staging
 from accel_sim.parts import require
 from accel_sim.tile import Extent, PostWork, Tile
 from workloads.layer import Layer
@@ -99,14 +93,12 @@ class TiledPost:
 
     @property
     def facts(self) -> Facts:
-        return Facts(0, 0, len(self._runs))
+        return Facts(0, 0, 0 if self.layer.kind == "concat" else len(self.nest))
 
     @cached_property
-    def _runs(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-        """(pixels, output channels) of each tile: whole rows of as many channels as fit."""
+    def _shape(self) -> tuple[int, int]:
+        """(pixels, output channels) of a tile: whole rows of as many channels as fit."""
         layer = self.layer
-        if layer.kind == "concat":  # its inputs were written side by side
-            return []
         channels = layer.M if layer.kind in WHOLE_VECTORS else 1
         rows = layer.N * layer.E
         if not self._fits(layer.F, channels):
@@ -120,12 +112,20 @@ class TiledPost:
         height = 1
         while height < rows and self._fits(min(rows, height * 2) * layer.F, channels):
             height = min(rows, height * 2)
-        pixels, step = rows * layer.F, height * layer.F
-        return [
-            ((p, min(p + step, pixels)), (c, min(c + channels, layer.M)))
-            for p in range(0, pixels, step)
-            for c in range(0, layer.M, channels)
-        ]
+        return height * layer.F, channels
+
+    @cached_property
+    def nest(self) -> Nest:
+        """Pixels outside channels ("groups": no operand is shared between them)."""
+        layer, (pixels, channels) = self.layer, self._shape
+        loops = Loop("pixels", layer.N * layer.E * layer.F, pixels), Loop("groups", layer.M, channels)
+        whole, run, tile = (self._bytes(*shape) for shape in ((loops[0].size, layer.M), (pixels, layer.M), (pixels, channels)))
+        changing = [False, loops[0].count > 1, loops[0].count * loops[1].count > 1]
+        keeps = {
+            operand: keep_depths(self.buffers[operand].path, [whole[i], run[i], tile[i]], changing)
+            for i, operand in enumerate(("inputs", "outputs"))
+        }
+        return Nest(loops, keeps)
 
     def _bytes(self, pixels: int, channels: int) -> tuple[int, int]:
         layer, outputs = self.layer, pixels * channels
@@ -178,24 +178,24 @@ class TiledPost:
         return need[0] <= self.buffers["inputs"].slot_bytes and need[1] <= self.buffers["outputs"].slot_bytes
 
     def __iter__(self) -> Iterator[Tile]:
-        layer, buffers = self.layer, self.buffers
+        layer, inputs, outputs = self.layer, self.buffers["inputs"], self.buffers["outputs"]
+        if layer.kind == "concat":  # its inputs were written side by side
+            return
         taps = layer.R * layer.S * (1 if layer.kind == "move" else len(layer.inputs))
-        done = 0
-        for pixels, channels in self._runs:
-            outputs = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
-            extents = tuple(self._extents(pixels, channels, done, outputs))
+        staging, done = Staging(self.nest, self.buffers, self.placement.level), 0
+        for index in self.nest:
+            pixels, channels = self.nest.spans(index).values()
+            made = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
+            taken = tuple(self._extents(pixels, channels, done, made))
             out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
-            streams = (write("outputs", "outputs", out, self.placement, buffers["outputs"]),)
-            if extents:
-                streams = (read("inputs", "inputs", extents, self.placement, buffers["inputs"]), *streams)
-            actions = Actions(
-                {
-                    (buffers["inputs"].level, "read", self.bits): outputs * taps,
-                    (buffers["outputs"].level, "write", self.bits): outputs,
-                }
-            )
-            yield Tile(PostWork(), streams, actions, outputs)
-            done += outputs
+            streams = staging.load("inputs", "inputs", index, lambda _, taken=taken: taken, overlap=True)
+            streams += staging.sums(index, lambda out=out: out, tuple)
+            actions = Actions({
+                (inputs.level, "read", inputs.word_bits): inputs.words(made * taps, self.bits),
+                (outputs.level, "write", outputs.word_bits): outputs.words(made, self.bits),
+            })  # fmt: skip
+            yield Tile(PostWork(), tuple(streams), actions, made)
+            done += made
 
     def _extents(self, pixels: tuple[int, int], channels: tuple[int, int], done: int, outputs: int) -> Iterator[Extent]:
         """Bytes of all inputs that a tile reads; ``done``: outputs of the tiles before it."""

@@ -1,5 +1,6 @@
 """What a run leaves: rows per layer, cycles by cause, priced actions. A Result whose sums do not close cannot exist."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,11 +13,10 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.check import Sums, densities, density
 from accel_sim.dataflows.common import Facts
-from accel_sim.engine import Job, Schedule
+from accel_sim.engine import Schedule, Transfer
 from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
 from workloads.walk import top_classes
 
 SCHEMA_VERSION = 1
@@ -55,15 +55,14 @@ class LayerRun:
     overflows: int | None
 
     @staticmethod
-    def of(
-        layer: Layer, operands: Operands, facts: Facts, schedule: Schedule, swaps: list[Job], slots: dict[str, int],
-        actions: Actions, sums: Sums | None,
-    ) -> "LayerRun":  # fmt: skip
-        """swaps: the tiles as they were moved; sums: accumulators of a checked run (CheckError if they are wrong)."""
+    def of(ready: Any, schedule: Schedule) -> "LayerRun":
+        """ready: the layer as it was prepared (CheckError if its checked sums are wrong); schedule: as it was played."""
+        operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
         return LayerRun(
-            layer, schedule.start, schedule.end, sum(job.array for job in swaps), slots, actions, facts,
-            bytes_read=sum(stream.bytes for job in swaps for read in job.reads.values() for stream in read),
-            bytes_written=sum(stream.bytes for job in swaps for stream in job.writes),
+            ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps), ready.slots, ready.actions,
+            ready.tiled.facts,
+            bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
+            bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
             tiles=len(swaps),
             overlapped=schedule.overlapped,
             weight_density=None if operands.weights is None else density(operands.weights),
@@ -97,6 +96,11 @@ class LayerRun:
             raise ConservationError(
                 f"layer '{name}': {effectual} effectual of {issued} issued of {self.layer.macs} MACs"
             )
+
+
+def _bytes(transfers: Iterable[Transfer]) -> int:
+    """Of the transfers that reach the outermost memory."""
+    return sum(transfer.bytes for transfer in transfers if transfer.outermost)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from accel_sim import engine, timing
+from accel_sim import timing
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.address_map import AddressMap
 from accel_sim.check import Sums
 from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
+from accel_sim.engine import Engine, Job, Port, Schedule, Transfer, merge
 from accel_sim.post import TiledPost
 from accel_sim.result import LayerRun, Result
 from accel_sim.tile import PostWork, Tile
+from accel_sim.transfers import accesses, job_of
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
@@ -30,23 +32,47 @@ MAX_TILES = 2000
 
 @dataclass
 class Session:
-    """What lives on from layer to layer: the time, the outer memory's state, and where tensors lie in it."""
+    """What lives on from layer to layer: the schedule, the outer memory's state, and where tensors lie in it."""
 
     machine: Accelerator
     addresses: AddressMap
     memory_state: Any
-    now: int = 0
+    engine: Engine
     memory_actions: Actions = field(default_factory=Actions)
 
     @staticmethod
     def start(network: Network, machine: Accelerator) -> "Session":
         addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
-        return Session(machine, addresses, machine.dram.new_state(machine.clock_mhz))
+        state = machine.dram.new_state(machine.clock_mhz)
+        return Session(machine, addresses, state, Engine(machine.dram, state))
 
     def new_memory_actions(self) -> Actions:
         """What the outer memory has done since the last call, beside moving bytes."""
-        before, self.memory_actions = self.memory_actions, self.machine.dram.actions(self.memory_state, self.now)
+        now = self.engine.now
+        before, self.memory_actions = self.memory_actions, self.machine.dram.actions(self.memory_state, now)
         return Actions({key: count - before[key] for key, count in self.memory_actions.items() if count > before[key]})
+
+
+@dataclass
+class Prepared:
+    """A layer cut into jobs, with all that does not depend on when they move."""
+
+    layer: Layer
+    operands: Operands
+    tiled: TiledLayer
+    prelude: list[Job]
+    jobs: list[Job]
+    actions: Actions
+    slots: dict[str, int]
+    sums: Sums | None
+
+    @property
+    def ahead(self) -> dict[Port, Transfer]:
+        """First loads of weights, which can come before the layer begins."""
+        if self.prelude or not self.jobs or self.layer.dynamic:
+            return {}
+        loads = self.jobs[0].loads.items()
+        return {port: load for port, load in loads if port[0] in ("weights", "pointers") and load.outermost}
 
 
 def simulate(
@@ -66,46 +92,65 @@ def simulate(
     """
     if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
         raise InputError(f"network '{network.name}': no layer matches '{layers}'")
-    session, runs = Session.start(network, machine), []
+    session, runs, waiting = Session.start(network, machine), [], None
     data = walk(network, seed)
     for layer, operands in data:
-        if fnmatchcase(layer.name, layers):
-            if progress is not None:
-                progress(layer.name)
-            runs.append(run_layer(layer, operands, session, check=check))
+        if not fnmatchcase(layer.name, layers):
+            continue
+        if progress is not None:
+            progress(layer.name)
+        ready = prepare(layer, operands, session, check=check)
+        if waiting is not None:
+            runs.append(play(waiting, session, ready.ahead))
+            waiting = None
+        if machine.mapping.prefetch_layers:  # play a layer when the next one is known
+            waiting = ready
+        else:
+            runs.append(play(ready, session))
+    if waiting is not None:
+        runs.append(play(waiting, session))
     return Result.of(network, machine, runs, seed=seed, check=check, scores=data.scores)
 
 
 def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> LayerRun:
     """One layer's way: tiles, their time, the schedule of their transfers, and the actions all of it took."""
-    machine = session.machine
-    tiled = tile_layer(layer, operands, session)
-    actions, slots, swaps = Actions(), dict.fromkeys(timing.CAUSES, 0), []
+    return play(prepare(layer, operands, session, check=check), session)
+
+
+def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> Prepared:
+    """Cuts a layer into tiles and times each of them in the array."""
+    machine, tiled = session.machine, tile_layer(layer, operands, session)
     sums = Sums(layer, machine.mac) if check and layer.has_macs else None
-    buffers = {operand: buffer.slots for operand, buffer in machine.buffers.items()}
-    schedule = engine.Schedule(session.now, session.now, {}, 0)
-    for tiles in (getattr(tiled, "prelude", ()), tiled):  # a prelude is over before the layer's own tiles begin
-        jobs = []
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), dict.fromkeys(timing.CAUSES, 0), sums)
+    for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             timed = timing.time(tile, machine.array.lanes)
             for cause, count in timed.slots.items():
-                slots[cause] += count
-            actions.update(tile.actions)
-            actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
-            actions.update(_transfers(tile, machine))
-            jobs.append(_job(tile, timed.cycles, machine.post.cycles(layer, tile.outputs, tile.correction_ops)))
+                ready.slots[cause] += count
+            ready.actions.update(tile.actions)
+            ready.actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
+            ready.actions.update(accesses(tile, machine))
+            post = machine.post.cycles(layer, tile.outputs, tile.correction_ops)
+            jobs.append(job_of(tile, timed.cycles, post, machine))
             if sums is not None and tile.products is not None:
                 sums.issue(tiled, tile)
-        jobs = _coarsen(jobs)
-        swaps += jobs
-        schedule = schedule.then(engine.run(jobs, machine.dram, session.memory_state, buffers, schedule.end))
+        jobs[:] = _coarsen(jobs)
+    return ready
+
+
+def play(ready: Prepared, session: Session, ahead: dict[Port, Transfer] | None = None) -> LayerRun:
+    """Moves a layer's tiles through the machine. ahead: loads of the next layer that may begin during this one."""
+    machine, engine = session.machine, session.engine
+    schedule = Schedule(engine.now, engine.now, {}, 0)
+    if ready.prelude:  # over before the layer's own tiles begin
+        schedule = schedule.then(engine.play(ready.prelude, machine.buffers))
+    schedule = schedule.then(engine.play(ready.jobs, machine.buffers, ahead))
     for cause, cycles in schedule.idle.items():
-        slots[cause] += cycles * machine.array.lanes
+        ready.slots[cause] += cycles * machine.array.lanes
     for component, action in machine.static_pj:
-        actions[component, action, 0] += schedule.end - schedule.start
-    session.now = schedule.end
-    actions.update(session.new_memory_actions())
-    return LayerRun.of(layer, operands, tiled.facts, schedule, swaps, slots, actions, sums)
+        ready.actions[component, action, 0] += schedule.end - schedule.start
+    ready.actions.update(session.new_memory_actions())
+    return LayerRun.of(ready, schedule)
 
 
 def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer:
@@ -126,30 +171,11 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
         machine.buffers,
         machine.encodings,
         placement,
+        machine.mapper(layer.name),
     )
 
 
-def _transfers(tile: Tile, machine: Accelerator) -> Actions:
-    """Bytes of the outermost level and the accesses that fill or empty the buffers."""
-    actions = Actions()
-    for stream in tile.streams:
-        buffer = machine.buffers[stream.operand]
-        words = -(-stream.bytes * 8 // buffer.word_bits)
-        actions[machine.dram.level, "write" if stream.is_write else "read", 8] += stream.bytes
-        actions[buffer.level, "read" if stream.is_write else "write", buffer.word_bits] += words
-    return actions
-
-
-def _job(tile: Tile, array: int, post: int) -> engine.Job:
-    reads: dict[str, tuple] = {}
-    for stream in tile.streams:
-        if not stream.is_write:
-            reads[stream.operand] = (*reads.get(stream.operand, ()), stream)
-    writes = tuple(stream for stream in tile.streams if stream.is_write)
-    return engine.Job(array, post, reads, writes, isinstance(tile.work, PostWork))
-
-
-def _coarsen(jobs: list[engine.Job]) -> list[engine.Job]:
+def _coarsen(jobs: list[Job]) -> list[Job]:
     """At most MAX_TILES jobs: runs of neighbours become one swap."""
     size = -(-len(jobs) // MAX_TILES)
-    return jobs if size <= 1 else [engine.merge(jobs[i : i + size]) for i in range(0, len(jobs), size)]
+    return jobs if size <= 1 else [merge(jobs[i : i + size]) for i in range(0, len(jobs), size)]

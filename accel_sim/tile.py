@@ -19,7 +19,11 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Stream:
-    """tensor: inputs, weights, pointers, outputs or partial_sums; operand: the buffer it lies in; level from, to."""
+    """tensor: inputs, weights, pointers, outputs or partial_sums; operand: the buffer it lies in; level from, to.
+
+    epoch: streams of one epoch stay in their target level together. values: codes that a decoder makes of it, of
+    ``values_bits`` each; 0 = what arrives is what was sent.
+    """
 
     tensor: str
     operand: str
@@ -27,10 +31,18 @@ class Stream:
     extents: tuple[Extent, ...]
     source: str
     target: str
+    epoch: int = 0
+    values: int = 0
+    values_bits: int = 0
 
     @property
     def bytes(self) -> int:
         return sum(extent.bytes * extent.count for extent in self.extents)
+
+    @property
+    def target_bytes(self) -> int:
+        """What arrives, behind a decoder if there is one."""
+        return -(-self.values * self.values_bits // 8) if self.values else self.bytes
 
 
 @dataclass(frozen=True)

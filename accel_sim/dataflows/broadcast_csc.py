@@ -5,7 +5,7 @@ one non-zero activation, and cost[t, l] the entries that lane l stores for its c
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,18 +15,17 @@ from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import (
-    Buffer,
     Facts,
-    cannot_fit,
-    input_bytes_bound,
     input_extents,
     output_extents,
-    read,
-    window_bytes,
-    write,
 )
 from accel_sim.dataflows.dynamic import encoding_tiles
+from accel_sim.dataflows.product_cuts import ProductCuts
 from accel_sim.dataflows.scan import Scanned, group_note, zero_point_notes
+from accel_sim.levels import Buffer
+from accel_sim.mapping.mapper import Mapper
+from accel_sim.mapping.nest import Nest
+from accel_sim.mapping.staging import Staging
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import Extent, GridWork, Recurrence, Stream, Tile
 from cython_core.accumulate import sparse_products
@@ -66,6 +65,7 @@ class TiledBroadcast:
     encoding: Encoding
     placement: Placement
     machine: "BroadcastCsc"
+    mapper: Mapper
 
     @cached_property
     def columns(self) -> Columns:
@@ -83,81 +83,20 @@ class TiledBroadcast:
         return Scanned.of(self.layer, self.operands, self.raw)
 
     @cached_property
+    def cuts(self) -> ProductCuts:
+        machine = self.machine
+        return ProductCuts(
+            self.layer, self.columns, self.buffers, self.operands.inputs.format.bits, machine.output_bits,
+            machine.pointer_bits, self.mapper,
+        )  # fmt: skip
+
+    @property
     def blocks(self) -> list[tuple[int, int]]:
-        """Column ranges whose slices fit the lane memories together: one if the layer does."""
-        entry_bits = self.columns.entry_bits
-        per_lane = np.cumsum(self.columns.entries, axis=0, dtype=np.int64)
-        total = len(per_lane)
-        room = [self._lane_bytes("weights", False) * 8 // entry_bits, self._pointers(False)]
-        if per_lane[-1].max() <= room[0] and total + 1 <= room[1]:
-            return [(0, total)]
-        room = [self._lane_bytes("weights", True) * 8 // entry_bits, self._pointers(True)]
-        if room[1] < 2:  # a column's slice lies between two pointers
-            needed = -(-2 * self.machine.pointer_bits // 8) * self.lanes
-            raise cannot_fit(self.layer, "pointers", needed, self.buffers["pointers"])
-        blocks, first = [], 0
-        while first < total:
-            before = per_lane[first - 1] if first else np.zeros(self.lanes, np.int64)
-            last = int(np.searchsorted((per_lane - before).max(axis=1), room[0], side="right"))
-            last = min(last, first + room[1] - 1, total)
-            if last <= first:
-                needed = int(self.columns.entries[first].max()) * entry_bits // 8 + 1
-                raise cannot_fit(self.layer, "weights", needed * self.lanes, self.buffers["weights"])
-            blocks.append((first, last))
-            first = last
-        return blocks
+        return self.cuts.blocks
 
-    def _lane_bytes(self, operand: str, slot: bool) -> int:
-        buffer = self.buffers[operand]
-        return (buffer.slot_bytes if slot else buffer.bytes) // self.lanes
-
-    def _pointers(self, slot: bool) -> int:
-        """Pointers a lane can hold (unbounded where the machine has no pointer memory)."""
-        if "pointers" not in self.buffers:
-            return 1 << 40
-        return self._lane_bytes("pointers", slot) * 8 // self.machine.pointer_bits
-
-    @cached_property
-    def ranges(self) -> list[tuple[int, int]]:
-        """Pixel ranges of the tiles: as many whole output rows as the buffers hold, else part of one row."""
-        layer, bits = self.layer, self.operands.inputs.format.bits
-        inputs, outputs = self.buffers["inputs"], self.buffers["outputs"]
-
-        def fits(pixels: int, size: int) -> bool:
-            out = -(-pixels * layer.M * self.machine.output_bits // 8)
-            return size <= inputs.slot_bytes and out <= outputs.slot_bytes
-
-        pixels = layer.N * layer.E * layer.F
-        if len(self.blocks) > 1:  # weights pass once for every product: accumulators hold only one
-            taps = layer.R * layer.S
-            channels = max(-(-last // taps) - first // taps for first, last in self.blocks) if layer.G == 1 else layer.C
-            self._one_pixel_fits(channels)
-            return [(p, p + 1) for p in range(pixels)]
-        rows = layer.N * layer.E
-        good, bad = 0, rows + 1
-        while bad - good > 1:
-            middle = (good + bad) // 2
-            if fits(middle * layer.F, input_bytes_bound(layer, bits, middle * layer.F, layer.C)):
-                good = middle
-            else:
-                bad = middle
-        if good:
-            return _cuts(0, pixels, good * layer.F)
-        width = next((w for w in range(layer.F, 0, -1) if fits(w, window_bytes(layer, bits, w, layer.C))), 0)
-        if not width:
-            self._one_pixel_fits(layer.C)
-        return [cut for r in range(rows) for cut in _cuts(r * layer.F, (r + 1) * layer.F, width)]
-
-    def _one_pixel_fits(self, channels: int) -> None:
-        """Raises InputError if the inputs or the outputs of one pixel do not fit a slot."""
-        layer, bits = self.layer, self.operands.inputs.format.bits
-        needs = {
-            "inputs": window_bytes(layer, bits, 1, channels),
-            "outputs": -(-layer.M * self.machine.output_bits // 8),
-        }
-        for operand, need in needs.items():
-            if need > self.buffers[operand].slot_bytes:
-                raise cannot_fit(layer, operand, need, self.buffers[operand])
+    @property
+    def nest(self) -> Nest:
+        return self.cuts.nest
 
     @cached_property
     def facts(self) -> Facts:
@@ -172,14 +111,15 @@ class TiledBroadcast:
         return Facts(
             macs_issued=int(taps @ self.columns.stored),
             weight_bits=8 * self._stream,
-            tile_count=len(self.ranges) * len(self.blocks) + self._pieces,
+            tile_count=len(self.nest) + self._pieces,
             notes=notes,
         )
 
     @cached_property
     def _stream(self) -> int:
         """Bytes of all weights as the machine stores them, pointers and codebook included."""
-        return sum(stream.bytes for block in self.blocks for stream in self._weight_streams(block))
+        bits = [extent.bytes for block in self.blocks for extent in (self._weight_extent(block), self._pointer_extent(block))]
+        return sum(bits)
 
     @cached_property
     def _pieces(self) -> int:
@@ -195,13 +135,14 @@ class TiledBroadcast:
         return encoding_tiles(self.layer.weights, bits, self._stream, self._pieces, self.buffers, self.placement)
 
     def __iter__(self) -> Iterator[Tile]:
-        single = len(self.blocks) == 1
-        for first, last in self.ranges:
-            for number, block in enumerate(self.blocks):
-                loads_weights = not single or first == 0
-                yield self._tile((first, last), block, number == len(self.blocks) - 1, loads_weights)
+        encoded = ("weights", "pointers")
+        staging = Staging(self.nest, self.buffers, self.placement.level, encoded)
+        for index in self.nest:
+            yield self._tile(index, staging)
 
-    def _tile(self, pixels: tuple[int, int], block: tuple[int, int], complete: bool, loads_weights: bool) -> Tile:
+    def _tile(self, index: tuple[int, int], staging: Staging) -> Tile:
+        pixels, block = self.cuts.ranges[index[0]], self.blocks[index[1]]
+        complete = index[1] == len(self.blocks) - 1
         broadcasts = self._broadcasts(pixels, block)
         mapped = min(self.lanes, self.layer.M)
         bar, avail = self._starts(broadcasts)
@@ -220,11 +161,11 @@ class TiledBroadcast:
             unmapped=self.lanes - mapped,
             avail=avail,
         )
-        streams = list(self._weight_streams(block)) if loads_weights else []
-        streams += self._map_streams(pixels, block, complete)
+        streams = self._streams(index, pixels, block, staging)
         outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
         actions = self._actions(broadcasts, mapped)
-        actions[self.buffers["outputs"].level, "write", self.machine.output_bits] += outputs
+        out = self.buffers["outputs"]
+        actions[out.level, "write", out.word_bits] += out.words(outputs, self.machine.output_bits)
         return Tile(work, tuple(streams), actions, outputs, broadcasts, self._correction_ops(pixels) if complete else 0)
 
     def _correction_ops(self, pixels: tuple[int, int]) -> int:
@@ -276,37 +217,48 @@ class TiledBroadcast:
             avail += np.repeat(np.cumsum(scans) - scans, steps)
         return bar, avail
 
-    def _weight_streams(self, block: tuple[int, int]) -> Iterator[Stream]:
-        """A run of whole words per lane (the codebook before the first), and every lane's pointers."""
-        c, machine, weights = self.columns, self.machine, self.buffers["weights"]
-        base = self.placement.encoded if self.layer.dynamic else self.placement.weights
-        book = self.operands.weights.format.codebook
-        header = -(-len(book) * machine.codebook_bits // 8) if book is not None else 0
-        start = base + header + c.lane_words(0, block[0]) * weights.word_bits // 8
-        extent = Extent(start, c.lane_words(*block) * weights.word_bits // 8)
-        if block[0] == 0:
-            extent = Extent(base, header + extent.bytes)
-        yield read("weights", "weights", (extent,), self.placement, weights)
-        pointer_buffer = self.buffers.get("pointers", weights)
-        operand = "pointers" if "pointers" in self.buffers else "weights"
-        words = sum(c.lane_words(*each) for each in self.blocks)
-        at = base + header + words * weights.word_bits // 8 + block[0] * self.lanes * machine.pointer_bits // 8
-        pointers = -(-(block[1] - block[0] + 1) * machine.pointer_bits // 8) * self.lanes
-        yield read("pointers", operand, (Extent(at, pointers),), self.placement, pointer_buffer)
+    @property
+    def _weight_base(self) -> int:
+        return self.placement.encoded if self.layer.dynamic else self.placement.weights
 
-    def _map_streams(self, pixels: tuple[int, int], block: tuple[int, int], complete: bool) -> Iterator[Stream]:
+    @property
+    def _header(self) -> int:
+        book = self.operands.weights.format.codebook
+        return -(-len(book) * self.machine.codebook_bits // 8) if book is not None else 0
+
+    def _weight_extent(self, block: tuple[int, int]) -> Extent:
+        """A run of whole words per lane, the codebook before the first."""
+        c, word = self.columns, self.buffers["weights"].word_bits
+        size = c.lane_words(*block) * word // 8
+        if block[0] == 0:
+            return Extent(self._weight_base, self._header + size)
+        return Extent(self._weight_base + self._header + c.lane_words(0, block[0]) * word // 8, size)
+
+    def _pointer_extent(self, block: tuple[int, int]) -> Extent:
+        """Every lane's pointers to the slices of a block of columns."""
+        c, word, bits = self.columns, self.buffers["weights"].word_bits, self.machine.pointer_bits
+        words = sum(c.lane_words(*each) for each in self.blocks)
+        at = self._weight_base + self._header + words * word // 8 + block[0] * self.lanes * bits // 8
+        return Extent(at, -(-(block[1] - block[0] + 1) * bits // 8) * self.lanes)
+
+    def _streams(
+        self, index: tuple[int, int], pixels: tuple[int, int], block: tuple[int, int], staging: Staging
+    ) -> list[Stream]:
         layer, bits = self.layer, self.operands.inputs.format.bits
-        if len(self.blocks) == 1 or layer.G > 1:
-            channels = (0, layer.C)
-        else:
+        streams = staging.load("weights", "weights", index, lambda _: (self._weight_extent(block),))
+        operand = "pointers" if "pointers" in self.buffers else "weights"
+        if operand == "pointers":
+            streams += staging.load(operand, "pointers", index, lambda _: (self._pointer_extent(block),))
+        elif streams:
+            streams.append(replace(streams[-1], tensor="pointers", extents=(self._pointer_extent(block),)))
+        channels = (0, layer.C)
+        if len(self.blocks) > 1 and layer.G == 1:
             taps = layer.R * layer.S
             channels = (block[0] // taps, -(-block[1] // taps))
-        extents = input_extents(layer, self.placement.inputs[0], bits, pixels, channels)
-        if extents:
-            yield read("inputs", "inputs", extents, self.placement, self.buffers["inputs"])
-        if complete:
-            out = output_extents(layer, self.placement.outputs, self.machine.output_bits, pixels, (0, layer.M))
-            yield write("outputs", "outputs", out, self.placement, self.buffers["outputs"])
+        wanted = input_extents(layer, self.placement.inputs[0], bits, pixels, channels)
+        streams += staging.load("inputs", "inputs", index, lambda _: wanted, overlap=True)
+        out = output_extents(layer, self.placement.outputs, self.machine.output_bits, pixels, (0, layer.M))
+        return streams + staging.sums(index, lambda: out, tuple)
 
     def _actions(self, broadcasts: Broadcasts, mapped: int) -> Actions:
         steps = np.bincount(broadcasts.columns, minlength=len(self.columns.entries))
@@ -317,18 +269,19 @@ class TiledBroadcast:
         activation = self.operands.inputs.format.bits
         actions = self.mac.actions(entries, toggling)
         queued = taken * mapped
-        weights = self.buffers["weights"]
+        weights, inputs = self.buffers["weights"], self.buffers["inputs"]
         actions.update(
             {
                 (weights.level, "read", weights.word_bits): int(steps @ self.columns.words),
-                (self.buffers.get("pointers", weights).level, "read", self.machine.pointer_bits): 2 * queued,
-                (self.buffers["inputs"].level, "read", activation): taken,
+                (inputs.level, "read", inputs.word_bits): taken * inputs.words(1, activation),
                 ("queue", "write", activation): queued,
                 ("queue", "read", activation): queued,
                 ("accumulator", "read", self.mac.accumulator_bits): entries,
                 ("accumulator", "write", self.mac.accumulator_bits): entries,
             }
         )
+        pointers = self.buffers.get("pointers", weights)  # a slice lies between its pointer and the next
+        actions[pointers.level, "read", pointers.word_bits] += queued * self._pointer_words
         if raw is None and wide(self.operands.inputs):
             actions["zero_point", "add", self.operands.inputs.format.value_bits] += taken
         if raw is not None and raw.weights_raw:
@@ -337,16 +290,18 @@ class TiledBroadcast:
             actions.update({("codebook", "read", self.machine.codebook_bits): entries})
         return actions
 
+    @property
+    def _pointer_words(self) -> int:
+        """Words read for a column's two pointers: two accesses, of even and of odd pointers in turn."""
+        buffer = self.buffers.get("pointers", self.buffers["weights"])
+        return 2 * buffer.words(1, self.machine.pointer_bits)
+
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         b: Broadcasts = tile.products
         if self.raw is not None:
             product = np.repeat(np.arange(len(b.steps)), b.steps)
             np.add.at(self.raw.windows, (b.pixels[product], product % self.layer.G), b.values)
         return sparse_products(b.columns, b.values, b.steps, b.pixels, *self.columns.decoded, sums, low, high, saturate)
-
-
-def _cuts(first: int, last: int, length: int) -> list[tuple[int, int]]:
-    return [(a, min(a + length, last)) for a in range(first, last, length)]
 
 
 @dataflows.add("broadcast_csc")
@@ -389,7 +344,7 @@ class BroadcastCsc:
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
-        encodings: dict[str, Encoding], placement: Placement,
+        encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledBroadcast:  # fmt: skip
         empty = np.zeros((1, 2), dtype=np.uint8)
         if encodings["weights"].entries(empty)[0]:
@@ -397,4 +352,9 @@ class BroadcastCsc:
                 "dataflow 'broadcast_csc' needs an encoding that stores nothing for an empty column slice: set "
                 "encodings.weights.name to relative_index"
             )
-        return TiledBroadcast(layer, operands, rows * cols, mac, buffers, encodings["weights"], placement, self)
+        if not buffers["weights"].compressed:
+            raise InputError(
+                f"dataflow 'broadcast_csc' reads encoded weights: put weights into `compressed` of level "
+                f"'{buffers['weights'].level}'"
+            )
+        return TiledBroadcast(layer, operands, rows * cols, mac, buffers, encodings["weights"], placement, self, mapper)

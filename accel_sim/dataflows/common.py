@@ -6,24 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from accel_sim.address_map import Placement
-from accel_sim.tile import Extent, Stream, Tile
+from accel_sim.levels import Buffer
+from accel_sim.mapping.nest import Nest
+from accel_sim.tile import Extent, Tile
 from workloads.layer import Layer
 from workloads.registry import InputError
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """Room for one operand: level it lies in; bytes in all; slots that tiles take turns in; width of one access."""
-
-    level: str
-    bytes: int
-    slots: int
-    word_bits: int
-
-    @property
-    def slot_bytes(self) -> int:
-        return self.bytes // self.slots
 
 
 @dataclass(frozen=True)
@@ -38,13 +25,14 @@ class Facts:
 
 
 class TiledLayer(Protocol):
-    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run.
+    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run. nest: the loops around them.
 
     A machine that stores weights encoded may have ``prelude`` too: tiles of the post-processing unit that are complete
     before the first of these begins.
     """
 
     facts: Facts
+    nest: Nest
 
     def __iter__(self) -> Iterator[Tile]: ...
 
@@ -142,14 +130,6 @@ def output_extents(
         else:
             extents.append(Extent(start, right - left, count, plane_bytes))
     return tuple(extents)
-
-
-def read(tensor: str, operand: str, extents: tuple[Extent, ...], placement: Placement, buffer: Buffer) -> Stream:
-    return Stream(tensor, operand, False, extents, placement.level, buffer.level)
-
-
-def write(tensor: str, operand: str, extents: tuple[Extent, ...], placement: Placement, buffer: Buffer) -> Stream:
-    return Stream(tensor, operand, True, extents, buffer.level, placement.level)
 
 
 def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer) -> InputError:

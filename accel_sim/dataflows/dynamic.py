@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.common import Buffer, read, write
+from accel_sim.levels import Buffer
+from accel_sim.mapping.nest import Loop, Nest
+from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent, PostWork, Tile
 
 
@@ -16,14 +18,15 @@ def encoding_tiles(
     The operand lies in memory as plain codes: the post-processing unit reads, encodes and writes it.
     """
     inputs, outputs = buffers["inputs"], buffers["outputs"]
+    keeps = {operand: (1,) * len(buffers[operand].path) for operand in ("inputs", "outputs")}
+    staging = Staging(Nest((Loop("pixels", max(1, pieces), 1),), keeps), buffers, placement.level)
     for piece in range(pieces):
         first, last = piece * count // pieces, (piece + 1) * count // pieces
         left, right = first * bits // 8, -(-last * bits // 8)
         low, high = piece * stream // pieces, (piece + 1) * stream // pieces
-        streams = (
-            read("inputs", "inputs", (Extent(placement.weights + left, right - left),), placement, inputs),
-            write("outputs", "outputs", (Extent(placement.encoded + low, high - low),), placement, outputs),
-        )
-        accesses = Actions({(inputs.level, "read", bits): last - first})
-        accesses[outputs.level, "write", outputs.word_bits] += -(-(high - low) * 8 // outputs.word_bits)
-        yield Tile(PostWork(), streams, accesses, last - first)
+        plain, encoded = Extent(placement.weights + left, right - left), Extent(placement.encoded + low, high - low)
+        streams = staging.load("inputs", "inputs", (piece,), lambda _, plain=plain: (plain,))
+        streams += staging.sums((piece,), lambda encoded=encoded: (encoded,), tuple)
+        accesses = Actions({(inputs.level, "read", inputs.word_bits): inputs.words(last - first, bits)})
+        accesses[outputs.level, "write", outputs.word_bits] += outputs.words(high - low, 8)
+        yield Tile(PostWork(), tuple(streams), accesses, last - first)

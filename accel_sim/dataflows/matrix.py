@@ -8,9 +8,9 @@ import numpy as np
 from accel_sim.dataflows.asymmetric import RawProducts
 from accel_sim.dataflows.common import geometry
 from accel_sim.dataflows.folds import Ranges
+from accel_sim.dataflows.weight_store import WeightStore
 from cython_core.accumulate import dense_products
 from cython_core.grids import gather_taps, tap_counts
-from workloads.encoding import Encoding
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -25,7 +25,7 @@ class MatrixProducts:
 
     layer: Layer
     operands: Operands
-    encoding: Encoding
+    store: WeightStore
     pixel_block: int
     filter_block: int
     raw: RawProducts | None = None
@@ -75,18 +75,11 @@ class MatrixProducts:
 
     @cached_property
     def _weights(self) -> np.ndarray:
-        """[M, K] float64 integers, decoded from the encoded stream."""
-        codes, layer = self.operands.weights if self.raw is None else self.raw.weights, self.layer
-        mask = (1 << codes.format.bits) - 1
-        symbols = (codes.values.astype(np.int64) & mask).reshape(layer.M, layer.K).astype(np.uint32)
-        kept = codes.kept().reshape(layer.M, layer.K).view(np.uint8)
-        decoded = self.encoding.decode(self.encoding.encode(symbols, kept, codes.format.bits))
-        values = np.zeros(symbols.shape, dtype=np.int64)
-        values[np.repeat(np.arange(layer.M), decoded.entries), decoded.positions] = decoded.symbols
-        if codes.format.signed:
-            values = np.where(values > codes.format.high, values - mask - 1, values)
-        codes = Codes(values.reshape(codes.values.shape), codes.format)
-        return np.ascontiguousarray(codes.integers().reshape(layer.M, layer.K), dtype=np.float64)
+        """[M, K] float64 integers, decoded from the stored stream."""
+        codes = self.store.decoded()
+        if self.raw is not None:
+            codes = Codes(codes.values, self.raw.weights.format)
+        return np.ascontiguousarray(codes.integers().reshape(self.layer.M, self.layer.K), dtype=np.float64)
 
     @cached_property
     def _largest_sum(self) -> int:

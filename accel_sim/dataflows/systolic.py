@@ -16,13 +16,20 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
-from accel_sim.dataflows.common import Buffer, Facts
+from accel_sim.dataflows.common import Facts
+from accel_sim.dataflows.fold_space import FoldSpace
 from accel_sim.dataflows.folds import Box, FoldPlan, Ranges
 from accel_sim.dataflows.matrix import MatrixProducts
+from accel_sim.dataflows.weight_store import WeightStore
+from accel_sim.levels import Buffer
+from accel_sim.mapping.mapper import Mapper
+from accel_sim.mapping.nest import Loop, Nest
+from accel_sim.mapping.staging import Staging
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import FoldWork, Tile
 from workloads.encoding import Encoding
 from workloads.encodings.dense import Dense
+from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
 from workloads.registry import InputError
@@ -35,10 +42,11 @@ DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels")
 
 @dataclass(frozen=True, eq=False)
 class TiledSystolic:
-    """A layer as boxes of folds that fit the buffers."""
+    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie."""
 
     layer: Layer
     operands: Operands
+    stored: Codes
     rows: int
     cols: int
     mac: object
@@ -46,21 +54,57 @@ class TiledSystolic:
     encodings: dict[str, Encoding]
     placement: Placement
     machine: "Systolic"
+    mapper: Mapper
+
+    @cached_property
+    def space(self) -> FoldSpace:
+        m, sums = self.machine, self.mac.accumulator_bits
+        bits = {
+            "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
+            "outputs": m.output_bits,
+        }  # fmt: skip
+        dims, layer = DIMENSIONS[m.stationary], self.layer
+        load, skew = (self.rows if m.stationary != "os" else 0), self.rows + self.cols - 2 + self._window_cycles
+        if m.stationary == "os" and m.drain == "exposed":
+            skew += self.rows
+        sizes = {"pixels": layer.N * layer.E * layer.F, "filters": layer.M // layer.G, "k": layer.K}
+        pack = 1
+        if m.groups == "packed" and sizes[dims[0]] <= self.rows and sizes[dims[1]] <= self.cols:
+            pack = min(self.rows // sizes[dims[0]], self.cols // sizes[dims[1]], layer.G)
+        array = self.rows, self.cols
+        stored = None if self.encodings["weights"] == Dense() else self._whole_store.bytes
+        return FoldSpace(layer, dims, array, pack, bits, sums, load, skew, stored)
+
+    @cached_property
+    def _whole_store(self) -> WeightStore:
+        """Weights that no tile cuts."""
+        whole = Nest(tuple(Loop(dim, size, size) for dim, size in self._sizes.items()), {})
+        return self._store(whole)
+
+    def _store(self, nest: Nest) -> WeightStore:
+        bits, machine = self.operands.weights.format.bits, self.machine
+        return WeightStore(
+            self.layer, self.stored, self.encodings["weights"], nest, bits, machine.pointer_bits, machine.codebook_bits
+        )
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"groups": self.layer.G, "filters": self.layer.M // self.layer.G, "k": self.layer.K}
 
     @cached_property
     def plan(self) -> FoldPlan:
-        m = self.machine
-        return FoldPlan(
-            self.layer, DIMENSIONS[m.stationary], self.rows, self.cols, self.buffers, self.placement,
-            self.operands.inputs.format.bits, self.operands.weights.format.bits, m.output_bits,
-            self.mac.accumulator_bits, m.groups == "packed",
-        )  # fmt: skip
+        nest = self.mapper.nest(self.space, self.buffers)
+        return FoldPlan(self.space, nest, self.buffers, self.placement, self._store(nest))
+
+    @property
+    def nest(self) -> Nest:
+        return self.plan.nest
 
     @cached_property
     def products(self) -> MatrixProducts:
-        block = self.plan.block
+        plan = self.plan
         return MatrixProducts(
-            self.layer, self.operands, self.encodings["weights"], block("pixels"), block("filters"), self.raw
+            self.layer, self.operands, plan.store, plan.block("pixels"), plan.block("filters"), self.raw
         )  # fmt: skip
 
     @cached_property
@@ -68,61 +112,64 @@ class TiledSystolic:
         return RawProducts.of(self.layer, self.operands, self.machine.asymmetric)
 
     @cached_property
+    def boxes(self) -> list[Box]:
+        return list(self.plan.boxes())
+
+    @cached_property
     def facts(self) -> Facts:
-        row_bytes = -(-self.layer.K * self.operands.weights.format.bits // 8)
         notes = (*self._group_note(), *self._zero_point_notes())
-        return Facts(self.layer.macs, self.layer.M * row_bytes * 8, len(self.plan.boxes), notes)
+        return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
 
     def _group_note(self) -> Iterator[str]:
         """Why a layer of many small groups leaves most of the array idle."""
         plan, layer = self.plan, self.layer
-        folds = sum(plan.folds(box) for box in plan.boxes)
-        share = sum(plan.mapped(box) for box in plan.boxes) / (folds * self.rows * self.cols)
+        folds = sum(plan.folds(box) for box in self.boxes)
+        share = sum(plan.mapped(box) for box in self.boxes) / (folds * self.rows * self.cols)
         if layer.G > 1 and share < FULL_ENOUGH:
+            space = self.space
             used = [
-                min(plan.sizes[dim], size) * plan.pack
-                for dim, size in zip(plan.dims[:2], (self.rows, self.cols), strict=True)
+                min(space.sizes[dim], size) * space.pack
+                for dim, size in zip(space.dims[:2], (self.rows, self.cols), strict=True)
             ]
             kind = "depthwise" if layer.kind == "depthwise" else "grouped"
-            filters = f"{plan.sizes['filters']} filter{'s' if plan.sizes['filters'] > 1 else ''} a group"
+            filters = f"{space.sizes['filters']} filter{'s' if space.sizes['filters'] > 1 else ''} a group"
             reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
-            groups = f"{plan.pack} of {layer.G} groups a fold"
+            groups = f"{space.pack} of {layer.G} groups a fold"
             yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
 
     def _zero_point_notes(self) -> Iterator[str]:
-        adds = sum(count for box in self.plan.boxes for count in self._zero_point(box).values())
+        adds = sum(count for box in self.boxes for count in self._zero_point(box).values())
         if self.raw is not None:
             sums = f"{adds:,} additions at the input edge make the window sums" if adds else "no window sums needed"
             cycles = f", {self._window_cycles} cycle a fold" if self._window_cycles else ""
-            ops = sum(self._correction_ops(box) for box in self.plan.boxes)
+            ops = sum(self._correction_ops(box) for box in self.boxes)
             yield f"asymmetric {self.raw.name}: raw codes, {sums}{cycles}, {ops:,} operations correct the outputs"
         elif adds:
             bits = "x".join(map(str, multiplier_bits(self.operands, "differences")))
             yield f"asymmetric codes: {bits}-bit differences, {adds:,} subtractions at the array's edge"
 
     def __iter__(self) -> Iterator[Tile]:
-        for box in self.plan.boxes:
-            yield self._tile(box)
+        staging = self.plan.staging()
+        for box in self.boxes:
+            yield self._tile(box, staging)
 
-    def _tile(self, box: Box) -> Tile:
-        plan, stationary = self.plan, self.machine.stationary
-        ranges = plan.ranges(box)
-        effectual, ineffectual = self.products.slots(ranges)
-        skew = self.rows + self.cols - 2 + self._window_cycles
-        if stationary == "os" and self.machine.drain == "exposed":
-            skew += self.rows
+    def _tile(self, box: Box, staging: Staging) -> Tile:
+        plan, space = self.plan, self.space
+        effectual, ineffectual = self.products.slots(box.ranges)
+        stream = getattr(box.ranges, space.dims[2])
         work = FoldWork(
             folds=plan.folds(box),
-            load=self.rows if stationary != "os" and box.first_piece else 0,
-            stream=box.stream[1] - box.stream[0],
-            skew=skew if box.last_piece else 0,
+            load=space.load if box.first_piece else 0,
+            stream=stream[1] - stream[0],
+            skew=space.skew if box.last_piece else 0,
             lanes=self.rows * self.cols,
             mapped=plan.mapped(box),
             effectual=effectual,
             ineffectual=ineffectual,
         )
-        actions = self._actions(box, work, ranges)
-        return Tile(work, plan.streams(box), actions, plan.outputs(box), ranges, self._correction_ops(box))
+        actions = self._actions(box, work)
+        streams = plan.streams(box, staging)
+        return Tile(work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box))
 
     @property
     def _window_cycles(self) -> int:
@@ -135,13 +182,14 @@ class TiledSystolic:
     def _correction_ops(self, box: Box) -> int:
         if self.raw is None or not self.plan.outputs(box):
             return 0
-        r = self.plan.ranges(box)
+        r = box.ranges
         windows = (r.pixels[1] - r.pixels[0]) * (r.groups[1] - r.groups[0]) if r.filters[0] == 0 else 0
         return self.raw.post_ops(self.plan.outputs(box), windows)
 
     def _entering(self, box: Box) -> dict[str, int]:
         """operand -> codes that enter the array at its edge: streamed once per fold, a held one while it is loaded."""
-        plan, stream = self.plan, box.stream[1] - box.stream[0]
+        plan, (first, last) = self.plan, getattr(box.ranges, self.space.dims[2])
+        stream = last - first
         edge_rows, edge_cols = plan.edges(box)
         by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
         entering = {by_rows: edge_rows * stream, by_cols: edge_cols * stream}
@@ -157,12 +205,13 @@ class TiledSystolic:
                     actions["zero_point", "add", codes.format.value_bits] += entering[name]
         elif self.raw.weights_raw:
             held = self.plan.operand_on("both") == "inputs"
-            again = 1 if held else box.cols[1] - box.cols[0]  # a stream enters once more for every column fold
-            if held or box.cols[0] == 0:
+            filters = box.ranges.filters
+            again = 1 if held else self.space.folds("filters", filters[1] - filters[0])  # once more per column fold
+            if filters[0] == 0:
                 actions["zero_point", "add", self.mac.accumulator_bits] += entering["inputs"] // again
         return actions
 
-    def _actions(self, box: Box, work: FoldWork, ranges: Ranges) -> Actions:
+    def _actions(self, box: Box, work: FoldWork) -> Actions:
         """Accesses of buffers and hops between neighbouring PEs.
 
         A streamed operand enters at the array's edge once per fold and hops up to the last PE with work (those behind
@@ -174,31 +223,41 @@ class TiledSystolic:
         bits = {"inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits}
         edge_rows, edge_cols = plan.edges(box)
         by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
-        actions = self.mac.actions(issued, self.products.toggling(ranges, work.effectual))
+        actions = self.mac.actions(issued, self.products.toggling(box.ranges, work.effectual))
         actions.update(self._zero_point(box))
-        add = Actions({(self.buffers[by_rows].level, "read", bits[by_rows]): edge_rows * work.stream})
+        at_rows, at_cols = plan.edge_steps(box)
+        add = self._accesses(by_rows, "read", bits[by_rows], at_rows, work.stream)
         add["register", "hop", bits[by_rows]] += issued
-        output = self.buffers["outputs"].level
+        output = self.buffers["outputs"]
         if held == "outputs":
-            add[self.buffers[by_cols].level, "read", bits[by_cols]] += edge_cols * work.stream
+            add.update(self._accesses(by_cols, "read", bits[by_cols], at_cols, work.stream))
             add["register", "hop", bits[by_cols]] += issued
             add["register", "read", sums] += issued
             add["register", "write", sums] += issued
             if box.last_piece:
-                add[output, "write", sums] += work.mapped
+                add[output.level, "write", output.word_bits] += output.words(work.mapped, sums)
         else:
             if box.first_piece:
-                add[self.buffers[held].level, "read", bits[held]] += work.mapped
+                buffer = self.buffers[held]
+                add[buffer.level, "read", buffer.word_bits] += buffer.words(work.mapped, bits[held])
                 add["register", "hop", bits[held]] += plan.load_hops(box)
             add["register", "hop", sums] += edge_cols * work.stream * self.rows
-            add[output, "write", sums] += edge_cols * work.stream
-            begins = edge_cols // (box.rows[1] - box.rows[0]) if box.rows[0] == 0 else 0
-            add[output, "read", sums] += (edge_cols - begins) * work.stream
+            add.update(self._accesses("outputs", "write", sums, at_cols, work.stream))
+            rows = getattr(box.ranges, self.space.dims[0])
+            folds = self.space.folds(self.space.dims[0], rows[1] - rows[0])
+            again = {used: count - count // folds if rows[0] == 0 else count for used, count in at_cols.items()}
+            add.update(self._accesses("outputs", "read", sums, again, work.stream))
         outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
-        add[output, "read", sums] += outputs
-        add[output, "write", self.machine.output_bits] += outputs
+        add[output.level, "read", output.word_bits] += output.words(outputs, sums)
+        add[output.level, "write", output.word_bits] += output.words(outputs, self.machine.output_bits)
         actions.update(add)
         return actions
+
+    def _accesses(self, operand: str, action: str, bits: int, uses: dict[int, int], steps: int) -> Actions:
+        """Words that an edge moves: uses: PEs with work at it -> folds; each for ``steps`` steps."""
+        buffer = self.buffers[operand]
+        words = sum(buffer.words(used, bits) * folds for used, folds in uses.items())
+        return Actions({(buffer.level, action, buffer.word_bits): words * steps})
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         return self.products.execute(tile.products, sums, low, high, saturate)
@@ -212,7 +271,8 @@ class Systolic:
     asymmetric: codes with a zero point are multiplied as differences (subtracted at the array's edge), or raw, and the
     sums corrected (see dataflows.asymmetric).
     drain: whether moving an OS fold's outputs out is hidden in the fold's last cycles (SCALE-Sim) or takes R cycles
-    more. output_bits: width of a stored output.
+    more. output_bits: width of a stored output. pointer_bits, codebook_bits: where weights lie encoded, the count of
+    entries before each slice, and a codebook's entry.
     """
 
     stationary: Literal["os", "ws", "is"] = "ws"
@@ -220,9 +280,11 @@ class Systolic:
     drain: Literal["hidden", "exposed"] = "hidden"
     output_bits: int = 8
     asymmetric: Asymmetric = "differences"
+    pointer_bits: int = 16
+    codebook_bits: int = 16
 
     def __post_init__(self):
-        require(self, 1, "output_bits")
+        require(self, 1, "output_bits", "pointer_bits", "codebook_bits")
 
     def multiplier_bits(self, operands: Operands) -> tuple[int, int]:
         """(activation, weight) width of the products it issues."""
@@ -230,9 +292,15 @@ class Systolic:
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
-        encodings: dict[str, Encoding], placement: Placement,
+        encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
-        if encodings["weights"] != Dense():
-            raise InputError("dataflow 'systolic' reads plain weights: set encodings.weights.name to dense")
+        if buffers["weights"].compressed:
+            raise InputError(
+                f"dataflow 'systolic' reads plain weights: take weights out of `compressed` of level "
+                f"'{buffers['weights'].level}' (a decoder stands before the first level without it)"
+            )
         plain = replace(operands, weights=operands.weights.plain())  # its PEs have no codebook to look codes up in
-        return TiledSystolic(layer, plain, rows, cols, mac, buffers, encodings, placement, self)
+        stored = plain.weights if encodings["weights"] == Dense() else operands.weights
+        return TiledSystolic(
+            layer, plain, stored, rows, cols, mac, buffers, encodings, placement, self, mapper
+        )  # fmt: skip

@@ -239,3 +239,18 @@ class DramBanked:
         if action in ("read", "write"):
             return 0.0, "bytes moved: priced by their commands"
         return self.found.energies[action]
+
+    def estimate(self, clock_mhz: float) -> tuple[float, int]:
+        """(peak bytes a cycle, cycles of a read from an idle bank)."""
+        part = self.found
+        per_cycle = float(self.memory_mhz) / clock_mhz
+        clocks = part.gaps["rcd_rd"] + part.gaps["read_done"]
+        return self.channels * part.burst_bytes / part["burst_clocks"] * per_cycle, math.ceil(clocks / per_cycle)
+
+    @cached_property
+    def streaming_pj_per_byte(self) -> tuple[float, float]:
+        """(read, write): pJ a byte where whole rows are streamed: what the search of tiles weighs."""
+        part = self.found
+        row = part["columns"] * part["bus_bits"] / 8
+        act = part.energies["act_pre"][0] / row
+        return tuple(part.energies[name][0] / part.burst_bytes + act for name in ("rd", "wr"))

@@ -62,3 +62,7 @@ class FlatDram:
     def price(self, action: str, bits: int, table) -> tuple[float, str]:
         """(pJ, source) of moving ``bits``."""
         return table.per_bit("dram", bits)
+
+    def estimate(self, clock_mhz: float) -> tuple[float, int]:
+        """(bytes a cycle, cycles of latency)."""
+        return self.bandwidth_bytes_per_cycle, self.latency_cycles

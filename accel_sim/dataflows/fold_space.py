@@ -1,0 +1,159 @@
+"""What the mapping of a layer on a 2-D array of folds may be, and what each choice moves and costs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from accel_sim.dataflows.pieces import channel_counts, pixel_bytes
+from accel_sim.levels import Buffer
+from accel_sim.mapping.search import Candidates, distinct_tiles, orders_of
+from workloads.layer import Layer
+
+#: operand -> the two dimensions of the matrix product that it depends on
+OPERANDS = {"inputs": {"pixels", "k"}, "weights": {"k", "filters"}, "outputs": {"pixels", "filters"}}
+
+
+@dataclass(frozen=True, eq=False)
+class FoldSpace:
+    """dims: names on (rows, columns, stream); array: (rows, columns); pack: groups side by side in a fold.
+
+    bits: operand -> stored width; sum_bits: of partial sums. load, skew: cycles of a fold beside its stream.
+    stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
+    """
+
+    layer: Layer
+    dims: tuple[str, str, str]
+    array: tuple[int, int]
+    pack: int
+    bits: dict[str, int]
+    sum_bits: int
+    load: int
+    skew: int
+    stored_weights: Callable[[], int] | None
+    fixed_pj: float = 0.0
+    operands = ("inputs", "weights", "outputs")
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        layer = self.layer
+        return {
+            "groups": layer.G, "pixels": layer.N * layer.E * layer.F, "filters": layer.M // layer.G, "k": layer.K,
+        }  # fmt: skip
+
+    @cached_property
+    def blocks(self) -> dict[str, int]:
+        """dim -> elements that one fold takes."""
+        rows, cols, stream = self.dims
+        return {"groups": self.pack, rows: self.array[0], cols: self.array[1], stream: 1}
+
+    def folds(self, dim: str, elements):
+        return -(-elements // self.blocks[dim])
+
+    def rounded(self, dim: str, tile: int) -> int:
+        """A tile as the array can take it: whole folds, at most all."""
+        return min(self.folds(dim, tile) * self.blocks[dim], self.sizes[dim])
+
+    @property
+    def orders(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(orders_of(("groups", *self.dims)))
+
+    def choices(self) -> dict[str, list[int]]:
+        found = {dim: distinct_tiles(self.sizes[dim], self.blocks[dim]) for dim in self.sizes}
+        layer = self.layer
+        rows = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
+        found["pixels"] = sorted({*found["pixels"], *(self.rounded("pixels", tile) for tile in rows)})
+        return found
+
+    def continues(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
+        """A fold goes on from tile to tile: the stream is the innermost loop and a tile is one fold."""
+        rows, cols, stream = self.dims
+        one = [found.per_tile(dim, lambda tile, dim=dim: self.folds(dim, tile)) == 1 for dim in ("groups", rows, cols)]
+        return one[0] & one[1] & one[2] & (order[-1] == stream)
+
+    def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
+        """Sums in the PEs cannot leave them unfinished."""
+        if self.dims[2] != "k":
+            return np.ones(len(found), bool)
+        return (found.counts("k") == 1) | self.continues(order, found)
+
+    @cached_property
+    def sum_width(self) -> int:
+        """Bits of an output in its buffer: partial sums where the reduction lies on the rows and takes several folds."""
+        return self.sum_bits if self.dims[2] != "k" and self.folds("k", self.sizes["k"]) > 1 else self.bits["outputs"]
+
+    @cached_property
+    def _known(self) -> dict:
+        return {}
+
+    def _value(self, of, dim: str, tile: int, *more):
+        """of(tile, ...), computed once; a tile of everything is everything."""
+        key = of, min(tile, self.sizes[dim]), *more
+        if key not in self._known:
+            self._known[key] = of(*key[1:])
+        return self._known[key]
+
+    def _factor(self, of, dim: str, whole, found: Candidates, which: int, *more):
+        """A factor of an operand's bytes: [n], or a number where the dim is there whole."""
+        if whole is True:
+            return self._value(of, dim, self.sizes[dim], *more)[which]
+        values = found.per_tile(dim, lambda tile: self._value(of, dim, tile, *more)[which])
+        return values if whole is False else np.where(whole, self._value(of, dim, self.sizes[dim], *more)[which], values)
+
+    def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
+        def factor(of, dim: str, *more):
+            return self._factor(of, dim, dim in inside, found, 1, *more)
+
+        groups = factor(_length, "groups")
+        if operand == "inputs":
+            return factor(self._pixel_bytes, "pixels") * factor(self._channels, "k") * groups
+        if operand == "weights":
+            return factor(self._row_bytes, "k") * factor(_length, "filters") * groups
+        return factor(self._plane_bytes, "pixels", self.sum_width) * factor(_length, "filters") * groups
+
+    def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
+        def factor(of, dim: str, *more):
+            return self._factor(of, dim, ~apart[dim], found, 0, *more)
+
+        groups, filters = self.sizes["groups"], self.sizes["filters"]
+        if operand == "inputs":
+            return factor(self._pixel_bytes, "pixels") * factor(self._channels, "k") * groups
+        if operand == "weights":
+            if self.stored_weights is not None:
+                return np.full(len(found), self.stored_weights())
+            return factor(self._row_bytes, "k") * filters * groups
+        return factor(self._plane_bytes, "pixels", self.sum_bits if sums else self.bits["outputs"]) * filters * groups
+
+    def _pixel_bytes(self, tile: int) -> tuple[int, int]:
+        return pixel_bytes(self.layer, self.bits["inputs"], tile)
+
+    def _channels(self, tile: int) -> tuple[int, int]:
+        return channel_counts(self.layer, tile)
+
+    def _row_bytes(self, tile: int) -> tuple[int, int]:
+        """(sum, largest) bytes of one filter's weights in pieces of ``tile``."""
+        bits, K = self.bits["weights"], self.sizes["k"]
+        starts = np.arange(0, K, tile)
+        sizes = -(-np.minimum(starts + tile, K) * bits // 8) - starts * bits // 8
+        return int(sizes.sum()), int(sizes.max())
+
+    def _plane_bytes(self, tile: int, bits: int) -> tuple[int, int]:
+        """(sum, largest) bytes of one output channel in pieces of ``tile`` pixels; planes are whole bytes."""
+        plane, total = self.layer.E * self.layer.F, self.sizes["pixels"]
+        edges = np.union1d(np.append(np.arange(0, total, tile), total), np.arange(0, total + 1, plane))
+        low, high = edges[:-1] % plane, (edges[1:] - 1) % plane + 1
+        sizes = np.bincount(edges[:-1] // tile, weights=-(-high * bits // 8) - low * bits // 8)
+        return int(sizes.sum()), int(sizes.max())
+
+    def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
+        rows, cols, stream = self.dims
+        folds = self.folds("groups", self.sizes["groups"])
+        for dim in (rows, cols):
+            folds = folds * self.folds(dim, self.sizes[dim])
+        again = np.where(self.continues(order, found), 1, found.counts(stream))
+        return folds * (self.sizes[stream] + (self.load + self.skew) * again)
+
+
+def _length(tile: int) -> tuple[int, int]:
+    return tile, tile

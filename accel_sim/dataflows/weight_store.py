@@ -1,0 +1,123 @@
+"""Where a dense array's weights lie in memory: plain, or encoded tile by tile with a decoder in front of the array."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from accel_sim.mapping.nest import Nest
+from accel_sim.tile import Extent
+from workloads.encoding import Encoding
+from workloads.encodings.dense import Dense
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class WeightStore:
+    """codes: [M, C/G, R, S] as stored; plain_bits: of a code once decoded.
+
+    An encoded layer is a run of chunks, one per tile of the nest (groups, filters, k): a slice per filter, each encoded
+    on its own so that a chunk can be read alone, behind a count of entries per slice of ``pointer_bits``. The codebook
+    of ``codebook_bits`` entries lies before the first chunk.
+    """
+
+    layer: Layer
+    codes: Codes
+    encoding: Encoding
+    nest: Nest
+    plain_bits: int
+    pointer_bits: int = 16
+    codebook_bits: int = 16
+
+    @property
+    def plain(self) -> bool:
+        return self.encoding == Dense()
+
+    @cached_property
+    def overlaps(self) -> bool:
+        """Tiles share bytes: k is cut inside a byte."""
+        k = self.nest.loops[self.nest.place("k")]
+        return self.plain and k.count > 1 and k.tile * self.plain_bits % 8 != 0
+
+    @cached_property
+    def _symbols(self) -> np.ndarray:
+        """[M, K] uint32 stored codes."""
+        mask = (1 << self.codes.format.bits) - 1
+        return (self.codes.values.astype(np.int64) & mask).reshape(self.layer.M, self.layer.K).astype(np.uint32)
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        return np.ascontiguousarray(self.codes.kept().reshape(self.layer.M, self.layer.K).view(np.uint8))
+
+    @cached_property
+    def _k_cuts(self) -> list[tuple[int, int]]:
+        loop = self.nest.loops[self.nest.place("k")]
+        return [loop.span(i) for i in range(loop.count)]
+
+    @cached_property
+    def entries(self) -> np.ndarray:
+        """[M, k tiles] int64 entries of each slice, fillers included."""
+        cuts = [self.encoding.entries(np.ascontiguousarray(self._kept[:, a:b])) for a, b in self._k_cuts]
+        return np.stack(cuts, axis=1).astype(np.int64)
+
+    @cached_property
+    def _chunks(self) -> tuple[np.ndarray, int]:
+        """([group tiles, filter tiles, k tiles, 2] first and last + 1 byte of every chunk, bytes in all)."""
+        groups, filters, k = (self.nest.loops[self.nest.place(dim)] for dim in ("groups", "filters", "k"))
+        bits = self.entries * self.encoding.entry_bits(self.codes.format.bits) + self.pointer_bits
+        bits = bits.reshape(self.layer.G, -1, k.count)
+        bits = np.add.reduceat(bits, np.arange(0, groups.size, groups.tile), axis=0)
+        bits = np.add.reduceat(bits, np.arange(0, filters.size, filters.tile), axis=1)
+        sizes = -(-bits // 8)
+        ends = self._header + np.cumsum(sizes.ravel()).reshape(sizes.shape)
+        return np.stack([ends - sizes, ends], axis=-1), int(ends.ravel()[-1])
+
+    @property
+    def _header(self) -> int:
+        book = self.codes.format.codebook
+        return 0 if book is None else -(-len(book) * self.codebook_bits // 8)
+
+    @cached_property
+    def bytes(self) -> int:
+        """Of all weights as they lie in the outermost memory."""
+        return self._plain_row * self.layer.M if self.plain else self._chunks[1]
+
+    @property
+    def _plain_row(self) -> int:
+        return -(-self.layer.K * self.plain_bits // 8)
+
+    def extents(self, r: Any, base: int, encoded: bool) -> tuple[Extent, ...]:
+        """Bytes of the weights of a tile's ranges, from address ``base`` on."""
+        if encoded:
+            at = tuple(
+                getattr(r, dim)[0] // self.nest.loops[self.nest.place(dim)].tile for dim in ("groups", "filters", "k")
+            )
+            first, last = (int(edge) for edge in self._chunks[0][at])
+            first = 0 if at == (0, 0, 0) else first  # the codebook comes with the first chunk
+            return (Extent(base + first, last - first),)
+        filters = self.layer.M // self.layer.G
+        left, right = r.k[0] * self.plain_bits // 8, -(-r.k[1] * self.plain_bits // 8)
+        if r.filters == (0, filters):
+            runs = [(r.groups[0] * filters, r.groups[1] * filters)]
+        else:
+            runs = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
+        row = self._plain_row
+        if right - left == row:
+            return tuple(Extent(base + a * row, (b - a) * row) for a, b in runs)
+        return tuple(Extent(base + a * row + left, right - left, b - a, row) for a, b in runs)
+
+    def decoded(self) -> Codes:
+        """The codes as the decoder makes them from the stored stream, slice by slice: what is not stored is zero."""
+        form, mask = self.codes.format, (1 << self.codes.format.bits) - 1
+        zero = np.broadcast_to(self.codes.zero_points(), self.codes.values.shape).astype(np.int64)
+        values = zero.reshape(self.layer.M, self.layer.K).copy()
+        for a, b in self._k_cuts:
+            part = np.ascontiguousarray(self._symbols[:, a:b]), np.ascontiguousarray(self._kept[:, a:b])
+            decoded = self.encoding.decode(self.encoding.encode(*part, form.bits))
+            rows = np.repeat(np.arange(self.layer.M), decoded.entries)
+            values[rows, a + decoded.positions] = decoded.symbols
+        if form.signed:
+            values = np.where(values > form.high, values - mask - 1, values)
+        return Codes(values.reshape(self.codes.values.shape), form)

@@ -1,0 +1,89 @@
+"""Who chooses a layer's tiles: the search for the best under an objective, or the user."""
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from accel_sim.levels import Buffer
+from accel_sim.mapping.nest import DIMENSIONS, Nest
+from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Metrics, Space, search
+from workloads.registry import InputError, unknown
+
+
+@dataclass(frozen=True)
+class MappingRules:
+    """The `mapping` section of a machine.
+
+    objective: what the tiles make small: dram (bytes moved), cycles, energy or edp (energy x delay). layers: glob of
+    layer names -> {order: [dims, outermost first], tiles: {dim: elements}}; what is left out is searched; the first
+    glob that matches counts. keep_maps: a map stays on chip between layers where it fits. prefetch_layers: the next
+    layer's first weights are loaded during this one.
+    """
+
+    objective: str = "edp"
+    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keep_maps: bool = False
+    prefetch_layers: bool = False
+
+    def __post_init__(self):
+        if self.objective not in OBJECTIVES:
+            raise ValueError(str(unknown("objective", self.objective, list(OBJECTIVES))))
+        for name, wanted in self.layers.items():
+            _check(name, wanted)
+
+    def given(self, layer: str) -> Given | None:
+        """What the user fixed of a layer's mapping."""
+        name = next((glob for glob in self.layers if fnmatchcase(layer, glob)), None)
+        if name is None:
+            return None
+        wanted = self.layers[name]
+        order = tuple(wanted["order"]) if "order" in wanted else None
+        return Given(f"layer '{layer}': mapping.layers.{name}", order, dict(wanted.get("tiles", {})))
+
+
+def _check(name: str, wanted: dict[str, Any]) -> None:
+    where = f"layers.{name}"
+    for key in wanted:
+        if key not in ("order", "tiles"):
+            raise ValueError(f"{where}: {unknown('key', str(key), ['order', 'tiles'])}")
+    order, tiles = wanted.get("order", list(DIMENSIONS)), wanted.get("tiles", {})
+    if not isinstance(order, list) or sorted(map(str, order)) != sorted(DIMENSIONS):
+        raise ValueError(f"{where}.order: expected {', '.join(DIMENSIONS)} once each, outermost first")
+    if not isinstance(tiles, dict):
+        raise ValueError(f"{where}.tiles: expected a mapping of {', '.join(DIMENSIONS)} to elements")
+    for dim, tile in tiles.items():
+        if dim not in DIMENSIONS:
+            raise ValueError(f"{where}.tiles: {unknown('dimension', str(dim), list(DIMENSIONS))}")
+        if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
+            raise ValueError(f"{where}.tiles.{dim}: expected a number of elements from 1 on, not {tile!r}")
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """Chooses one layer's nest. goal: the objective and what things cost; given: what the user fixed, or None."""
+
+    goal: Goal
+    given: Given | None = None
+
+    def nest(self, space: Space, buffers: dict[str, Buffer]) -> Nest:
+        """InputError where nothing fits the buffers, or what was given does not."""
+        return search(space, buffers, self.goal, self.given)
+
+    def best(self, metrics: Metrics) -> int:
+        """Number of the candidate of least score among those that fit."""
+        fitting = np.flatnonzero(metrics.fits)
+        keys = [key[fitting] for key in self.goal.score(metrics)]
+        return int(fitting[np.lexsort(keys[::-1])[0]])
+
+    def tile(self, only: str, order: tuple[str, ...]) -> int | None:
+        """The user's tile of the one dimension that a dataflow of fixed order cuts, or None."""
+        if self.given is None:
+            return None
+        if self.given.order not in (None, order):
+            raise InputError(f"{self.given.where}: this dataflow's order is {' '.join(order)}")
+        for dim in self.given.tiles:
+            if dim != only:
+                raise InputError(f"{self.given.where}: this dataflow cuts {only} alone, not {dim}")
+        return self.given.tiles.get(only)

@@ -1,0 +1,277 @@
+"""The best loop nest of a layer, found exactly: every order and every tile size that differs, under the capacities.
+
+For each candidate every level keeps an operand below the outermost loop at which it fits; a loop's bytes are then what
+one pass moves times the passes (Timeloop, Parashar et al., ISPASS 2019, with a place of its own for every operand and
+level as in ZigZag, Mei et al., TC 2021). Bytes are exact, cycles and energy are estimates that only choose: the run
+itself is played tile by tile.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Protocol
+
+import numpy as np
+
+from accel_sim.dataflows.common import cannot_fit
+from accel_sim.levels import Buffer
+from accel_sim.mapping.nest import DIMENSIONS, RELEVANT, Loop, Nest
+from workloads.layer import Layer
+from workloads.registry import InputError
+
+OBJECTIVES = ("dram", "cycles", "energy", "edp")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Tile sizes side by side. choices: dim -> tile sizes; at: dim -> [n] which of them; sizes: dim -> elements."""
+
+    choices: dict[str, list[int]]
+    at: dict[str, np.ndarray]
+    sizes: dict[str, int]
+
+    def per_tile(self, dim: str, of: Callable[[int], int]) -> np.ndarray:
+        """[n] a value of each candidate's tile of one dim."""
+        return np.array([of(tile) for tile in self.choices[dim]], np.int64)[self.at[dim]]
+
+    def tiles(self, dim: str) -> np.ndarray:
+        return self.per_tile(dim, lambda tile: tile)
+
+    def counts(self, dim: str) -> np.ndarray:
+        return self.per_tile(dim, lambda tile: -(-self.sizes[dim] // tile))
+
+    def take(self, keep: np.ndarray) -> "Candidates":
+        return Candidates(self.choices, {dim: at[keep] for dim, at in self.at.items()}, self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.at[DIMENSIONS[0]])
+
+
+class Space(Protocol):
+    """What a dataflow lets the search choose from.
+
+    sizes: dim -> elements; choices: dim -> sorted tile sizes worth a try; operands: those that move. orders: loops
+    outermost first. allowed: [n] bool, what the dataflow can play. room: [n] most bytes of an operand that lie together
+    in a level where the dims in ``inside`` are there whole, the others one tile. moved: [n] bytes that one pass of an
+    operand moves over all its pieces, fetched apart along the dims in ``apart`` ([n] bool each); sums: partial sums.
+    array_cycles: [n] cycles of the array. fixed_pj: energy that no mapping changes.
+    """
+
+    layer: Layer
+    sizes: dict[str, int]
+    operands: tuple[str, ...]
+    fixed_pj: float
+
+    @property
+    def orders(self) -> tuple[tuple[str, ...], ...]: ...
+
+    def choices(self) -> dict[str, list[int]]: ...
+
+    def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray: ...
+
+    def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray: ...
+
+    def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray: ...
+
+    def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is made small, and what things cost. bytes_per_cycle, latency: of the outermost memory (an estimate where it
+    has none of its own); pj_per_byte: level -> (read, write); static_pj: per cycle."""
+
+    objective: str
+    origin: str
+    bytes_per_cycle: float
+    latency: int
+    pj_per_byte: dict[str, tuple[float, float]]
+    static_pj: float
+
+    def score(self, metrics: "Metrics") -> list[np.ndarray]:
+        """Keys of descending weight, each [n]."""
+        edp = metrics.energy * metrics.cycles
+        first = {"dram": metrics.dram, "cycles": metrics.cycles, "energy": metrics.energy, "edp": edp}[self.objective]
+        return [first, metrics.dram, metrics.cycles, metrics.tiles]
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """Of every candidate, [n] each: bytes moved to and from the outermost memory, cycles, pJ, tiles; keeps: operand ->
+    level -> depth; fits."""
+
+    dram: np.ndarray
+    cycles: np.ndarray
+    energy: np.ndarray
+    tiles: np.ndarray
+    keeps: dict[str, list[np.ndarray]]
+    fits: np.ndarray
+
+
+def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given | None" = None) -> Nest:
+    """The nest of least score; of equal ones the first in the order of enumeration.
+
+    given: what the user fixed. Raises InputError if nothing fits: what would, or what the given tiles need.
+    """
+    best, nest = None, None
+    found = _every(space, given)
+    for order in given.orders(space) if given is not None else space.orders:
+        allowed = found.take(space.allowed(order, found))
+        if not len(allowed):
+            continue
+        metrics = evaluate(space, order, allowed, buffers, goal)
+        if not metrics.fits.any():
+            continue
+        fitting = np.flatnonzero(metrics.fits)
+        keys = [key[fitting] for key in goal.score(metrics)]
+        first = int(np.lexsort(keys[::-1])[0])
+        score = tuple(float(key[first]) for key in keys)
+        if best is None or score < best:
+            best, nest = score, _nest(space, order, allowed, metrics, int(fitting[first]))
+    if nest is None:
+        raise _refusal(space, found, buffers, given)
+    return nest
+
+
+def _every(space: Space, given: "Given | None") -> Candidates:
+    choices = space.choices()
+    if given is not None:
+        choices = given.choices(space, choices)
+    mesh = np.meshgrid(*(np.arange(len(choices[dim])) for dim in DIMENSIONS), indexing="ij")
+    at = {dim: m.ravel() for dim, m in zip(DIMENSIONS, mesh, strict=True)}
+    return Candidates(choices, at, space.sizes)
+
+
+def evaluate(
+    space: Space, order: tuple[str, ...], found: Candidates, buffers: dict[str, Buffer], goal: Goal
+) -> Metrics:
+    """Traffic, cycles and energy of every candidate in one loop order."""
+    n, counts = len(found), {dim: found.counts(dim) for dim in order}
+    tiles = np.prod([counts[dim] for dim in order], axis=0)
+    fits, dram, keeps = np.ones(n, bool), np.zeros(n), {}
+    energy, slowest, first = np.full(n, space.fixed_pj), np.zeros(n), np.zeros(n)
+    for operand in space.operands:
+        keeps[operand], loads = [], np.zeros(n)
+        path = buffers[operand].path
+        for number, buffer in enumerate(path):
+            depth, ok = _depth(space, operand, buffer, order, counts, found)
+            fits &= ok
+            keeps[operand].append(depth)
+            inward, outward, loads = _boundary(space, operand, order, counts, depth, found)
+            source = path[number - 1].level if number else goal.origin
+            read, write = goal.pj_per_byte[source], goal.pj_per_byte[buffer.level]
+            energy += inward * (read[0] + write[1]) + outward * (write[0] + read[1])
+            moving = inward + outward
+            if buffer.fill is not None:
+                slowest = np.maximum(slowest, moving / float(buffer.fill))
+            if number == 0:
+                dram += moving
+                slowest = np.maximum(slowest, moving / goal.bytes_per_cycle + loads * goal.latency)
+        first += space.room(operand, buffers[operand], frozenset(), found) / goal.bytes_per_cycle
+    array = space.array_cycles(order, found)
+    cycles = np.maximum(array, np.maximum(slowest, dram / goal.bytes_per_cycle)) + first + 2 * goal.latency
+    return Metrics(dram, cycles, energy + goal.static_pj * cycles, tiles, keeps, fits)
+
+
+def _depth(
+    space: Space, operand: str, buffer: Buffer, order: tuple[str, ...], counts: dict[str, np.ndarray], found: Candidates
+) -> tuple[np.ndarray, np.ndarray]:
+    """([n] outermost loop below which a level can keep the operand, [n] whether it can hold one tile)."""
+    n = len(found)
+    depth, ok = np.full(n, len(order)), np.zeros(n, bool)
+    for keep in range(len(order), -1, -1):
+        inside = frozenset(order[keep:])
+        changing = np.zeros(n, bool)
+        for dim in order[:keep]:
+            if dim in RELEVANT[operand]:
+                changing |= counts[dim] > 1
+        need = space.room(operand, buffer, inside, found) * np.where(changing, buffer.slots, 1)
+        fit = need <= buffer.bytes
+        depth, ok = np.where(fit, keep, depth), ok | fit
+    return depth, ok
+
+
+def _boundary(
+    space: Space, operand: str, order: tuple[str, ...], counts: dict[str, np.ndarray], depth: np.ndarray, found: Candidates
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """([n] bytes into a level, bytes out of it, loads) for an operand kept at ``depth``."""
+    n, relevant = len(found), RELEVANT[operand]
+    running, passes, seen = np.ones(n), np.ones(n), np.ones(n)
+    apart = {dim: np.zeros(n, bool) for dim in order}
+    loads = np.ones(n)
+    for place, dim in enumerate(order):
+        outside = place < depth
+        running = np.where(outside & (dim not in relevant), running * counts[dim], running)
+        if dim in relevant:
+            passes = np.where(outside & (counts[dim] > 1), running, passes)
+            seen = seen * counts[dim]
+        apart[dim] = outside & (counts[dim] > 1)
+    loads = passes * seen
+    if operand != "outputs":
+        return passes * space.moved(operand, apart, found, sums=False), np.zeros(n), loads
+    spills = np.where(np.isin(depth, range(len(order) + 1)), passes - 1, 0)
+    partial = spills * space.moved(operand, apart, found, sums=True)
+    return partial, partial + space.moved(operand, apart, found, sums=False), loads
+
+
+def _nest(space: Space, order: tuple[str, ...], found: Candidates, metrics: Metrics, which: int) -> Nest:
+    loops = tuple(Loop(dim, space.sizes[dim], int(found.tiles(dim)[which])) for dim in order)
+    keeps = {operand: tuple(int(depth[which]) for depth in depths) for operand, depths in metrics.keeps.items()}
+    return Nest(loops, keeps)
+
+
+def _refusal(space: Space, found: Candidates, buffers: dict[str, Buffer], given: "Given | None") -> InputError:
+    """Names the operand whose smallest tile is too large, and the capacity that would do."""
+    smallest = found.take(np.lexsort([found.tiles(dim) for dim in DIMENSIONS])[:1])
+    for operand in space.operands:
+        for buffer in buffers[operand].path:
+            need = int(space.room(operand, buffer, frozenset(), smallest)[0])
+            if need > buffer.slot_bytes:
+                return cannot_fit(space.layer, operand, need, buffer)
+    where = f"its mapping ({given})" if given is not None else "every tile size"
+    return InputError(f"layer '{space.layer.name}': {where} is none that the dataflow can play within the buffers")
+
+
+def distinct_tiles(size: int, block: int) -> list[int]:
+    """The smallest tile, a multiple of ``block``, for every number of tiles that ``size`` can be cut into."""
+    blocks = -(-size // block)
+    found, count = [], 1
+    while count <= blocks:
+        tile = -(-blocks // count)
+        found.append(tile * block)
+        if tile == 1:
+            break
+        count = max(count + 1, -(-blocks // (tile - 1)) if tile > 1 else blocks)
+    return sorted(set(min(tile, size) if tile >= size else tile for tile in found))
+
+
+def orders_of(dims: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every loop order with groups outermost: no operand is shared between groups."""
+    for order in permutations(dims[1:]):
+        yield (dims[0], *order)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A user's mapping of some layers. order: dims outermost first, or None; tiles: dim -> elements."""
+
+    where: str
+    order: tuple[str, ...] | None
+    tiles: dict[str, int]
+
+    def orders(self, space: Space) -> tuple[tuple[str, ...], ...]:
+        """The orders this leaves open."""
+        if self.order is None:
+            return space.orders
+        if self.order not in space.orders:
+            known = "; ".join(" ".join(order) for order in space.orders)
+            raise InputError(f"{self.where}: order {' '.join(self.order)} cannot be played, expected one of: {known}")
+        return (self.order,)
+
+    def choices(self, space: Space, choices: dict[str, list[int]]) -> dict[str, list[int]]:
+        """The tile sizes this leaves open; a tile is rounded up to the array's block."""
+        return choices | {dim: [space.rounded(dim, tile)] for dim, tile in self.tiles.items()}
+
+    def __str__(self) -> str:
+        return ", ".join([*([" ".join(self.order)] if self.order else []), *(f"{d} {t}" for d, t in self.tiles.items())])
+

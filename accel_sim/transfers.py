@@ -1,0 +1,72 @@
+"""What a tile's streams ask of levels, networks and decoders: cycles on the way, and the accesses they count."""
+
+from fractions import Fraction
+
+from accel_sim.accelerator import Accelerator
+from accel_sim.actions import Actions
+from accel_sim.engine import Job, Transfer
+from accel_sim.levels import Buffer
+from accel_sim.tile import PostWork, Stream, Tile
+
+
+def accesses(tile: Tile, machine: Accelerator) -> Actions:
+    """Bytes of the outermost level and the words that fill or empty the others."""
+    actions = Actions()
+    for stream in tile.streams:
+        for level, action in ((stream.source, "read"), (stream.target, "write")):
+            if level == machine.dram.level:
+                actions[level, action, 8] += stream.bytes
+                continue
+            buffer = _buffer(machine, stream.operand, level)
+            size = stream.target_bytes if action == "write" else stream.bytes
+            actions[level, action, buffer.word_bits] += buffer.words(-(-size * 8 // buffer.word_bits), buffer.word_bits)
+        if stream.values:
+            actions["decoder", "add", stream.values_bits] += stream.values
+    return actions
+
+
+def job_of(tile: Tile, array: int, post: int, machine: Accelerator) -> Job:
+    """The tile as the engine sees it."""
+    loads: dict[tuple[str, str], list[Stream]] = {}
+    drains: dict[str, list[Stream]] = {}
+    for stream in tile.streams:
+        if stream.is_write:
+            drains.setdefault(stream.source, []).append(stream)
+        else:
+            loads.setdefault((stream.operand, stream.target), []).append(stream)
+    return Job(
+        array, post,
+        {port: _transfer(streams, machine) for port, streams in loads.items()},
+        {level: _transfer(streams, machine) for level, streams in drains.items()},
+        isinstance(tile.work, PostWork),
+    )  # fmt: skip
+
+
+def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
+    first = streams[0]
+    ends = [_buffer(machine, first.operand, level) for level in (first.source, first.target) if level != machine.dram.level]
+    near = _buffer(machine, first.operand, first.source if first.is_write else first.target)
+    size, arriving = sum(s.bytes for s in streams), sum(s.target_bytes for s in streams)
+    needs = {"sram": 0, "noc": 0, "decode": 0}
+    for buffer in ends:
+        moved = arriving if buffer.level == first.target else size
+        needs["sram"] = max(needs["sram"], _cycles(moved, buffer.fill))
+    outer = None if first.is_write else next((b for b in near.outer if b.level == first.source), None)
+    network = outer.network if outer is not None else None
+    if first.is_write:
+        beyond = next((b for b in near.outer if b.level == first.target), None)
+        network = beyond.network if beyond is not None else None
+    if network is not None:
+        needs["noc"] = network.cycles(-(-size * 8 // near.word_bits), near.word_bits)
+    if near.decoder is not None and not first.is_write:
+        needs["decode"] = _cycles(sum(s.values for s in streams), near.decoder)
+    cause = max(needs, key=needs.get)
+    return Transfer(tuple(streams), needs[cause], cause, first.epoch, first.source == machine.dram.level)
+
+
+def _cycles(amount: int, rate: Fraction | None) -> int:
+    return 0 if rate is None else -(-amount * rate.denominator // rate.numerator)
+
+
+def _buffer(machine: Accelerator, operand: str, level: str) -> Buffer:
+    return next(buffer for buffer in machine.buffers[operand].path if buffer.level == level)

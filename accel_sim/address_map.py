@@ -47,12 +47,12 @@ class AddressMap:
             self.tensors[name] = self._take(-(-math.prod(shape) * self.code_bits // 8))
         for layer in reversed(self.network.layers):  # a concat is placed before what it joins
             if layer.name not in self.tensors:
-                self.tensors[layer.name] = self._take(self._bytes(layer))
+                self.tensors[layer.name] = self._take(self.bytes_of(layer))
             if layer.kind == "concat":
                 offset = self.tensors[layer.name]
                 for source in layer.inputs:
                     self.tensors.setdefault(source, offset)
-                    offset += self._bytes(self.network[source]) if source != "input" else 0
+                    offset += self.bytes_of(self.network[source]) if source != "input" else 0
 
     def place(self, layer: Layer) -> Placement:
         """Addresses of a layer's tensors; weights and partial sums get room of their own at each call."""
@@ -70,5 +70,6 @@ class AddressMap:
     def _map_bytes(self, channels: int, plane: int) -> int:
         return channels * -(-plane * self.code_bits // 8)
 
-    def _bytes(self, layer: Layer) -> int:
+    def bytes_of(self, layer: Layer) -> int:
+        """Of a layer's output map."""
         return layer.N * self._map_bytes(layer.M, layer.E * layer.F)

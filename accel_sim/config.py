@@ -67,13 +67,14 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
     """A parsed YAML mapping -> Accelerator; ``where`` names its source in errors."""
     if not isinstance(tree, dict):
         raise InputError(f"{where}: expected a mapping of {', '.join(KEYS)}")
+    tree = {key: {} for key in OPTIONAL} | tree
     for path, value in (settings or {}).items():
         _put(tree, path, value, where)
     errors: list[str] = []
     for key in tree:
         if key not in KEYS:
             errors.append(str(unknown("key", str(key), list(KEYS))))
-    errors += [f"{key}: is missing" for key in KEYS if key not in tree and key not in OPTIONAL]
+    errors += [f"{key}: is missing" for key in KEYS if key not in tree]
     if not errors:
         machine = _build(tree, errors)
     if errors:
@@ -87,7 +88,7 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
         f"{key}: expected text, not {text!r}" for key, text in fields.items() if not isinstance(text, str) or not text
     ]
     for key, record in RECORDS.items():
-        fields[key] = _record(record, tree.get(key, {}), key, errors)
+        fields[key] = _record(record, tree[key], key, errors)
     for key, registry in PARTS.items():
         fields[key] = _part(registry, tree[key], key, errors)
     coded = tree["encodings"] if isinstance(tree["encodings"], dict) else {}

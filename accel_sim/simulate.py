@@ -4,7 +4,7 @@ Layer --dataflow.tiles--> Tile --timing.time--> Timed --engine.run--> Schedule -
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,6 +17,7 @@ from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.engine import Engine, Job, Port, Schedule, Transfer, merge
 from accel_sim.post import TiledPost
+from accel_sim.residency import Residency
 from accel_sim.result import LayerRun, Result
 from accel_sim.tile import PostWork, Tile
 from accel_sim.transfers import accesses, job_of
@@ -38,13 +39,17 @@ class Session:
     addresses: AddressMap
     memory_state: Any
     engine: Engine
+    residency: Residency
     memory_actions: Actions = field(default_factory=Actions)
 
     @staticmethod
-    def start(network: Network, machine: Accelerator) -> "Session":
+    def start(network: Network, machine: Accelerator, layers: str = "*") -> "Session":
+        """layers: glob of those that run (a map stays on chip only between layers that do)."""
         addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
         state = machine.dram.new_state(machine.clock_mhz)
-        return Session(machine, addresses, state, Engine(machine.dram, state))
+        running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
+        kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
+        return Session(machine, addresses, state, Engine(machine.dram, state), kept)
 
     def new_memory_actions(self) -> Actions:
         """What the outer memory has done since the last call, beside moving bytes."""
@@ -92,7 +97,7 @@ def simulate(
     """
     if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
         raise InputError(f"network '{network.name}': no layer matches '{layers}'")
-    session, runs, waiting = Session.start(network, machine), [], None
+    session, runs, waiting = Session.start(network, machine, layers), [], None
     data = walk(network, seed)
     for layer, operands in data:
         if not fnmatchcase(layer.name, layers):
@@ -124,6 +129,7 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     ready = Prepared(layer, operands, tiled, [], [], Actions(), dict.fromkeys(timing.CAUSES, 0), sums)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
+            tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
             timed = timing.time(tile, machine.array.lanes)
             for cause, count in timed.slots.items():
                 ready.slots[cause] += count
@@ -156,8 +162,9 @@ def play(ready: Prepared, session: Session, ahead: dict[Port, Transfer] | None =
 def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer:
     """The layer cut into tiles by the machine's dataflow, or by its post-processing unit if it has no MACs."""
     machine, placement = session.machine, session.addresses.place(layer)
+    buffers = session.residency.shares(layer)
     if not layer.has_macs:
-        return TiledPost(layer, machine.buffers, placement, operands.inputs.format.bits)
+        return TiledPost(layer, buffers, placement, operands.inputs.format.bits)
     try:
         machine.mac.check_mode(*machine.dataflow.multiplier_bits(operands))
     except ValueError as error:
@@ -168,7 +175,7 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
         machine.array.rows,
         machine.array.cols,
         machine.mac,
-        machine.buffers,
+        buffers,
         machine.encodings,
         placement,
         machine.mapper(layer.name),

@@ -61,7 +61,7 @@ def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
     if near.decoder is not None and not first.is_write:
         needs["decode"] = _cycles(sum(s.values for s in streams), near.decoder)
     cause = max(needs, key=needs.get)
-    return Transfer(tuple(streams), needs[cause], cause, first.epoch, first.source == machine.dram.level)
+    return Transfer(tuple(streams), needs[cause], cause, first.epoch, machine.dram.level in (first.source, first.target))
 
 
 def _cycles(amount: int, rate: Fraction | None) -> int:

@@ -79,9 +79,9 @@ class ProductCuts:
             self._given_fits(given)
             return cuts(0, self.pixels, given)
         tiles = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
-        metrics = self._metrics(tiles)
-        if metrics.fits.any():
-            return cuts(0, self.pixels, tiles[self.mapper.best(metrics)])
+        best = self.mapper.goal.best(self._metrics(tiles))
+        if best is not None:
+            return cuts(0, self.pixels, tiles[best])
         width = next((w for w in range(layer.F, 0, -1) if self._fits(w, window_bytes(layer, self.input_bits, w, layer.C))), 0)
         if not width:
             self._one_pixel_fits(layer.C)

@@ -72,7 +72,7 @@ class TiledSystolic:
         if m.groups == "packed" and sizes[dims[0]] <= self.rows and sizes[dims[1]] <= self.cols:
             pack = min(self.rows // sizes[dims[0]], self.cols // sizes[dims[1]], layer.G)
         array = self.rows, self.cols
-        stored = None if self.encodings["weights"] == Dense() else self._whole_store.bytes
+        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
         return FoldSpace(layer, dims, array, pack, bits, sums, load, skew, stored)
 
     @cached_property

@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-import numpy as np
-
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import DIMENSIONS, Nest
-from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Metrics, Space, search
+from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Space, search
 from workloads.registry import InputError, unknown
 
 
@@ -70,12 +68,6 @@ class Mapper:
     def nest(self, space: Space, buffers: dict[str, Buffer]) -> Nest:
         """InputError where nothing fits the buffers, or what was given does not."""
         return search(space, buffers, self.goal, self.given)
-
-    def best(self, metrics: Metrics) -> int:
-        """Number of the candidate of least score among those that fit."""
-        fitting = np.flatnonzero(metrics.fits)
-        keys = [key[fitting] for key in self.goal.score(metrics)]
-        return int(fitting[np.lexsort(keys[::-1])[0]])
 
     def tile(self, only: str, order: tuple[str, ...]) -> int | None:
         """The user's tile of the one dimension that a dataflow of fixed order cuts, or None."""

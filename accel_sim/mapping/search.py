@@ -20,6 +20,8 @@ from workloads.layer import Layer
 from workloads.registry import InputError
 
 OBJECTIVES = ("dram", "cycles", "energy", "edp")
+#: relative differences of an objective that count for nothing beside fewer tiles
+SLACK = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +90,24 @@ class Goal:
     pj_per_byte: dict[str, tuple[float, float]]
     static_pj: float
 
-    def score(self, metrics: "Metrics") -> list[np.ndarray]:
-        """Keys of descending weight, each [n]."""
+    def best(self, metrics: "Metrics") -> int | None:
+        """Number of the best candidate, None if none fits.
+
+        The fewest tiles among those whose objective is within SLACK of the least (dram: the very least bytes, and then
+        cycles within SLACK): a swap has a price that the estimate does not know.
+        """
+        left = np.flatnonzero(metrics.fits)
+        if not len(left):
+            return None
         edp = metrics.energy * metrics.cycles
-        first = {"dram": metrics.dram, "cycles": metrics.cycles, "energy": metrics.energy, "edp": edp}[self.objective]
-        return [first, metrics.dram, metrics.cycles, metrics.tiles]
+        values = {"dram": metrics.dram, "cycles": metrics.cycles, "energy": metrics.energy, "edp": edp}
+        stages = [(values["dram"], 0.0), (values["cycles"], SLACK)]
+        if self.objective != "dram":
+            stages = [(values[self.objective], SLACK)]
+        for value, slack in stages:
+            left = left[value[left] <= value[left].min() * (1 + slack)]
+        keys = [metrics.tiles, values[self.objective], metrics.dram, metrics.cycles]
+        return int(left[np.lexsort([key[left] for key in keys[::-1]])[0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,30 +122,34 @@ class Metrics:
     keeps: dict[str, list[np.ndarray]]
     fits: np.ndarray
 
+    @staticmethod
+    def joined(parts: "list[Metrics]") -> "Metrics":
+        """One behind the other, without what is kept."""
+        names = ("dram", "cycles", "energy", "tiles", "fits")
+        return Metrics(keeps={}, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
 
 def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given | None" = None) -> Nest:
-    """The nest of least score; of equal ones the first in the order of enumeration.
+    """The best nest; of equal ones the first in the order of enumeration.
 
     given: what the user fixed. Raises InputError if nothing fits: what would, or what the given tiles need.
     """
-    best, nest = None, None
-    found = _every(space, given)
+    found, tried = _every(space, given), []
     for order in given.orders(space) if given is not None else space.orders:
         allowed = found.take(space.allowed(order, found))
-        if not len(allowed):
-            continue
-        metrics = evaluate(space, order, allowed, buffers, goal)
-        if not metrics.fits.any():
-            continue
-        fitting = np.flatnonzero(metrics.fits)
-        keys = [key[fitting] for key in goal.score(metrics)]
-        first = int(np.lexsort(keys[::-1])[0])
-        score = tuple(float(key[first]) for key in keys)
-        if best is None or score < best:
-            best, nest = score, _nest(space, order, allowed, metrics, int(fitting[first]))
-    if nest is None:
+        for operand in space.operands:  # what no slot holds goes at once
+            for buffer in buffers[operand].path:
+                allowed = allowed.take(_one_tile_fits(space, operand, buffer, allowed))
+        if len(allowed):
+            tried.append((order, allowed, evaluate(space, order, allowed, buffers, goal)))
+    best = goal.best(Metrics.joined([metrics for *_, metrics in tried])) if tried else None
+    if best is None:
         raise _refusal(space, found, buffers, given)
-    return nest
+    for order, allowed, metrics in tried:
+        if best < len(allowed):
+            return _nest(space, order, allowed, metrics, best)
+        best -= len(allowed)
+    raise AssertionError("search: the best candidate lies beyond all")
 
 
 def _every(space: Space, given: "Given | None") -> Candidates:
@@ -171,6 +190,14 @@ def evaluate(
     array = space.array_cycles(order, found)
     cycles = np.maximum(array, np.maximum(slowest, dram / goal.bytes_per_cycle)) + first + 2 * goal.latency
     return Metrics(dram, cycles, energy + goal.static_pj * cycles, tiles, keeps, fits)
+
+
+def _one_tile_fits(space: Space, operand: str, buffer: Buffer, found: Candidates) -> np.ndarray:
+    """[n] bool: a tile's part fits a slot, or there is only one such part and it fits the level."""
+    several = np.zeros(len(found), bool)
+    for dim in RELEVANT[operand] & set(found.choices):
+        several |= found.counts(dim) > 1
+    return space.room(operand, buffer, frozenset(), found) * np.where(several, buffer.slots, 1) <= buffer.bytes
 
 
 def _depth(

@@ -32,8 +32,6 @@ class EnergyTable:
         if self.table not in known:
             raise ValueError(str(unknown("energy table", self.table, known)))
 
-    #: capacity of the memory macro that the table's sram row describes
-    sram_kib = 8.0
 
     @cached_property
     def rows(self) -> dict[str, dict[int, tuple[float, str]]]:

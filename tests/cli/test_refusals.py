@@ -12,6 +12,11 @@ from .calls import call, results
 LENET = ("run", "lenet5", "eie", "--out", "r")
 SYSTOLIC = ("run", "lenet5", "systolic", "--out", "r")
 KEYS = "name, description, clock_mhz, array, mac, dataflow, encodings, memories, post, energy"
+#: of 64 lanes, a bit each: no layer fits
+TINY = (
+    "memories.spmat={name: register_file, level: spmat, capacity_bytes: 0.125, word_bits: 1, slots: 2, "
+    "holds: [weights]}"
+)
 HINT = "(see 'accel-sim run --help')"
 
 #: the whole text -> arguments; `...` stands for a list of known names
@@ -67,10 +72,16 @@ ARGUMENTS = {
         *SYSTOLIC, "--set", "encodings.weights={name: relative_index}"),
     "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit its 4x16-bit multiplier ...": (
         *LENET, "--set", "mac.activation_bits=4"),
-    "layer 'conv1' cannot fit: its smallest tile needs 128 bytes of weights at once, level 'spmat' holds 3 (2 slots); "
-    "raise its capacity_kib to at least 0.25": (*LENET, "--set", "memories.spmat.capacity_kib=0.0001"),
+    "preset 'eie': memories[1]: capacity_kib=0.0001: no SRAM macro of 0.1024 B x 64 b in the table (CACTI 7.0, 45 nm, "
+    "itrs-lstp, 1rw); nearest possible size: 256 B x 64 b": (*LENET, "--set", "memories.spmat.capacity_kib=0.0001"),
+    "preset 'eie': memories[3]: capacity_bytes=1 must be at least 2: a word has 16 bits": (
+        *LENET, "--set", "memories.act={name: register_file, level: act, capacity_bytes: 1, holds: [inputs, outputs]}"),
+    "layer 'conv1' cannot fit: its smallest tile needs 128 bytes of weights at once, level 'spmat' holds 4 (2 slots); "
+    "raise its capacity_kib to at least 0.25": (*LENET, "--set", TINY),
     "layer 'conv1' cannot fit: its smallest tile needs 196 bytes of inputs at once, level 'input_sram' holds 10 (2 "
-    "slots); raise its capacity_kib to at least 0.383": (*SYSTOLIC, "--set", "memories.input_sram.capacity_kib=0.02"),
+    "slots); raise its capacity_kib to at least 0.383": (*SYSTOLIC, "--set",
+        "memories.input_sram={name: register_file, level: input_sram, capacity_bytes: 20, slots: 2, per_lane: false, "
+        "holds: [inputs]}"),
     "unknown network 'lenet'; did you mean 'lenet5'? (known: ...); or give a network file (...)": (
         "show", "network", "lenet"),
     "unknown hardware 'ei'; did you mean 'eie'? (known: ...); or give a ...": ("show", "hardware", "ei"),
@@ -136,8 +147,8 @@ def test_a_memory_level_may_not_take_the_name_of_another_component(name, refused
 @pytest.mark.parametrize(
     ("settings", "level"),
     [
-        (("memories.ptr.capacity_kib=0.003",), "ptr"),
-        (("memories.act.capacity_kib=0.01", "memories.spmat.capacity_kib=0.3"), "act"),
+        (("memories.ptr.capacity_kib=64 B", "memories.ptr.slots=50"), "ptr"),
+        (("memories.act.capacity_kib=64 B", "memories.act.slots=50", "memories.spmat.capacity_kib=0.3"), "act"),
     ],
 )
 def test_a_layer_that_cannot_fit_names_the_level_that_is_too_small(settings, level, refused):
@@ -267,5 +278,5 @@ def test_a_failed_run_leaves_an_earlier_result_as_it_was(ends, runs, tmp_path):
     import shutil
 
     shutil.copytree(runs["lenet5", "eie"], tmp_path / "r")
-    ends(2, *LENET, "--set", "memories.spmat.capacity_kib=0.0001")
+    ends(2, *LENET, "--set", TINY)
     assert results(tmp_path / "r") == results(runs["lenet5", "eie"])

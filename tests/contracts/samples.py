@@ -7,6 +7,7 @@ import numpy as np
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.config import from_tree, load_hardware, presets, to_tree
+from tests.small_buffers import small
 from workloads import Codes, InputError, Layer, Network, NumberFormat
 from workloads.models import integer_models
 from workloads.network import LayerWeights
@@ -142,7 +143,8 @@ def takes(machine: Accelerator, layer: Layer) -> bool:
 def shrunk(machine: Accelerator, layer: Layer) -> Accelerator:
     """The machine with the smallest buffers, in steps of two, that still hold the layer's smallest tile."""
     for step in range(24, 0, -1):
-        levels = tuple(replace(level, capacity_kib=level.capacity_kib / 2**step) for level in machine.memories[1:])
+        sizes = [max(1, level.capacity_kib * 1024 / 2**step) for level in machine.memories[1:]]
+        levels = tuple(small(*pair) for pair in zip(machine.memories[1:], sizes, strict=True))
         smaller = replace(machine, memories=(machine.memories[0], *levels))
         if takes(smaller, layer):
             return smaller

@@ -12,7 +12,9 @@ from accel_sim.tile import Extent
 
 from . import samples
 
-PARTS = {name: samples.default(part) for name, part in memories.items()}
+#: fields of a part that has no default and stands in no preset
+GIVEN = {"register_file": {"level": "spad", "capacity_bytes": 64, "holds": ("weights",)}}
+PARTS = {name: part(**GIVEN[name]) if name in GIVEN else samples.default(part) for name, part in memories.items()}
 SERVING = {name: part for name, part in PARTS.items() if hasattr(part, "submit")}
 BUFFERS = {name: part for name, part in PARTS.items() if not hasattr(part, "submit")}
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from accel_sim import timing
 from accel_sim.config import load_hardware
 from accel_sim.simulate import Session, run_layer, tile_layer
+from tests import small_buffers
 from tests.oracle.eie_machine import STATES, EieTile, Machine, Product, encode_slice
 from tests.oracle.patches import patches
 from tests.unit.accel_sim.layers import Case, cases
@@ -100,7 +101,7 @@ def test_many_rows_a_pe_need_fillers(case, machine):
 @given(cases(), machines, st.sampled_from([0.04, 0.1, 0.3]), st.sampled_from([0.008, 0.02, 1]))
 def test_small_buffers_cut_the_layer_into_more_tiles(case, machine, act_kib, spmat_kib):
     try:
-        agree(case, machine, {"memories.act.capacity_kib": act_kib, "memories.spmat.capacity_kib": spmat_kib})
+        agree(case, machine, small_buffers.settings("eie", act=1024 * act_kib, spmat=1024 * spmat_kib))
     except InputError:
         assume(False)
 

@@ -7,6 +7,7 @@ import simpy
 from accel_sim import engine
 from accel_sim.memories.flat import FlatDram
 from accel_sim.tile import Extent, Stream
+from tests import small_buffers
 from tests.unit.accel_sim.layers import Case
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
@@ -58,7 +59,7 @@ def test_partial_sums_that_do_not_fit_are_written_and_read_back_as_often():
     """K = 6 on 2 rows: three row folds; sums of the first two go out and come back."""
     case = dense(Layer(name="fc", kind="fc", C=6, M=4, N=64))
     size = {"array.rows": 2, "array.cols": 4, "dataflow.stationary": "ws"}
-    tight = case.run("systolic", size | {"memories.output_sram.capacity_kib": 0.5})
+    tight = case.run("systolic", size | small_buffers.settings("systolic", output_sram=512))
     roomy = case.run("systolic", size)
     sums = 64 * 4 * 4  # pixels x filters x 32 bits
     assert tight.bytes_written == roomy.bytes_written + 2 * sums

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests import small_buffers
 from tests.oracle.patches import patches
 from tests.oracle.systolic_machine import STATES, Run, matmul
 from tests.unit.accel_sim.layers import Case, cases
@@ -120,7 +121,8 @@ def test_one_partly_filled_fold_by_hand(stationary, fold, slots):
 @settings(max_examples=25)
 @given(cases(codebook=False), st.sampled_from(["os", "ws", "is"]), st.sampled_from([0.1, 0.3]))
 def test_small_buffers_change_no_array_cycle(case, stationary, kib):
-    levels = {f"memories.{level}.capacity_kib": kib for level in ("input_sram", "weight_sram", "output_sram")}
+    size = 1024 * kib
+    levels = small_buffers.settings("systolic", input_sram=size, weight_sram=size, output_sram=size)
     try:
         run = simulated(case, 2, 3, stationary, levels)
     except InputError:

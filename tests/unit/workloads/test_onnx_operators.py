@@ -10,6 +10,7 @@ from onnx.reference import ReferenceEvaluator
 from accel_sim import load_hardware, simulate
 from accel_sim.config import presets
 from accel_sim.post import FUNCTION_OPERATIONS, OPERATIONS, operations
+from tests import small_buffers
 from tests.unit.workloads.onnx_models import Model, convolutions
 from workloads import InputError, Layer, load_network
 from workloads.layer import FUNCTIONS, POST_KINDS
@@ -283,7 +284,7 @@ def test_broadcast_operands_are_read_once_if_they_stay_in_the_buffer(tmp_path):
     assert net["y"].input_sizes == (64 * 256, 64)
     (row,) = simulate(net, load_hardware("systolic"), layers="y").layers.itertuples()
     assert row.dram_read_bytes == 64 * 256 + 64
-    small = load_hardware("eie", {"memories.act.capacity_kib": 0.01})
+    small = load_hardware("eie", small_buffers.settings("eie", act=10.24))
     (row,) = simulate(net, small, layers="y").layers.itertuples()
     assert row.tiles > 1
     assert row.dram_read_bytes == 64 * 256 + 64

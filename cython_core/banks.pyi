@@ -1,0 +1,3 @@
+import numpy as np
+
+def conflicts(addresses: np.ndarray, per_word: int, banks: int, ports: int, cycles: np.ndarray) -> int: ...

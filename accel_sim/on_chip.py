@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def ports_of(ports: str) -> tuple[int, int, bool] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnChip:
-    """How a level lies between others, and methods of a part that has the fields below.
+class Wiring:
+    """How an on-chip level lies between others.
 
     source: the level it is filled from; None = for each operand the nearest level farther out that holds it; an operand
     that a level does not hold bypasses it. compressed: operands that lie here as their encoded stream; the decoder of an
@@ -35,8 +35,6 @@ class OnChip:
     level; None = never a bottleneck. network: the interconnect to what the level feeds (the next level or the array),
     and back; None = wires of no length. fill_bytes_per_cycle: what it takes in from or gives to other levels; None = as
     many words as it has ports.
-
-    macro: one bank; port_kind: of a bank, ``1rw`` (one for both) or ``1r1w``.
     """
 
     source: str | None = None
@@ -45,15 +43,20 @@ class OnChip:
     network: Any = None
     fill_bytes_per_cycle: float | None = None
 
-    level: ClassVar[str]
-    holds: ClassVar[tuple[str, ...]]
-    word_bits: ClassVar[int]
-    slots: ClassVar[int]
-    banks: ClassVar[int]
-    packed: ClassVar[bool]
-    latency_cycles: ClassVar[int | None]
-    macro: ClassVar[Macro]
-    port_kind: ClassVar[str]
+
+class OnChip(Wiring):
+    """Methods of a part that has these; macro: one bank; port_kind: of a bank, ``1rw`` (one for both) or ``1r1w``."""
+
+    level: str
+    holds: tuple[str, ...]
+    word_bits: int
+    slots: int
+    per_lane: bool
+    banks: int
+    packed: bool
+    latency_cycles: int | None
+    macro: Macro
+    port_kind: str
 
     def check_shared_fields(self) -> None:
         """Raises ValueError for what no on-chip memory can have."""
@@ -73,12 +76,13 @@ class OnChip:
                 raise ValueError(f"compressed: {operand} are not held here (holds: {', '.join(self.holds)})")
 
     def price(self, action: str, bits: int, table: object = None) -> tuple[float, str]:
-        """(pJ, source) of a ``read`` or ``write`` of ``bits``: every word it touches is accessed whole.
+        """(pJ, source) of a ``read`` or ``write`` of ``bits``: every word it touches is accessed whole; a ``fill`` from
+        another level is a write, a ``drain`` to one farther out a read.
 
         The energy table has no say: figures are the macro's.
         """
         words = max(1, -(-bits // self.word_bits))
-        each = {"read": self.macro.read_pj, "write": self.macro.write_pj}[action]
+        each = self.macro.read_pj if action in ("read", "drain") else self.macro.write_pj
         return words * each, self.macro.source if words == 1 else f"{self.macro.source}; {words} words"
 
     @property

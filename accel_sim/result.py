@@ -11,7 +11,7 @@ import pandas as pd
 from accel_sim import energy
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
-from accel_sim.check import Sums, densities, density
+from accel_sim.check import densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.engine import Schedule, Transfer
 from accel_sim.timing import CAUSES

@@ -19,7 +19,6 @@ from accel_sim.engine import Engine, Job, Port, Schedule, Transfer, merge
 from accel_sim.post import TiledPost
 from accel_sim.residency import Residency
 from accel_sim.result import LayerRun, Result
-from accel_sim.tile import PostWork, Tile
 from accel_sim.transfers import accesses, job_of
 from workloads.layer import Layer
 from workloads.network import Network

@@ -10,16 +10,16 @@ from accel_sim.tile import PostWork, Stream, Tile
 
 
 def accesses(tile: Tile, machine: Accelerator) -> Actions:
-    """Bytes of the outermost level and the words that fill or empty the others."""
+    """Bytes of the outermost level; words that fill another level, are read for the next one, or drain outwards."""
     actions = Actions()
     for stream in tile.streams:
-        for level, action in ((stream.source, "read"), (stream.target, "write")):
+        ends = (stream.source, "drain" if stream.is_write else "read", stream.bytes), (stream.target, "fill", stream.target_bytes)
+        for level, action, size in ends:
             if level == machine.dram.level:
-                actions[level, action, 8] += stream.bytes
+                actions[level, "write" if action == "fill" else "read", 8] += size
                 continue
-            buffer = _buffer(machine, stream.operand, level)
-            size = stream.target_bytes if action == "write" else stream.bytes
-            actions[level, action, buffer.word_bits] += buffer.words(-(-size * 8 // buffer.word_bits), buffer.word_bits)
+            bits = _buffer(machine, stream.operand, level).word_bits
+            actions[level, action, bits] += -(-size * 8 // bits)
         if stream.values:
             actions["decoder", "add", stream.values_bits] += stream.values
     return actions

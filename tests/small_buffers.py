@@ -11,7 +11,10 @@ from accel_sim.memories.sram import Sram
 def small(level: Sram, capacity_bytes: float) -> RegisterFile:
     """A level of this size in another's place; its word is no wider than all of it."""
     width = min(level.word_bits, int(8 * capacity_bytes))
-    return RegisterFile(level.level, capacity_bytes, level.holds, width, level.slots, level.per_lane)
+    return RegisterFile(
+        level.level, capacity_bytes, level.holds, width, level.slots, level.per_lane, packed=level.packed,
+        compressed=level.compressed,
+    )  # fmt: skip
 
 
 def settings(preset: str, **capacity_bytes: float) -> dict[str, Any]:

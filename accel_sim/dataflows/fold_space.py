@@ -69,7 +69,9 @@ class FoldSpace:
     def continues(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
         """A fold goes on from tile to tile: the stream is the innermost loop and a tile is one fold."""
         rows, cols, stream = self.dims
-        one = [found.per_tile(dim, lambda tile, dim=dim: self.folds(dim, tile)) == 1 for dim in ("groups", rows, cols)]
+        one = [
+            found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile)) == 1 for dim in ("groups", rows, cols)
+        ]
         return one[0] & one[1] & one[2] & (order[-1] == stream)
 
     def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
@@ -98,7 +100,8 @@ class FoldSpace:
         """A factor of an operand's bytes: [n], or a number where the dim is there whole."""
         if whole is True:
             return self._value(of, dim, self.sizes[dim], *more)[which]
-        values = found.per_tile(dim, lambda tile: self._value(of, dim, tile, *more)[which])
+        name = of.__name__, which, *more
+        values = found.per_tile(dim, name, lambda tile: self._value(of, dim, tile, *more)[which])
         return values if whole is False else np.where(whole, self._value(of, dim, self.sizes[dim], *more)[which], values)
 
     def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:

@@ -51,9 +51,14 @@ class FoldPlan:
 
     def operand_on(self, role: str) -> str:
         """The operand that depends on 'both' rows and columns, on 'rows' and stream, or on 'cols' and stream."""
+        return self._roles[role]
+
+    @cached_property
+    def _roles(self) -> dict[str, str]:
         rows, cols, stream = self.space.dims
-        wanted = {"both": {rows, cols}, "rows": {rows, stream}, "cols": {cols, stream}}[role]
-        return next(name for name, depends in OPERANDS.items() if depends == wanted)
+        wanted = {"both": {rows, cols}, "rows": {rows, stream}, "cols": {cols, stream}}
+        by_dims = {frozenset(depends): name for name, depends in OPERANDS.items()}
+        return {role: by_dims[frozenset(dims)] for role, dims in wanted.items()}
 
     def block(self, dim: str) -> int:
         """All tile edges of this dimension lie at multiples of this."""

@@ -18,7 +18,7 @@ from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import Facts
 from accel_sim.dataflows.fold_space import FoldSpace
-from accel_sim.dataflows.folds import Box, FoldPlan, Ranges
+from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer

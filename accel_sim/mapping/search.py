@@ -6,8 +6,8 @@ level as in ZigZag, Mei et al., TC 2021). Bytes are exact, cycles and energy are
 itself is played tile by tile.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Protocol
 
@@ -20,30 +20,36 @@ from workloads.layer import Layer
 from workloads.registry import InputError
 
 OBJECTIVES = ("dram", "cycles", "energy", "edp")
-#: relative differences of an objective that count for nothing beside fewer tiles
-SLACK = 0.03
+#: relative differences of cycles and of energy that count for nothing beside fewer tiles
+SLACK = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Tile sizes side by side. choices: dim -> tile sizes; at: dim -> [n] which of them; sizes: dim -> elements."""
+    """Tile sizes side by side. choices: dim -> tile sizes; at: dim -> [n] which of them; sizes: dim -> elements.
+
+    tables: values by dim, computed once for all candidates that have the same choices.
+    """
 
     choices: dict[str, list[int]]
     at: dict[str, np.ndarray]
     sizes: dict[str, int]
+    tables: dict = field(default_factory=dict)
 
-    def per_tile(self, dim: str, of: Callable[[int], int]) -> np.ndarray:
-        """[n] a value of each candidate's tile of one dim."""
-        return np.array([of(tile) for tile in self.choices[dim]], np.int64)[self.at[dim]]
+    def per_tile(self, dim: str, name: Hashable, of: Callable[[int], int]) -> np.ndarray:
+        """[n] a value of each candidate's tile of one dim; name: of the value."""
+        if (dim, name) not in self.tables:
+            self.tables[dim, name] = np.array([of(tile) for tile in self.choices[dim]], np.int64)
+        return self.tables[dim, name][self.at[dim]]
 
     def tiles(self, dim: str) -> np.ndarray:
-        return self.per_tile(dim, lambda tile: tile)
+        return self.per_tile(dim, "tile", lambda tile: tile)
 
     def counts(self, dim: str) -> np.ndarray:
-        return self.per_tile(dim, lambda tile: -(-self.sizes[dim] // tile))
+        return self.per_tile(dim, "count", lambda tile: -(-self.sizes[dim] // tile))
 
     def take(self, keep: np.ndarray) -> "Candidates":
-        return Candidates(self.choices, {dim: at[keep] for dim, at in self.at.items()}, self.sizes)
+        return Candidates(self.choices, {dim: at[keep] for dim, at in self.at.items()}, self.sizes, self.tables)
 
     def __len__(self) -> int:
         return len(self.at[DIMENSIONS[0]])
@@ -103,7 +109,8 @@ class Goal:
         values = {"dram": metrics.dram, "cycles": metrics.cycles, "energy": metrics.energy, "edp": edp}
         stages = [(values["dram"], 0.0), (values["cycles"], SLACK)]
         if self.objective != "dram":
-            stages = [(values[self.objective], SLACK)]
+            slack = (1 + SLACK) ** 2 - 1 if self.objective == "edp" else SLACK
+            stages = [(values[self.objective], slack)]
         for value, slack in stages:
             left = left[value[left] <= value[left].min() * (1 + slack)]
         keys = [metrics.tiles, values[self.objective], metrics.dram, metrics.cycles]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import simpy
 
-from accel_sim import engine, yaml_io
+from accel_sim import yaml_io
 from accel_sim.config import from_tree, load_hardware, to_tree
 from accel_sim.memories.dram_banked import DramBanked, DramState
 from accel_sim.memories.flat import FlatDram
 from accel_sim.simulate import simulate
-from accel_sim.tile import Extent, Stream
+from accel_sim.tile import Extent
+from tests.schedule import job, play
 from workloads import load_network
 from workloads.registry import InputError
 
@@ -106,10 +107,6 @@ def test_the_engine_never_runs_the_memory_past_an_arrival(preset):
     assert np.array_equal(memory.made[0].log, again.log)
 
 
-def stream(address: int, size: int, operand: str, is_write: bool = False) -> Stream:
-    return Stream(operand, operand, is_write, (Extent(address, size),), "dram", operand)
-
-
 @pytest.mark.parametrize("memory", [DramBanked(), FlatDram()], ids=["dram_banked", "flat"])
 def test_at_most_15_events_a_tile(memory, monkeypatch):
     events = [0]
@@ -123,15 +120,14 @@ def test_at_most_15_events_a_tile(memory, monkeypatch):
     used = []
     for tiles in (100, 300):
         jobs = [
-            engine.Job(
-                90 + 37 * (i % 5), 11,
-                {"inputs": (stream(i << 12, 999, "inputs"),), "weights": (stream(1 << 22 | i << 14, 3000, "weights"),)},
-                (stream(1 << 24 | i << 12, 777, "outputs", True),),
+            job(
+                90 + 37 * (i % 5), 11, {"inputs": Extent(i << 12, 999), "weights": Extent(1 << 22 | i << 14, 3000)},
+                Extent(1 << 24 | i << 12, 777), i,
             )
             for i in range(tiles)
         ]  # fmt: skip
         events[0] = 0
-        engine.run(jobs, memory, memory.new_state(800), {"inputs": 2, "weights": 2, "outputs": 2}, 0)
+        play(jobs, memory, memory.new_state(800), {"inputs": 2, "weights": 2, "outputs": 2})
         used.append(events[0])
     assert (used[1] - used[0]) / 200 <= 15
 
@@ -152,12 +148,12 @@ def test_flat_serves_in_order_and_reports_one_cycle_at_a_time():
 def test_transfers_compete_for_the_memory():
     """Two operands and a writer on one channel take about as long as their bytes, and overlap is counted once."""
     size = 64_000
-    first = {"inputs": (stream(0, size, "inputs"),), "weights": (stream(1 << 22, size, "weights"),)}
-    second = {"inputs": (stream(1 << 20, size, "inputs"),)}
-    jobs = [engine.Job(10, 0, first, ()), engine.Job(5000, 0, second, (stream(1 << 24, size, "outputs", True),))]
+    first = {"inputs": Extent(0, size), "weights": Extent(1 << 22, size)}
+    second = {"inputs": Extent(1 << 20, size)}
+    jobs = [job(10, 0, first, None, 0), job(5000, 0, second, Extent(1 << 24, size), 1)]
     memory = DramBanked()
     state = memory.new_state(float(memory.memory_mhz))
-    schedule = engine.run(jobs, memory, state, {"inputs": 2, "weights": 2, "outputs": 2}, 0)
+    schedule = play(jobs, memory, state, {"inputs": 2, "weights": 2, "outputs": 2})
     assert 4 * 1000 * 4 < schedule.end - 5010 < 4 * 1000 * 7  # bursts x BL/2 .. tCCD_L and some
     assert 0 < schedule.overlapped <= 5010
 

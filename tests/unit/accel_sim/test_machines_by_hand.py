@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import simpy
 
-from accel_sim import engine
 from accel_sim.memories.flat import FlatDram
-from accel_sim.tile import Extent, Stream
+from accel_sim.tile import Extent
 from tests import small_buffers
+from tests.schedule import job, play
 from tests.unit.accel_sim.layers import Case
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
@@ -111,14 +111,11 @@ def test_few_simpy_events_a_tile(monkeypatch):
         steps[0] += 1
         step(env)
 
-    def stream(operand: str, size: int, is_write: bool) -> tuple[Stream]:
-        return (Stream(operand, operand, is_write, (Extent(0, size),), "dram", "buffer"),)
-
     monkeypatch.setattr(simpy.Environment, "step", counted)
-    reads = {operand: stream(operand, 10, False) for operand in ("inputs", "weights")}
-    jobs = [engine.Job(7, 3, reads, stream("outputs", 9, True))] * 200
+    reads = {operand: Extent(0, 10) for operand in ("inputs", "weights")}
+    jobs = [job(7, 3, reads, Extent(0, 9), number) for number in range(200)]
     memory = FlatDram(bandwidth_bytes_per_cycle=4, latency_cycles=5)
-    engine.run(jobs, memory, memory.new_state(800), dict.fromkeys(("inputs", "pointers", "weights", "outputs"), 2), 0)
+    play(jobs, memory, memory.new_state(800), dict.fromkeys(("inputs", "weights", "outputs"), 2))
     assert steps[0] <= 15 * 200
 
 

@@ -22,6 +22,8 @@ SUM_BITS = 30
 #: what is held and what streams past it
 MOVING = {"ws": ("weights", "inputs"), "is": ("inputs", "weights")}
 LEVEL = {"inputs": "input_sram", "weights": "weight_sram"}
+#: an access for every operand
+UNPACKED = {f"memories.{level}.packed": False for level in ("input_sram", "weight_sram", "output_sram")}
 
 
 def clocked(case: Case, rows: int, cols: int, stationary: str) -> tuple[np.ndarray, Run]:
@@ -39,7 +41,7 @@ def clocked(case: Case, rows: int, cols: int, stationary: str) -> tuple[np.ndarr
 
 def simulated(case: Case, rows: int, cols: int, stationary: str, more: dict | None = None):
     settings = {"array.rows": rows, "array.cols": cols, "dataflow.stationary": stationary}
-    return case.run("systolic", settings | {"mac.accumulator_bits": SUM_BITS} | (more or {}))
+    return case.run("systolic", settings | {"mac.accumulator_bits": SUM_BITS} | UNPACKED | (more or {}))
 
 
 @given(cases(codebook=False), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["os", "ws", "is"]))
@@ -55,17 +57,16 @@ def test_cycles_states_outputs_and_accesses(case, rows, cols, stationary):
 
 def accesses(case: Case, actions, counts: Counter, stationary: str) -> None:
     """Reads at the edges, and sums written to and read back from the output buffer (each output once more by the
-    post-processing unit)."""
+    post-processing unit, which writes its code)."""
     outputs = case.layer.output_elements
-    bits = {"inputs": case.operands.inputs.format.bits, "weights": case.operands.weights.format.bits}
-    assert actions["output_sram", "write", SUM_BITS] == counts["sum_writes"]
-    assert actions["output_sram", "read", SUM_BITS] == counts["sum_read_backs"] + outputs
+    assert actions["output_sram", "write", 256] == counts["sum_writes"] + outputs
+    assert actions["output_sram", "read", 256] == counts["sum_read_backs"] + outputs
     names = {"a_reads": "inputs", "b_reads": "weights"}
     if stationary != "os":
         held, streamed = MOVING[stationary]
         names = {"held_reads": held, "streamed_reads": streamed}
     for count, operand in names.items():
-        assert actions[LEVEL[operand], "read", bits[operand]] == counts[count]
+        assert actions[LEVEL[operand], "read", 256] == counts[count]
 
 
 @settings(max_examples=25)
@@ -120,7 +121,8 @@ def test_one_partly_filled_fold_by_hand(stationary, fold, slots):
 
 @settings(max_examples=25)
 @given(cases(codebook=False), st.sampled_from(["os", "ws", "is"]), st.sampled_from([0.1, 0.3]))
-def test_small_buffers_change_no_array_cycle(case, stationary, kib):
+def test_small_buffers_cost_at_most_a_fold_begun_again(case, stationary, kib):
+    """The same products; where a fold's stream is cut and another fold comes between, it is loaded and drained again."""
     size = 1024 * kib
     levels = small_buffers.settings("systolic", input_sram=size, weight_sram=size, output_sram=size)
     try:
@@ -128,6 +130,8 @@ def test_small_buffers_change_no_array_cycle(case, stationary, kib):
     except InputError:
         assume(False)
     out, array = clocked(case, 2, 3, stationary)
-    assert run.array_cycles == array.cycles
+    assert run.array_cycles >= array.cycles
+    assert run.slots["effectual"] == array.slots["effectual"]
+    assert run.slots["ineffectual"] == array.slots["ineffectual"]
     assert {state: run.slots[state] for state in STATES} == array.slots
     assert np.array_equal(run.output, out)

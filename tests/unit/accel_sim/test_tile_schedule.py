@@ -1,14 +1,14 @@
-"""`engine.run` against a schedule clocked cycle by cycle."""
+"""`engine.Engine` against a schedule clocked cycle by cycle."""
 
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.engine import Job, run
 from accel_sim.memories.flat import FlatDram, FlatState
-from accel_sim.tile import Extent, Stream
+from accel_sim.tile import Extent
 from tests.oracle.tile_schedule import Layer, Memory, Outcome, Work, by_name, outcomes
+from tests.schedule import job, play
 
 BANDWIDTHS = (0.5, 1.0, 1.5, 3.0)
 
@@ -28,19 +28,15 @@ def layers(draw, operands=("inputs", "weights")):
 
 def engine(works: list[Work], memory: Memory, slots: dict[str, int], start: int = 0) -> Outcome:
     jobs = [
-        Job(
-            work.array, work.post, {name: stream(name, size, False) for name, size in work.reads.items()},
-            () if work.write is None else stream("outputs", work.write, True), work.post_only,
+        job(
+            work.array, work.post, {name: Extent(0, size) for name, size in work.reads.items()},
+            None if work.write is None else Extent(0, work.write), number, post_only=work.post_only,
         )
-        for work in works
+        for number, work in enumerate(works)
     ]  # fmt: skip
     dram = FlatDram(bandwidth_bytes_per_cycle=float(memory.bandwidth), latency_cycles=memory.latency)
-    schedule = run(jobs, dram, FlatState(memory.busy_until), slots, start)
+    schedule = play(jobs, dram, FlatState(memory.busy_until), {"outputs": 1} | slots, start)
     return Outcome(schedule.end, {cause: n for cause, n in schedule.idle.items() if n}, schedule.overlapped)
-
-
-def stream(operand: str, size: int, is_write: bool) -> tuple[Stream, ...]:
-    return (Stream(operand, operand, is_write, (Extent(0, size),), "dram", "sram"),)
 
 
 def clocked(works: list[Work], memory: Memory, slots: dict[str, int], start: int = 0) -> Outcome:

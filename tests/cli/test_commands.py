@@ -24,6 +24,7 @@ EXPECTED = {
     "dataflows": {"broadcast_csc", "systolic"},
     "encodings": {"dense", "relative_index"},
     "memories": {"flat", "sram"},
+    "interconnects": {"bus", "crossbar", "multicast", "neighbour"},
     "experiments": {"systolic_reference"},
 }
 

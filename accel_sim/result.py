@@ -13,6 +13,7 @@ from accel_sim.actions import Actions
 from accel_sim.check import Sums, densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.engine import Job, Schedule
+from accel_sim.roofline import plain_bytes
 from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
@@ -32,7 +33,8 @@ class LayerRun:
 
     input_densities: share of non-zero inputs of each batch item.
 
-    start, end: cycle at which the layer before retired and at which it did.
+    start, end: cycle at which the layer before retired and at which it did. bytes_plain: that the same transfers would
+    have moved, had its weights been dense (see accel_sim.roofline).
     """
 
     layer: Layer
@@ -44,6 +46,7 @@ class LayerRun:
     facts: Facts
     bytes_read: int
     bytes_written: int
+    bytes_plain: int
     tiles: int
     overlapped: int
     weight_density: float | None
@@ -64,6 +67,7 @@ class LayerRun:
             layer, schedule.start, schedule.end, sum(job.array for job in swaps), slots, actions, facts,
             bytes_read=sum(stream.bytes for job in swaps for read in job.reads.values() for stream in read),
             bytes_written=sum(stream.bytes for job in swaps for stream in job.writes),
+            bytes_plain=plain_bytes(swaps, operands, facts),
             tiles=len(swaps),
             overlapped=schedule.overlapped,
             weight_density=None if operands.weights is None else density(operands.weights),
@@ -168,6 +172,7 @@ class Result:
             "energy_pj": float(sum(row[5] for row in self.priced[layer.name])),
             "dram_read_bytes": run.bytes_read,
             "dram_write_bytes": run.bytes_written,
+            "dram_plain_bytes": run.bytes_plain,
             "overlapped_cycles": run.overlapped,
             "tiles": run.tiles,
             "weight_file_bytes": self._file_bytes(layer),

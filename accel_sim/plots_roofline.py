@@ -15,7 +15,7 @@ NAMED = 9
 #: points from the rim of a mark to its name: near ones are tried first
 OFFSETS = [
     (dx, dy, reach)
-    for reach in (4, 9, 16, 26, 40, 58)
+    for reach in (4, 9, 16, 26, 38)
     for dx, dy in ((1, 0), (-1, 0), (0.7, -0.8), (-0.7, -0.8), (0.7, 0.8), (-0.7, 0.8), (0, -1), (0, 1))
 ]
 #: pixels between two marks of which one is named for both
@@ -82,8 +82,8 @@ def _roofs(axis, rows: pd.DataFrame) -> list:
 
 def _marks(axis, rows: pd.DataFrame, areas: pd.Series) -> list:
     """A filled mark for each layer as it ran, as large as its share of the time; a hollow one for its dense self."""
-    for ran, dense in zip(rows[RAN].to_numpy(), rows[DENSE].to_numpy(), strict=True):
-        axis.plot(*np.transpose([ran, dense]), color=NOMINAL, linewidth=0.6, zorder=1)
+    pairs = np.stack([rows[RAN].to_numpy(), rows[DENSE].to_numpy(), np.full((len(rows), 2), np.nan)], axis=1)
+    axis.plot(*pairs.reshape(-1, 2).T, color=NOMINAL, linewidth=0.6, zorder=1)  # NaN: a line to each pair
     handles = []
     for bound, colour in BOUND_STYLE.items():
         part = rows[rows.bound == bound]

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "experiments")
+KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "interconnects", "experiments")
 
 
 class _Parser(argparse.ArgumentParser):

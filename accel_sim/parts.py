@@ -4,10 +4,11 @@ from typing import Any
 
 from workloads.registry import Registry
 
-#: name -> frozen dataclass; see the protocols in accel_sim.accelerator
+#: name -> frozen dataclass; see the protocols in accel_sim.accelerator and accel_sim.interconnect
 macs = Registry("MAC unit", "accel_sim.macs")
 dataflows = Registry("dataflow", "accel_sim.dataflows")
 memories = Registry("memory", "accel_sim.memories")
+interconnects = Registry("interconnect", "accel_sim.interconnects")
 
 
 def require(part: Any, at_least: float, *fields: str) -> None:

@@ -1,4 +1,4 @@
-"""Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer."""
+"""Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer; roofs."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from accel_sim import plots_roofline, roofline
 from accel_sim.timing import CAUSES
 from workloads.registry import InputError
 
@@ -32,14 +33,21 @@ COMPONENT_STYLE = {
 SPARE = [("#56B4E9", "xxxx"), ("#CC79A7", "xxxx"), ("#E69F00", "xxxx"), ("#009E73", "xxxx"), ("#D55E00", "xxxx")]
 
 
-def read_run(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
-    """(cycles, actions, summary) of a run's directory; InputError if it is none."""
+#: file -> columns that must be in it
+TABLES = {
+    "cycles.csv": ("layer", "cause", "cycles"),
+    "actions.csv": ("layer", "component", "energy_pj"),
+    "roofline.csv": roofline.COLUMNS,
+}
+
+
+def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:
+    """(TABLES, summary) of a run's directory; InputError if it is none."""
     try:
-        cycles = pd.read_csv(folder / "cycles.csv")
-        actions = pd.read_csv(folder / "actions.csv")
+        frames = {name: pd.read_csv(folder / name) for name in TABLES}
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        for frame, columns in ((cycles, ("layer", "cause", "cycles")), (actions, ("layer", "component", "energy_pj"))):
-            missing = [column for column in columns if column not in frame]
+        for name, columns in TABLES.items():
+            missing = [column for column in columns if column not in frames[name]]
             if missing:
                 raise InputError(f"{folder}: is no run directory (a column '{missing[0]}' is missing)")
     except InputError:
@@ -48,7 +56,7 @@ def read_run(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
         raise InputError(f"{folder}: is no run directory ({Path(error.filename).name} is missing)") from None
     except (ValueError, NotADirectoryError) as error:
         raise InputError(f"{folder}: is no run directory ({str(error).splitlines()[0]})") from None
-    return cycles, actions, summary
+    return frames, summary
 
 
 @contextmanager
@@ -73,16 +81,22 @@ def save(figure, path: Path) -> None:
 
 
 def write(folder: Path) -> list[Path]:
-    """Draws cycles.png and energy.png of a run into its directory; returns their paths."""
-    cycles, actions, summary = read_run(folder)
+    """Draws cycles.png, energy.png and (if a layer has MACs) roofline.png into a run's directory; returns the paths."""
+    frames, summary = read_run(folder)
+    cycles, actions, roofs = frames.values()
     if cycles.empty:
         return []
     paths = []
     with house_style() as plt:
-        for name, figure in (("cycles", _cycles(plt, cycles, summary)), ("energy", _energy(plt, actions, summary))):
-            path = folder / f"{name}.png"
-            save(figure, path)
-            paths.append(path)
+        for name, figure in (
+            ("cycles", _cycles(plt, cycles, summary)),
+            ("energy", _energy(plt, actions, summary)),
+            ("roofline", plots_roofline.draw(plt, roofs, summary)),
+        ):
+            if figure is not None:
+                path = folder / f"{name}.png"
+                save(figure, path)
+                paths.append(path)
     return paths
 
 

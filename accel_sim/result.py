@@ -14,6 +14,7 @@ from accel_sim.actions import Actions
 from accel_sim.check import densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.engine import Schedule, Transfer
+from accel_sim.roofline import plain_bytes
 from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
@@ -32,7 +33,8 @@ class LayerRun:
 
     input_densities: share of non-zero inputs of each batch item.
 
-    start, end: cycle at which the layer before retired and at which it did.
+    start, end: cycle at which the layer before retired and at which it did. bytes_plain: that the same transfers would
+    have moved, had its weights been dense (see accel_sim.roofline).
     """
 
     layer: Layer
@@ -44,6 +46,7 @@ class LayerRun:
     facts: Facts
     bytes_read: int
     bytes_written: int
+    bytes_plain: int
     tiles: int
     overlapped: int
     weight_density: float | None
@@ -63,6 +66,7 @@ class LayerRun:
             ready.tiled.facts,
             bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
             bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
+            bytes_plain=plain_bytes(swaps, operands, ready.tiled.facts),
             tiles=len(swaps),
             overlapped=schedule.overlapped,
             weight_density=None if operands.weights is None else density(operands.weights),
@@ -172,6 +176,7 @@ class Result:
             "energy_pj": float(sum(row[5] for row in self.priced[layer.name])),
             "dram_read_bytes": run.bytes_read,
             "dram_write_bytes": run.bytes_written,
+            "dram_plain_bytes": run.bytes_plain,
             "overlapped_cycles": run.overlapped,
             "tiles": run.tiles,
             "weight_file_bytes": self._file_bytes(layer),

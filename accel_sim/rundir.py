@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import accel_sim
-from accel_sim import yaml_io
+from accel_sim import roofline, yaml_io
 from accel_sim.config import to_tree
 from accel_sim.result import SCHEMA_VERSION, Result
 from workloads.network import Network
@@ -23,8 +23,8 @@ from workloads.registry import InputError
 MARK = "summary.json"
 #: all that a run's directory may hold; a directory that holds anything else is not replaced
 FILES = {
-    "layers.csv", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log", "cycles.png",
-    "energy.png",
+    "layers.csv", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log", "roofline.csv",
+    "cycles.png", "energy.png", "roofline.png",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
         write_frame(result.layers, scratch / "layers.csv")
         write_frame(result.cycles, scratch / "cycles.csv")
         write_frame(result.actions, scratch / "actions.csv")
+        write_frame(roofline.table(result.layers, result.machine), scratch / "roofline.csv")
         (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
         _json(scratch / "summary.json", result.summary)
         _json(scratch / "provenance.json", provenance(result, config))

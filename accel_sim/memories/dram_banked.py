@@ -143,6 +143,11 @@ class DramBanked:
     def memory_mhz(self) -> Fraction:
         return 1000 / Fraction(str(self.found["tCK_ns"]))
 
+    def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction:
+        """The most bytes all data buses can move in a cycle of the array clock, were every beat used."""
+        clocks = self.memory_mhz / Fraction(str(clock_mhz))
+        return self.channels * Fraction(self.found.burst_bytes, int(self.found["burst_clocks"])) * clocks
+
     def new_state(self, clock_mhz: float | Fraction, log: int = 0) -> DramState:
         """Idle memory at cycle 0 of an array clock of ``clock_mhz``; the first ``log`` commands are recorded."""
         part = self.found

@@ -34,6 +34,10 @@ class FlatDram:
         require(self, 0, "latency_cycles", "background_mw")
         require(self, 1e-3, "bandwidth_bytes_per_cycle")
 
+    def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction:
+        """The most bytes it can move in a cycle of the array clock."""
+        return Fraction(self.bandwidth_bytes_per_cycle).limit_denominator(1 << 20)
+
     def new_state(self, clock_mhz: float) -> FlatState:
         """An idle channel; it knows no clock but the array's."""
         return FlatState()

@@ -24,6 +24,7 @@ EXPECTED = {
     "dataflows": {"broadcast_csc", "systolic"},
     "encodings": {"dense", "relative_index"},
     "memories": {"flat", "sram"},
+    "interconnects": {"bus", "crossbar", "multicast", "neighbour"},
     "experiments": {"systolic_reference"},
 }
 
@@ -66,11 +67,11 @@ def test_stats_is_a_table_or_one_object():
 
 def test_plot_draws_the_same_figures_again(runs, tmp_path):
     source = tree(runs["lenet5", "eie"])
-    for name in ("cycles.csv", "actions.csv", "summary.json"):
+    for name in ("cycles.csv", "actions.csv", "roofline.csv", "summary.json"):
         (tmp_path / name).write_bytes(source[name])
     done = call("plot", tmp_path)
     assert (done.code, done.err) == (0, "")
-    assert [Path(line).name for line in done.out.splitlines()] == ["cycles.png", "energy.png"]
+    assert [Path(line).name for line in done.out.splitlines()] == ["cycles.png", "energy.png", "roofline.png"]
     after = tree(tmp_path)
     assert all(after[name] == source[name] for name in after)
 
@@ -81,7 +82,7 @@ def test_plot_draws_the_same_figures_again(runs, tmp_path):
 )
 def test_plot_refuses_what_is_no_run(text, why, tmp_path):
     if text is not None:
-        for name in ("cycles.csv", "actions.csv", "summary.json"):
+        for name in ("cycles.csv", "actions.csv", "roofline.csv", "summary.json"):
             (tmp_path / name).write_text(text.replace("a,b\n1,2\n", "{}") if name == "summary.json" else text)
     before, done = tree(tmp_path), call("plot", tmp_path)
     assert (done.code, done.out) == (2, "")

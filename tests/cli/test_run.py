@@ -20,8 +20,9 @@ RUNS = [
 DRAWN = {("lenet5", "eie")}
 FILES = {
     "layers.csv", "cycles.csv", "actions.csv", "summary.json", "config.yaml", "provenance.json", "run.log",
+    "roofline.csv",
 }  # fmt: skip
-FIGURES = {"cycles.png", "energy.png"}
+FIGURES = {"cycles.png", "energy.png", "roofline.png"}
 CAUSES = [
     "unmapped", "effectual", "ineffectual", "decode", "sram", "noc", "imbalance", "dispatch", "fill_drain", "output",
     "dram_read", "dram_write", "reconfigure", "post", "dependency",

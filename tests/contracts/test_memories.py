@@ -91,6 +91,15 @@ def test_no_byte_is_lost_or_moved_twice(part, asked):
 
 
 @pytest.mark.parametrize("part", SERVING.values(), ids=SERVING)
+@given(size=st.integers(1, 1 << 16), is_write=st.booleans())
+def test_nothing_moves_faster_than_the_peak(part, size, is_write):
+    peak = part.peak_bytes_per_cycle(CLOCK_MHZ)
+    assert peak > 0
+    ((begin, end, _),) = play(part, [(0, [Extent(0, size)], is_write)])
+    assert size <= peak * (end - begin)
+
+
+@pytest.mark.parametrize("part", SERVING.values(), ids=SERVING)
 @given(asked=requests)
 def test_its_state_is_the_callers(part, asked):
     """The part itself remembers nothing, and two states do not know of each other."""

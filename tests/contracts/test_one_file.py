@@ -123,6 +123,9 @@ class Bursts:
 
     level: str = "dram"
 
+    def peak_bytes_per_cycle(self, clock_mhz):
+        return 16
+
     def new_state(self, clock_mhz):
         return {"free": 0, "waiting": []}
 

@@ -1,0 +1,44 @@
+"""What a machine needs of an on-chip network between one memory level and what it feeds."""
+
+from typing import Protocol
+
+from accel_sim.actions import Actions
+from accel_sim.energy import EnergyTable
+
+
+class Interconnect(Protocol):
+    """A network between a memory level and an array of rows x cols PEs (or the level before them), and back.
+
+    All methods are pure functions of the part and their arguments. Values are ``bits`` wide; a *segment* is one PE
+    pitch of wire, and the level lies one from the array's corner; a *block* is to_rows x to_cols PEs, counted from the
+    corner where values enter.
+
+    width_bits: of one word, the bits that enter a channel or port in a cycle; None = never a bottleneck.
+    cycles(values, bits, places): array-clock cycles for which the network is busy passing ``values``, spread evenly
+        over ``places`` destinations (a block that takes the same values is one place). 0 if width_bits is None.
+        Values are packed into words whole: width_bits // bits of them, or one in several words. Pipeline latency
+        (skew, fill and drain) is the dataflow's and is not in it. The way back takes as long: places are origins then.
+    hops(rows, cols, to_rows, to_cols): segments that one bit drives when one value goes to every PE of a block;
+        never less for a larger block, 0 for an empty one. ValueError if the block is no part of the array.
+    deliver(component, count, bits, ...): {(component, "hop", bits): segments} of ``count`` values that each go to
+        every PE of the block (multicast), or come from it as one (a chain of sums).
+    scatter(component, count, bits, ...): the same where ``count`` values go to *each* PE of the block, every value to
+        one PE alone (weights to be held), or come from them (outputs).
+    price(action, bits, table): (pJ, source) of ``bits`` over one segment.
+    """
+
+    width_bits: int | None
+
+    def cycles(self, values: int, bits: int, places: int = 1) -> int: ...
+
+    def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int: ...
+
+    def deliver(
+        self, component: str, count: int, bits: int, rows: int, cols: int, to_rows: int, to_cols: int
+    ) -> Actions: ...
+
+    def scatter(
+        self, component: str, count: int, bits: int, rows: int, cols: int, to_rows: int, to_cols: int
+    ) -> Actions: ...
+
+    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]: ...

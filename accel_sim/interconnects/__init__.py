@@ -1,0 +1,1 @@
+"""On-chip networks, one file per part; `common` holds what they share."""

@@ -109,7 +109,8 @@ def write(run: Run, out: Path, areas: dict[str, float]) -> None:
         "ART.yaml": (f"{about}; um2 of one instance{without}", {"ART": art(run.path, run.components, areas)}),
         "action_counts.yaml": (f"{about}; {LEAK}: cycles", {"action_counts": action_counts(run.path, run.total)}),
         "energy_estimation.yaml": (
-            f"{about}; pJ", {"energy_estimation": energy_estimation(run, run.total, run.energy_pj)}
+            f"{about}; pJ",
+            {"energy_estimation": energy_estimation(run, run.total, run.energy_pj)},
         ),
         "layers.yaml": (f"{about}; pJ, each layer's counts and energies", {"layers": list(_layers(run))}),
     }

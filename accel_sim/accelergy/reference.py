@@ -18,7 +18,7 @@ from accel_sim.accelergy import LEAK, STATIC, VERSIONS, WIDTH
 from workloads.registry import InputError
 
 #: larger files are refused before they are read, more entries before they are looked at one by one
-MOST_BYTES, MOST_ENTRIES = 16 << 20, 200_000
+MOST_BYTES, MOST_ENTRIES = 4 << 20, 50_000
 MOST_ARGUMENTS, MOST_LETTERS, MOST_BITS = 100, 200, (1 << 32) - 1
 #: no action takes more (1 J), no component is larger (1 m2)
 MOST_PJ, MOST_UM2 = 1e12, 1e12
@@ -249,7 +249,7 @@ def _wrong(path: Path, place: str, expected: str, value: Any) -> InputError:
 def _near(name: str, known: list) -> str:
     """What else there is: the nearest name, and a few of all."""
     names = [str(each) for each in known if each is not None]
-    close = difflib.get_close_matches(name, names[:2000], n=1, cutoff=0.4)
+    close = difflib.get_close_matches(name, names[:2000], n=1, cutoff=0.6)
     return (f"; did you mean '{close[0]}'?" if close else "") + (f" (known: {_some(names)})" if names else "")
 
 

@@ -151,8 +151,8 @@ def _read(path: Path, top: str) -> tuple[Any, str]:
         raise InputError(f"{path}: cannot read {top}: {reason}") from None
     tree = yaml_io.parse(text, str(path))
     if not isinstance(tree, dict) or top not in tree:
-        keys = list(tree) if isinstance(tree, dict) else []
-        raise InputError(f"{path}: expected the top key '{top}'{_near(top, keys)}")
+        found = f", not {_some(list(tree))}" if isinstance(tree, dict) and tree else ""
+        raise InputError(f"{path}: expected the top key '{top}'{found}")
     section = _mapping(tree[top], path, top)
     for key in ("version", "tables"):
         if key not in section:

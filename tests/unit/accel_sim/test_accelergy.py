@@ -41,11 +41,11 @@ ERT:
       arguments: {address_delta: 1, data_delta: 1}
       energy: 9.5
     - name: write
-      arguments: null
-      energy: 4.0
-    - name: write
       energy: 6.0
       arguments: {width: 64}
+    - name: write
+      arguments: null
+      energy: 4.0
 """
 #: as 0.2 wrote it: mappings by name
 OLD = """
@@ -157,7 +157,7 @@ ENERGY = FIRST + "energy: expected a number of pJ from 0 to 1e+12, not "
 BROKEN = {
     "": "expected the top key 'ERT'",
     "[1, 2]": "expected the top key 'ERT'",
-    "ERT_summary: {version: 0.4}": "expected the top key 'ERT' (known: ERT_summary)",
+    "ERT_summary: {version: 0.4}": "expected the top key 'ERT', not ERT_summary",
     "ERT: 3": "ERT: expected a mapping, not 3",
     "ERT: {tables: []}": "ERT.version: is missing (known: tables)",
     "ERT: {version: 0.4, table: []}": "ERT.tables: is missing; did you mean 'table'? (known: version, table)",

@@ -69,7 +69,16 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of dram_banked, as page=closed"
     )
     dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
+    _accelergy(commands)
     return top
+
+
+def _accelergy(commands: argparse._SubParsersAction) -> None:
+    accelergy = commands.add_parser("accelergy", help="write a run as Accelergy's ERT, ART, action counts and energies")
+    accelergy.add_argument("dir", metavar="DIR", help="a run's directory")
+    accelergy.add_argument("--out", metavar="DIR", help="where the files go (default: DIR-accelergy)")
+    accelergy.add_argument("--art", metavar="FILE", help="areas of its components, in Accelergy's ART form")
+    _output(accelergy)
 
 
 def _data(command: argparse.ArgumentParser) -> None:

@@ -230,7 +230,30 @@ def dram(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def accelergy(arguments: argparse.Namespace) -> int:
+    """Writes a run's directory in Accelergy's forms."""
+    from accel_sim.accelergy import export
+    from accel_sim.accelergy.reference import read_art
+
+    folder = Path(arguments.dir)
+    out = Path(arguments.out or f"{folder if folder.name else folder.resolve()}-accelergy")
+    areas = {} if arguments.art is None else read_art(Path(arguments.art))
+    done = export.read_run(folder)
+    export.write(done, out, areas)
+    without = [component for component in done.components if component not in areas]
+    if arguments.json:
+        report = {"energy_pj": done.energy_pj, "components": done.components, "without_area": without}
+        print(json.dumps(report | {"out": str(out)}))
+        return 0
+    if not arguments.quiet:
+        print(f"{len(done.components)} components, {len(done.pj)} entries, {done.energy_pj:,.0f} pJ")
+        if without:
+            print(f"no area is known for {', '.join(without)}")
+    print(f"results: {out}")
+    return 0
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
-    "dram": dram,
+    "dram": dram, "accelergy": accelergy,
 }  # fmt: skip

@@ -5,7 +5,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from pathlib import Path
 
+from accel_sim.accelergy.reference import SUFFIXES, Ert
 from accel_sim.actions import Actions
 from accel_sim.parts import require
 from workloads.registry import unknown
@@ -20,18 +22,31 @@ REGISTERS = ("register", "queue", "accumulator", "codebook")
 
 @dataclass(frozen=True)
 class EnergyTable:
-    """table: name of a CSV in accel_sim/tables. leakage_mw_per_lane: static power of logic; None = not modelled."""
+    """table: name of a CSV in accel_sim/tables, or an Accelergy ERT (.yaml), which then prices every action, leakage
+    included. leakage_mw_per_lane: static power of logic; None = not modelled."""
 
     table: str = "horowitz_45nm"
     leakage_mw_per_lane: float | None = None
 
     def __post_init__(self):
         require(self, 0, "leakage_mw_per_lane")
+        if self.ert is not None:
+            return
         files = [path.name for path in resources.files(TABLES).iterdir()]
         known = sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv"))
         if self.table not in known:
-            raise ValueError(str(unknown("energy table", self.table, known)))
+            raise ValueError(f"{unknown('energy table', self.table, known)}; or give an Accelergy ERT (.yaml)")
 
+
+    @cached_property
+    def ert(self) -> Ert | None:
+        """The ERT that ``table`` is the path of; InputError if it is none."""
+        return Ert.read(Path(self.table)) if self.table.endswith(SUFFIXES) else None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What the figures were read from beside our own tables: name -> sha256."""
+        return {} if self.ert is None else {Path(self.table).name: self.ert.sha256}
 
     @cached_property
     def rows(self) -> dict[str, dict[int, tuple[float, str]]]:
@@ -74,11 +89,14 @@ def price(
     """Rows (component, action, bits, count, pj_each, energy_pj, source), sorted.
 
     memories: level -> part; static: (component, action) -> (pJ per cycle, source) for counts that are cycles.
-    Raises KeyError for a component nobody prices (a bug of ours).
+    Raises InputError for an action that the table's ERT does not name, KeyError for a component nobody prices (a bug
+    of ours).
     """
     rows = []
     for (component, action, bits), count in sorted(actions.items()):
-        if (component, action) in static:
+        if table.ert is not None:
+            each, source = table.ert.price(component, action, bits)
+        elif (component, action) in static:
             each, source = static[component, action]
         elif component in ARITHMETIC:
             each, source = table.arithmetic(action, bits)

@@ -34,7 +34,8 @@ def plain_bytes(swaps: list[Job], operands: Operands, facts: Facts) -> int:
 
     Weights are moved as often as they were; pointers and codebook count as part of their encoding.
     """
-    streams = [stream for job in swaps for read in (*job.reads.values(), job.writes) for stream in read]
+    transfers = [move for job in swaps for move in (*job.loads.values(), *job.drains.values()) if move.outermost]
+    streams = [stream for move in transfers for stream in move.streams]
     encoded = sum(stream.bytes for stream in streams if stream.tensor in ENCODED)
     rest = sum(stream.bytes for stream in streams) - encoded
     if operands.weights is None or not encoded:

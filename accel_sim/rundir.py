@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,13 +37,12 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
     run.log, which alone may differ between two equal runs. Raises InputError if ``out`` is something else's.
     """
     check_target(out)
-    out = out.resolve()
     config = {"run": run, "hardware": to_tree(result.machine)}
-    scratch = Path(tempfile.mkdtemp(prefix=".accel_sim-", dir=_ground(out)))
-    try:
+    with whole(out) as scratch:
         write_frame(result.layers, scratch / "layers.csv")
         write_frame(result.cycles, scratch / "cycles.csv")
-        write_frame(result.actions, scratch / "actions.csv")
+        exact = [repr(each) for each in result.actions.pj_each.astype(float).tolist()]  # what a table can be made of
+        write_frame(result.actions.assign(pj_each=exact), scratch / "actions.csv")
         write_frame(roofline.table(result.layers, result.machine), scratch / "roofline.csv")
         (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
         _json(scratch / "summary.json", result.summary)
@@ -50,6 +51,15 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
 
         plots.write(scratch)
         (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
+
+
+@contextmanager
+def whole(out: Path) -> Iterator[Path]:
+    """A new directory that takes the place of ``out`` when the block has filled it, and is gone if it fails."""
+    out = out.resolve()
+    scratch = Path(tempfile.mkdtemp(prefix=".accel_sim-", dir=_ground(out)))
+    try:
+        yield scratch
         scratch.chmod(0o755)
         _put(scratch, out)
     finally:
@@ -73,14 +83,14 @@ def _ground(out: Path) -> Path:
     return next(folder for folder in out.parents if folder.exists())
 
 
-def check_target(out: Path) -> None:
-    """InputError unless ``out`` is new, empty or an earlier run's directory, in which nothing else lies."""
+def check_target(out: Path, files: Collection[str] = FILES, kind: str = "run") -> None:
+    """InputError unless ``out`` is new, empty or the directory of an earlier ``kind``, with none but its ``files``."""
     if out.is_symlink() and not out.exists():
         raise InputError(f"--out {out}: is a link to nothing, expected a directory")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a directory")
-    if out.is_dir() and any(path.name not in FILES or path.is_dir() for path in out.iterdir()):
-        raise InputError(f"--out {out}: holds other files, expected a new, empty or earlier run's directory")
+    if out.is_dir() and any(path.name not in files or path.is_dir() for path in out.iterdir()):
+        raise InputError(f"--out {out}: holds other files, expected a new, empty or earlier {kind}'s directory")
     parent = _ground(out.absolute())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise InputError(f"--out {out}: cannot write below {parent}")
@@ -104,7 +114,7 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "source_sha256": source_digest(),
         "config_sha256": _digest(json.dumps(config, sort_keys=True).encode()),
         "network_sha256": network_digest(network),
-        "files": dict(network.files),
+        "files": dict(network.files) | result.machine.energy.files,
         "images": list(network.image_names),
         "seed": result.seed,
         "data": result.summary["data"],

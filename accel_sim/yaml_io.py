@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from workloads.registry import InputError
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DumperBase = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 #: field suffix -> unit -> factor to the field's own unit
 UNITS = {
     "kib": {"B": 1 / 1024, "KiB": 1, "MiB": 1024, "GiB": 1 << 20},
@@ -22,9 +23,20 @@ _QUANTITY = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z/]+)\s
 class _Loader(_Base):
     """CSafeLoader with YAML 1.2 scalars."""
 
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Nothing: YAML 1.2 has no merge keys, and merges of merges grow without bound."""
+
+
+class _Dumper(_DumperBase):
+    """Quotes what YAML 1.1 or 1.2 would take for no string; writes no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
 
 def _scalars(loader: type) -> None:
-    loader.yaml_implicit_resolvers = {}
     for tag, pattern, first in (
         ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
         ("int", r"^[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+)$", "-+0123456789"),
@@ -36,6 +48,7 @@ def _scalars(loader: type) -> None:
 
 
 _scalars(_Loader)
+_scalars(_Dumper)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
@@ -46,7 +59,6 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
         if key.value in seen:
             raise yaml.MarkedYAMLError(problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark)
         seen.add(key.value)
-    loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
 
 
@@ -57,6 +69,8 @@ def parse(text: str, where: str) -> Any:
     """YAML text -> Python values; InputError in one line (file, line, what) if it is broken."""
     try:
         return yaml.load(text, Loader=_Loader)
+    except (LookupError, AttributeError):  # PyYAML's own constructors, of '!!bool maybe' and the like
+        raise InputError(f"{where}: broken YAML: a value does not fit its tag") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
@@ -76,7 +90,7 @@ def read(path: Path) -> Any:
 
 def dump(value: Any) -> str:
     """Python values -> YAML text with keys in order."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def quantity(name: str, value: Any) -> Any:

@@ -109,7 +109,7 @@ class Accelerator:
     memories: tuple[Any, ...]
     post: PostUnit
     energy: EnergyTable
-    mapping: MappingRules = MappingRules()
+    mapping: MappingRules
 
     def __post_init__(self):
         if self.clock_mhz <= 0:

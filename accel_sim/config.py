@@ -11,14 +11,15 @@ from accel_sim import yaml_io
 from accel_sim.accelerator import Accelerator, Array
 from accel_sim.energy import EnergyTable
 from accel_sim.mapping.mapper import MappingRules
-from accel_sim.parts import dataflows, macs, memories
+from accel_sim.parts import dataflows, interconnects, macs, memories
 from accel_sim.post import PostUnit
 from workloads.encoding import encodings
 from workloads.registry import InputError, Registry, unknown
 
 PRESETS = "accel_sim.presets"
 KEYS = (
-    "name", "description", "clock_mhz", "array", "mac", "dataflow", "encodings", "memories", "post", "energy", "mapping",
+    "name", "description", "clock_mhz", "array", "mac", "dataflow", "encodings", "memories", "post", "energy",
+    "mapping",
 )  # fmt: skip
 #: sections that hold the fields of one fixed record
 RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable, "mapping": MappingRules}
@@ -144,6 +145,11 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
         if key not in known:
             errors.append(f"{path}.{key}: {unknown('key', str(key), known)}")
             continue
+        if key == "network" and isinstance(entry, dict):
+            ready[key] = _part(interconnects, entry, f"{path}.{key}", errors)
+            if ready[key] is None:
+                wrong.add(key)
+            continue
         try:
             ready[key] = _sane(key, yaml_io.quantity(key, entry), hints[key])
         except InputError as error:
@@ -205,4 +211,6 @@ def to_tree(machine: Accelerator) -> dict[str, Any]:
 def _part_tree(registry: Registry | None, part: Any) -> dict[str, Any]:
     name = {} if registry is None else {"name": registry.name_of(part)}
     values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    if values.get("network") is not None:
+        values["network"] = _part_tree(interconnects, values["network"])
     return name | {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

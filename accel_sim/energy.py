@@ -37,7 +37,6 @@ class EnergyTable:
         if self.table not in known:
             raise ValueError(f"{unknown('energy table', self.table, known)}; or give an Accelergy ERT (.yaml)")
 
-
     @cached_property
     def ert(self) -> Ert | None:
         """The ERT that ``table`` is the path of; InputError if it is none."""

@@ -67,7 +67,9 @@ def buffers(levels: Iterable[OnChip], outermost: str, lanes: int, clock_mhz: flo
         feeds = {part.level: _source(part, operand, holding, outermost) for part in holding}
         inner = [part for part in holding if part.level not in feeds.values()]
         if len(inner) > 1:
-            raise ValueError(f"memories: {operand} end in '{inner[0].level}' and in '{inner[1].level}', expected one level")
+            raise ValueError(
+                f"memories: {operand} end in '{inner[0].level}' and in '{inner[1].level}', expected one level"
+            )
         path: tuple[Buffer, ...] = ()
         level = inner[0].level if inner else outermost
         chain = []
@@ -77,7 +79,9 @@ def buffers(levels: Iterable[OnChip], outermost: str, lanes: int, clock_mhz: flo
         plain = False
         for part in reversed(chain):
             if plain and operand in part.compressed:
-                raise ValueError(f"memories: level '{part.level}' holds {operand} compressed, but the level before it plain")
+                raise ValueError(
+                    f"memories: level '{part.level}' holds {operand} compressed, but the level before it plain"
+                )
             decodes = not plain and operand not in part.compressed
             plain = plain or operand not in part.compressed
             path = (*path, _share(part, operand, lanes, clock_mhz, decodes, path))
@@ -95,7 +99,9 @@ def _refuse_circle(part: OnChip, named: dict[str, OnChip], outermost: str) -> No
                 f"{', '.join([outermost, *named])}"
             )
         if part.source in seen:
-            raise ValueError(f"memories: a circle of levels filled from each other: {' <- '.join([*seen, part.source])}")
+            raise ValueError(
+                f"memories: a circle of levels filled from each other: {' <- '.join([*seen, part.source])}"
+            )
         seen.append(part.source)
         part = named[part.source]
 
@@ -110,7 +116,9 @@ def _source(part: OnChip, operand: str, holding: list[OnChip], outermost: str) -
     return part.source
 
 
-def _share(part: OnChip, operand: str, lanes: int, clock_mhz: float, decodes: bool, outer: tuple[Buffer, ...]) -> Buffer:
+def _share(
+    part: OnChip, operand: str, lanes: int, clock_mhz: float, decodes: bool, outer: tuple[Buffer, ...]
+) -> Buffer:
     instances = lanes if part.per_lane else 1
     room = int(part.capacity_kib * instances * 1024) // len(part.holds)
     fill, decoder = part.fill_bytes_per_cycle, part.decoder_values_per_cycle

@@ -119,7 +119,9 @@ class TiledPost:
         """Pixels outside channels ("groups": no operand is shared between them)."""
         layer, (pixels, channels) = self.layer, self._shape
         loops = Loop("pixels", layer.N * layer.E * layer.F, pixels), Loop("groups", layer.M, channels)
-        whole, run, tile = (self._bytes(*shape) for shape in ((loops[0].size, layer.M), (pixels, layer.M), (pixels, channels)))
+        whole, run, tile = (
+            self._bytes(*shape) for shape in ((loops[0].size, layer.M), (pixels, layer.M), (pixels, channels))
+        )
         changing = [False, loops[0].count > 1, loops[0].count * loops[1].count > 1]
         keeps = {
             operand: keep_depths(self.buffers[operand].path, [whole[i], run[i], tile[i]], changing)

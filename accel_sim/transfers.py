@@ -13,7 +13,10 @@ def accesses(tile: Tile, machine: Accelerator) -> Actions:
     """Bytes of the outermost level; words that fill another level, are read for the next one, or drain outwards."""
     actions = Actions()
     for stream in tile.streams:
-        ends = (stream.source, "drain" if stream.is_write else "read", stream.bytes), (stream.target, "fill", stream.target_bytes)
+        ends = (
+            (stream.source, "drain" if stream.is_write else "read", stream.bytes),
+            (stream.target, "fill", stream.target_bytes),
+        )
         for level, action, size in ends:
             if level == machine.dram.level:
                 actions[level, "write" if action == "fill" else "read", 8] += size
@@ -44,7 +47,8 @@ def job_of(tile: Tile, array: int, post: int, machine: Accelerator) -> Job:
 
 def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
     first = streams[0]
-    ends = [_buffer(machine, first.operand, level) for level in (first.source, first.target) if level != machine.dram.level]
+    levels, dram = (first.source, first.target), machine.dram.level
+    ends = [_buffer(machine, first.operand, level) for level in levels if level != dram]
     near = _buffer(machine, first.operand, first.source if first.is_write else first.target)
     size, arriving = sum(s.bytes for s in streams), sum(s.target_bytes for s in streams)
     needs = {"sram": 0, "noc": 0, "decode": 0}
@@ -61,7 +65,7 @@ def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
     if near.decoder is not None and not first.is_write:
         needs["decode"] = _cycles(sum(s.values for s in streams), near.decoder)
     cause = max(needs, key=needs.get)
-    return Transfer(tuple(streams), needs[cause], cause, first.epoch, machine.dram.level in (first.source, first.target))
+    return Transfer(tuple(streams), needs[cause], cause, first.epoch, dram in levels)
 
 
 def _cycles(amount: int, rate: Fraction | None) -> int:

@@ -118,8 +118,7 @@ class TiledBroadcast:
     @cached_property
     def _stream(self) -> int:
         """Bytes of all weights as the machine stores them, pointers and codebook included."""
-        bits = [extent.bytes for block in self.blocks for extent in (self._weight_extent(block), self._pointer_extent(block))]
-        return sum(bits)
+        return sum(self._weight_extent(block).bytes + self._pointer_extent(block).bytes for block in self.blocks)
 
     @cached_property
     def _pieces(self) -> int:

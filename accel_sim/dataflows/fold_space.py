@@ -70,7 +70,8 @@ class FoldSpace:
         """A fold goes on from tile to tile: the stream is the innermost loop and a tile is one fold."""
         rows, cols, stream = self.dims
         one = [
-            found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile)) == 1 for dim in ("groups", rows, cols)
+            found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile)) == 1
+            for dim in ("groups", rows, cols)
         ]
         return one[0] & one[1] & one[2] & (order[-1] == stream)
 
@@ -102,7 +103,9 @@ class FoldSpace:
             return self._value(of, dim, self.sizes[dim], *more)[which]
         name = of.__name__, which, *more
         values = found.per_tile(dim, name, lambda tile: self._value(of, dim, tile, *more)[which])
-        return values if whole is False else np.where(whole, self._value(of, dim, self.sizes[dim], *more)[which], values)
+        return (
+            values if whole is False else np.where(whole, self._value(of, dim, self.sizes[dim], *more)[which], values)
+        )
 
     def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
         def factor(of, dim: str, *more):

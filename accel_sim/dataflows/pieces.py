@@ -23,7 +23,9 @@ def pixel_bytes(layer: Layer, bits: int, tile: int) -> tuple[int, int]:
     rows = _span(first, last, layer.stride[0], layer.padding[0], reach[0], layer.H)
     left, right = low % layer.F, (high - 1) % layer.F + 1
     part = (last - first == 1) & (high - low < layer.F)
-    begin, end = (np.minimum(layer.W, np.maximum(0, e)) for e in _edges(left, right, layer.stride[1], layer.padding[2], reach[1]))
+    begin, end = (
+        np.minimum(layer.W, np.maximum(0, e)) for e in _edges(left, right, layer.stride[1], layer.padding[2], reach[1])
+    )
     narrow = np.maximum(0, (end * bits + 7) // 8 - begin * bits // 8)
     narrow = np.where(end > begin, narrow, 0)
     width = np.where(part, narrow, (layer.W * bits + 7) // 8)

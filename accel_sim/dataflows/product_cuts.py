@@ -82,7 +82,9 @@ class ProductCuts:
         best = self.mapper.goal.best(self._metrics(tiles))
         if best is not None:
             return cuts(0, self.pixels, tiles[best])
-        width = next((w for w in range(layer.F, 0, -1) if self._fits(w, window_bytes(layer, self.input_bits, w, layer.C))), 0)
+        width = next(
+            (w for w in range(layer.F, 0, -1) if self._fits(w, window_bytes(layer, self.input_bits, w, layer.C))), 0
+        )
         if not width:
             self._one_pixel_fits(layer.C)
         return [cut for r in range(layer.N * layer.E) for cut in cuts(r * layer.F, (r + 1) * layer.F, width)]
@@ -91,11 +93,16 @@ class ProductCuts:
         return -(-pixels * self.layer.M * self.output_bits // 8)
 
     def _fits(self, pixels: int, inputs: int) -> bool:
-        return inputs <= self.buffers["inputs"].slot_bytes and self._outputs(pixels) <= self.buffers["outputs"].slot_bytes
+        return (
+            inputs <= self.buffers["inputs"].slot_bytes and self._outputs(pixels) <= self.buffers["outputs"].slot_bytes
+        )
 
     def _given_fits(self, tile: int) -> None:
         """Raises InputError if a tile of so many pixels does not fit a slot."""
-        needs = {"inputs": pixel_bytes(self.layer, self.input_bits, tile)[1] * self.layer.C, "outputs": self._outputs(tile)}
+        needs = {
+            "inputs": pixel_bytes(self.layer, self.input_bits, tile)[1] * self.layer.C,
+            "outputs": self._outputs(tile),
+        }
         for operand, need in needs.items():
             if need > self.buffers[operand].slot_bytes:
                 raise cannot_fit(self.layer, operand, need, self.buffers[operand])

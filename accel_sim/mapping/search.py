@@ -226,7 +226,12 @@ def _depth(
 
 
 def _boundary(
-    space: Space, operand: str, order: tuple[str, ...], counts: dict[str, np.ndarray], depth: np.ndarray, found: Candidates
+    space: Space,
+    operand: str,
+    order: tuple[str, ...],
+    counts: dict[str, np.ndarray],
+    depth: np.ndarray,
+    found: Candidates,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """([n] bytes into a level, bytes out of it, loads) for an operand kept at ``depth``."""
     n, relevant = len(found), RELEVANT[operand]
@@ -307,5 +312,6 @@ class Given:
         return choices | {dim: [space.rounded(dim, tile)] for dim, tile in self.tiles.items()}
 
     def __str__(self) -> str:
-        return ", ".join([*([" ".join(self.order)] if self.order else []), *(f"{d} {t}" for d, t in self.tiles.items())])
-
+        return ", ".join(
+            [*([" ".join(self.order)] if self.order else []), *(f"{d} {t}" for d, t in self.tiles.items())]
+        )

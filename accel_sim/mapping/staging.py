@@ -66,7 +66,9 @@ class Staging:
                 break
             source = path[number - 1].level if number else self.origin
             made = values if encoded and not path[number].compressed else 0
-            streams.append(Stream(tensor, operand, False, wanted, source, path[number].level, held.epoch, made, values_bits))
+            streams.append(
+                Stream(tensor, operand, False, wanted, source, path[number].level, held.epoch, made, values_bits)
+            )
         return streams[::-1]
 
     def _many_pieces(self, operand: str, keep: int) -> bool:
@@ -98,7 +100,9 @@ class Staging:
                 break  # still here since an earlier tile
             if begun:
                 source = path[number - 1].level if number else self.origin
-                reads.append(Stream("partial_sums", "outputs", False, partial(), source, path[number].level, number_of_tile))
+                reads.append(
+                    Stream("partial_sums", "outputs", False, partial(), source, path[number].level, number_of_tile)
+                )
         for number in reversed(range(len(path))):
             inside = [i for i in reductions if i >= keeps[number]]
             if not complete and any(index[i] < nest.loops[i].count - 1 for i in inside):

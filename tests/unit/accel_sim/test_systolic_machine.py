@@ -122,7 +122,7 @@ def test_one_partly_filled_fold_by_hand(stationary, fold, slots):
 @settings(max_examples=25)
 @given(cases(codebook=False), st.sampled_from(["os", "ws", "is"]), st.sampled_from([0.1, 0.3]))
 def test_small_buffers_cost_at_most_a_fold_begun_again(case, stationary, kib):
-    """The same products; where a fold's stream is cut and another fold comes between, it is loaded and drained again."""
+    """The same products; where a fold's stream is cut and another comes between, it is loaded and drained again."""
     size = 1024 * kib
     levels = small_buffers.settings("systolic", input_sram=size, weight_sram=size, output_sram=size)
     try:

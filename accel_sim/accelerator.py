@@ -145,7 +145,9 @@ class Accelerator:
 
     @cached_property
     def levels(self) -> dict[str, Any]:
-        return {memory.level: memory for memory in self.memories}
+        """component -> the memory or network that prices its actions."""
+        networks = {f"{memory.level}_noc": memory.network for memory in self.on_chip if memory.network is not None}
+        return {memory.level: memory for memory in self.memories} | networks
 
     @cached_property
     def static_pj(self) -> dict[tuple[str, str], tuple[float, str]]:

@@ -12,9 +12,10 @@ from accel_sim.on_chip import OPERANDS, OnChip
 class Buffer:
     """One operand's share of a level, as dataflow and schedule see it.
 
-    bytes: in all; slots: tiles that take turns in it; word_bits: width of one access; per_word: operand bits -> operands
-    that one access moves; reads_per_cycle, writes_per_cycle: words. fill: bytes a cycle to and from other levels; latency: cycles.
-    decoder: values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
+    bytes: in all; slots: tiles that take turns in it; word_bits: width of one access; packed: narrow operands share it;
+    reads_per_cycle, writes_per_cycle: words; shared_ports: a read and a write take turns; banks: of an instance.
+    fill: bytes a cycle to and from other levels; latency: cycles. compressed: the operand lies here encoded; decoder:
+    values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
     outer: the operand's levels farther out, outermost first.
     """
 
@@ -25,6 +26,8 @@ class Buffer:
     packed: bool = True
     reads_per_cycle: int = 1
     writes_per_cycle: int = 1
+    shared_ports: bool = True
+    banks: int = 1
     fill: Fraction | None = None
     latency: int = 0
     compressed: bool = False
@@ -44,6 +47,12 @@ class Buffer:
     def per_word(self, bits: int) -> int:
         """Operands of ``bits`` that one access moves."""
         return max(1, self.word_bits // bits) if self.packed else 1
+
+    def access_cycles(self, reads: int, writes: int) -> int:
+        """Cycles of so many words, spread evenly over the banks; a port that both use takes turns."""
+        if self.shared_ports:
+            return -(-(reads + writes) // self.reads_per_cycle)
+        return max(-(-reads // self.reads_per_cycle), -(-writes // self.writes_per_cycle))
 
     def words(self, values: int, bits: int) -> int:
         """Accesses that move ``values`` operands of ``bits`` lying side by side."""
@@ -128,6 +137,8 @@ def _share(
         packed=part.packed,
         reads_per_cycle=part.reads_per_cycle,
         writes_per_cycle=part.writes_per_cycle,
+        shared_ports=part.shared_ports,
+        banks=part.banks,
         fill=per_cycle if fill is None else Fraction(fill).limit_denominator(1 << 20),
         latency=part.latency(clock_mhz),
         compressed=operand in part.compressed,

@@ -29,9 +29,9 @@ def ports_of(ports: str) -> tuple[int, int, bool] | None:
 class Wiring:
     """How an on-chip level lies between others.
 
-    source: the level it is filled from; None = for each operand the nearest level farther out that holds it; an operand
-    that a level does not hold bypasses it. compressed: operands that lie here as their encoded stream; the decoder of an
-    operand stands before the first level that holds it plain. decoder_values_per_cycle: of the decoder before this
+    source: the level it is filled from; None = for each operand the nearest level farther out that holds it (an operand
+    that a level does not hold bypasses it). compressed: operands that lie here as their encoded stream; the decoder of
+    an operand stands before the first level that holds it plain. decoder_values_per_cycle: of the decoder before this
     level; None = never a bottleneck. network: the interconnect to what the level feeds (the next level or the array),
     and back; None = wires of no length. fill_bytes_per_cycle: what it takes in from or gives to other levels; None = as
     many words as it has ports.

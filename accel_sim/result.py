@@ -59,11 +59,11 @@ class LayerRun:
 
     @staticmethod
     def of(ready: Any, schedule: Schedule) -> "LayerRun":
-        """ready: the layer as it was prepared (CheckError if its checked sums are wrong); schedule: as it was played."""
+        """ready: the layer as it was prepared (CheckError if checked sums are wrong); schedule: as it was played."""
         operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
         return LayerRun(
-            ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps), ready.slots, ready.actions,
-            ready.tiled.facts,
+            ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps) - ready.stalled,
+            ready.slots, ready.actions, ready.tiled.facts,
             bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
             bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
             bytes_plain=plain_bytes(swaps, operands, ready.tiled.facts),

@@ -69,6 +69,7 @@ class Prepared:
     actions: Actions
     slots: dict[str, int]
     sums: Sums | None
+    stalled: int = 0
 
     @property
     def ahead(self) -> dict[Port, Transfer]:
@@ -132,6 +133,7 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
             timed = timing.time(tile, machine.array.lanes)
             for cause, count in timed.slots.items():
                 ready.slots[cause] += count
+            ready.stalled += timed.stalled
             ready.actions.update(tile.actions)
             ready.actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
             ready.actions.update(accesses(tile, machine))

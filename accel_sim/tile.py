@@ -65,7 +65,8 @@ class GridWork:
     """A data-dependent grid: cost[t, l] = table[rows[t], l].
 
     table: [rows, mapped lanes] int32 cycles, floor not yet applied; rows: [T] int32; bar: [T] uint8.
-    avail: [T] int64 cycles after the last barrier, or empty; link: [lanes] int32 or empty.
+    avail: [T] int64 cycles after the last barrier, or empty; avail_cause: what makes a step wait for it; link: [lanes]
+    int32 or empty. stalled: [rows] slots in which lanes with work wait for their own memory, or empty.
     effectual, ineffectual: [rows] slots of each row, each by its own rule. unmapped: lanes without work in this tile.
     """
 
@@ -77,7 +78,9 @@ class GridWork:
     recurrence: Recurrence
     unmapped: int = 0
     avail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    avail_cause: str = "decode"
     link: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    stalled: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class FoldWork:
     """``folds`` equal passes of a uniform grid over a 2-D array, in closed form.
 
     Each lasts load + stream + skew cycles; ``mapped`` = lanes with work, summed over the folds.
-    effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array.
+    effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array. stalls: cause -> (cycles
+    that all folds together last longer for a level or network that cannot feed them, slots of mapped lanes in them).
     """
 
     folds: int
@@ -96,6 +100,7 @@ class FoldWork:
     mapped: int
     effectual: int
     ineffectual: int
+    stalls: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

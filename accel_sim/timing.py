@@ -18,10 +18,12 @@ _TERMS = ("decode", "imbalance", "dispatch", "fill_drain", "output")
 
 @dataclass(frozen=True)
 class Timed:
-    """cycles of the array alone; slots: state -> lane-slots, their sum = lanes * cycles."""
+    """cycles of the array; slots: state -> lane-slots, their sum = lanes * cycles; stalled: cycles of them in which
+    whole folds wait for a level or a network."""
 
     cycles: int
     slots: dict[str, int]
+    stalled: int = 0
 
 
 def time(tile: Tile, lanes: int) -> Timed:
@@ -36,17 +38,19 @@ def _post(work: PostWork, lanes: int) -> Timed:
 
 
 def _folds(work: FoldWork, lanes: int) -> Timed:
-    cycles = work.folds * (work.load + work.stream + work.skew)
-    return Timed(
-        cycles,
-        {
-            "unmapped": (work.folds * work.lanes - work.mapped) * (work.load + work.stream + work.skew),
-            "effectual": work.effectual,
-            "ineffectual": work.ineffectual,
-            "sram": work.mapped * work.load,
-            "fill_drain": work.mapped * work.skew,
-        },
-    )
+    each = work.load + work.stream + work.skew
+    stalled = sum(cycles for cycles, _ in work.stalls.values())
+    unmapped = (work.folds * work.lanes - work.mapped) * each
+    slots = {
+        "unmapped": unmapped + sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
+        "effectual": work.effectual,
+        "ineffectual": work.ineffectual,
+        "sram": work.mapped * work.load,
+        "fill_drain": work.mapped * work.skew,
+    }
+    for cause, (_, mapped) in work.stalls.items():
+        slots[cause] = slots.get(cause, 0) + mapped
+    return Timed(work.folds * each + stalled, slots, stalled)
 
 
 def _grid(work: GridWork, lanes: int) -> Timed:
@@ -55,13 +59,15 @@ def _grid(work: GridWork, lanes: int) -> Timed:
     cycles, idle = _recur(work, table)
     tail = work.recurrence.tail if len(work.rows) else 0
     mapped = lanes - work.unmapped
-    slots = dict(zip(_TERMS, idle, strict=True))
+    slots = dict(zip((work.avail_cause, *_TERMS[1:]), idle, strict=True))
     slots["fill_drain"] += mapped * tail
     slots |= {
         "unmapped": work.unmapped * (cycles + tail),
         "effectual": int(steps @ work.effectual),
         "ineffectual": int(steps @ work.ineffectual),
     }
+    if work.stalled.size:
+        slots["sram"] = slots.get("sram", 0) + int(steps @ work.stalled)
     return Timed(cycles + tail, slots)
 
 

@@ -23,9 +23,24 @@ def accesses(tile: Tile, machine: Accelerator) -> Actions:
                 continue
             bits = _buffer(machine, stream.operand, level).word_bits
             actions[level, action, bits] += -(-size * 8 // bits)
+            if level == stream.target and not stream.is_write and stream.source != machine.dram.level:
+                actions.update(_hops(stream, machine))
         if stream.values:
             actions["decoder", "add", stream.values_bits] += stream.values
     return actions
+
+
+def _hops(stream: Stream, machine: Accelerator) -> Actions:
+    """Wire segments between two on-chip levels: words to the next level, or to the lanes that have it, one each."""
+    outer, inner = (_buffer(machine, stream.operand, level) for level in (stream.source, stream.target))
+    if outer.network is None:
+        return Actions()
+    rows, cols = machine.array.rows, machine.array.cols
+    component, words = f"{outer.level}_noc", -(-stream.bytes * 8 // inner.word_bits)
+    if not machine.levels[inner.level].per_lane:
+        return outer.network.deliver(component, words, inner.word_bits, rows, cols, 1, 1)
+    each = outer.network.scatter(component, 1, inner.word_bits, rows, cols, rows, cols)
+    return Actions({key: words * hops // machine.array.lanes for key, hops in each.items()})
 
 
 def job_of(tile: Tile, array: int, post: int, machine: Accelerator) -> Job:

@@ -29,6 +29,7 @@ from accel_sim.mapping.staging import Staging
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import Extent, GridWork, Recurrence, Stream, Tile
 from cython_core.accumulate import sparse_products
+from cython_core.banks import conflicts
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
 from workloads.layer import Layer
@@ -60,6 +61,7 @@ class TiledBroadcast:
     layer: Layer
     operands: Operands
     lanes: int
+    cols: int
     mac: object
     buffers: dict[str, Buffer]
     encoding: Encoding
@@ -146,10 +148,12 @@ class TiledBroadcast:
         mapped = min(self.lanes, self.layer.M)
         bar, avail = self._starts(broadcasts)
         rows, table, effectual, ineffectual = broadcasts.columns, self._table, self.columns.effectual, self._ineffectual
+        stalled = self._stalled
         if broadcasts.zero is not None:  # a second half of the table for steps whose products are all zero
             rows = rows + np.int32(len(table)) * broadcasts.zero
             ineffectual = np.concatenate([ineffectual, ineffectual + effectual])
             table, effectual = np.vstack([table, table]), np.concatenate([effectual, np.zeros_like(effectual)])
+            stalled = np.concatenate([stalled, stalled])
         work = GridWork(
             table=table,
             rows=rows,
@@ -159,6 +163,8 @@ class TiledBroadcast:
             recurrence=self.machine.recurrence,
             unmapped=self.lanes - mapped,
             avail=avail,
+            avail_cause=self._avail_cause,
+            stalled=stalled,
         )
         streams = self._streams(index, pixels, block, staging)
         outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
@@ -173,14 +179,34 @@ class TiledBroadcast:
 
     @cached_property
     def _table(self) -> np.ndarray:
-        """[columns, lanes that own a row] entries of each slice."""
-        return np.ascontiguousarray(self.columns.entries[:, : min(self.lanes, self.layer.M)])
+        """[columns, lanes that own a row] cycles of each slice: its entries, or the reads of its pointers if longer."""
+        entries = self.columns.entries[:, : min(self.lanes, self.layer.M)]
+        return np.ascontiguousarray(
+            np.maximum(entries, self._pointer_cycles[:, None] * (self._pointer_cycles > 1)[:, None])
+        )
+
+    @cached_property
+    def _pointer_cycles(self) -> np.ndarray:
+        """[columns] int32 cycles in which a lane reads a slice's pointer and the next one from their banks."""
+        buffer, bits = self.buffers.get("pointers", self.buffers["weights"]), self.machine.pointer_bits
+        first = np.arange(self.layer.G * self.layer.K, dtype=np.int64) * bits
+        ends = np.stack([first, first + bits], axis=1)
+        cycles = np.empty(len(first), np.int64)
+        conflicts(ends, buffer.word_bits, buffer.banks, max(1, buffer.reads_per_cycle // buffer.banks), cycles)
+        return cycles.astype(np.int32)
+
+    @cached_property
+    def _stalled(self) -> np.ndarray:
+        """[columns] slots in which lanes wait for pointers: beyond the entries, and the one cycle of an empty slice."""
+        entries = self.columns.entries[:, : self._table.shape[1]]
+        return (self._table - np.maximum(entries, 1)).clip(0).sum(axis=1, dtype=np.int64)
 
     @cached_property
     def _ineffectual(self) -> np.ndarray:
         """[columns] fillers, stored weights that stand for zero, and the one cycle an empty slice takes."""
         c = self.columns
-        return (c.total - c.stored) + (c.stored - c.effectual) + (self._table == 0).sum(axis=1)
+        empty = (c.entries[:, : self._table.shape[1]] == 0).sum(axis=1)
+        return (c.total - c.stored) + (c.stored - c.effectual) + empty
 
     def _broadcasts(self, pixels: tuple[int, int], block: tuple[int, int]) -> Broadcasts:
         layer, groups = self.layer, self.layer.G
@@ -207,14 +233,36 @@ class TiledBroadcast:
         begins = begins[broadcasts.steps > 0]
         if not self.machine.double_buffer_accumulators:
             bar[begins] = 1
-        if self.machine.scan_width is None:
-            return bar, np.zeros(0, np.int64)
-        avail = (broadcasts.columns % self.layer.K).astype(np.int64) // self.machine.scan_width
+        avail = self._available(broadcasts, begins)
+        if avail.size == 0:
+            return bar, avail
         if self.machine.double_buffer_accumulators:  # no barrier: the scan goes on from a product's last non-zero
             steps = broadcasts.steps[broadcasts.steps > 0]
             scans = avail[np.cumsum(steps) - 1] + 1
             avail += np.repeat(np.cumsum(scans) - scans, steps)
         return bar, avail
+
+    @cached_property
+    def _passing(self) -> int:
+        """Cycles in which the network passes one activation to all lanes."""
+        network = self.buffers["inputs"].network
+        return 0 if network is None else network.cycles(1, self.operands.inputs.format.bits)
+
+    @property
+    def _avail_cause(self) -> str:
+        """What a step waits for: the network if it alone holds broadcasts up, else the scan."""
+        return "noc" if self._passing > 1 and self.machine.scan_width is None else "decode"
+
+    def _available(self, broadcasts: Broadcasts, begins: np.ndarray) -> np.ndarray:
+        """[T] cycle after its product's begin at which a step's activation is found and passed on; or empty."""
+        found = np.zeros(0, np.int64)
+        if self.machine.scan_width is not None:
+            found = (broadcasts.columns % self.layer.K).astype(np.int64) // self.machine.scan_width
+        if self._passing > 1 and len(broadcasts.columns):
+            steps = broadcasts.steps[broadcasts.steps > 0]
+            passed = (np.arange(len(broadcasts.columns)) - np.repeat(begins, steps)) * self._passing
+            found = np.maximum(found, passed) if found.size else passed
+        return found
 
     @property
     def _weight_base(self) -> int:
@@ -281,6 +329,10 @@ class TiledBroadcast:
         )
         pointers = self.buffers.get("pointers", weights)  # a slice lies between its pointer and the next
         actions[pointers.level, "read", pointers.word_bits] += queued * self._pointer_words
+        if inputs.network is not None:
+            cols = min(self.cols, mapped)
+            block = self.lanes // self.cols, self.cols, -(-mapped // self.cols), cols
+            actions.update(inputs.network.deliver(f"{inputs.level}_noc", taken, activation, *block))
         if raw is None and wide(self.operands.inputs):
             actions["zero_point", "add", self.operands.inputs.format.value_bits] += taken
         if raw is not None and raw.weights_raw:
@@ -356,4 +408,6 @@ class BroadcastCsc:
                 f"dataflow 'broadcast_csc' reads encoded weights: put weights into `compressed` of level "
                 f"'{buffers['weights'].level}'"
             )
-        return TiledBroadcast(layer, operands, rows * cols, mac, buffers, encodings["weights"], placement, self, mapper)
+        return TiledBroadcast(
+            layer, operands, rows * cols, cols, mac, buffers, encodings["weights"], placement, self, mapper
+        )

@@ -83,7 +83,7 @@ class FoldSpace:
 
     @cached_property
     def sum_width(self) -> int:
-        """Bits of an output in its buffer: partial sums where the reduction lies on the rows and takes several folds."""
+        """Bits of an output in its buffer: those of a sum where the reduction on the rows takes several folds."""
         return self.sum_bits if self.dims[2] != "k" and self.folds("k", self.sizes["k"]) > 1 else self.bits["outputs"]
 
     @cached_property

@@ -95,26 +95,29 @@ class FoldPlan:
             groups * _length(getattr(box.ranges, cols)) * self._folds(box, rows),
         )
 
+    def shapes(self, box: Box) -> list[tuple[int, int, int, int]]:
+        """(rows with work, columns with work, folds that have so many, those of them in the tile's first row fold)."""
+        rows, cols, _ = self.space.dims
+        high, wide = (_length(getattr(box.ranges, dim)) for dim in (rows, cols))
+        groups, pack = _length(box.ranges.groups), self.space.pack
+        if pack > 1:  # one fold holds them side by side
+            packed = [min(pack, groups - g) for g in range(0, groups, pack)]
+            return [(high * n, wide * n, packed.count(n), packed.count(n)) for n in sorted(set(packed), reverse=True)]
+        found = []
+        for number, (used_rows, row_folds) in enumerate(_parts(high, self.space.blocks[rows])):
+            for used_cols, col_folds in _parts(wide, self.space.blocks[cols]):
+                again = col_folds * groups
+                found.append((used_rows, used_cols, row_folds * again, 0 if number else again))
+        return found
+
     def edge_steps(self, box: Box) -> tuple[dict[int, int], dict[int, int]]:
         """Per edge (rows, columns): PEs with work at it -> folds of the tile in which it is so many."""
-        rows, cols, _ = self.space.dims
-        found = []
-        for dim, other in ((rows, cols), (cols, rows)):
-            size, block = _length(getattr(box.ranges, dim)), self.space.blocks[dim]
-            groups, pack, again = _length(box.ranges.groups), self.space.pack, self._folds(box, other)
-            uses: dict[int, int] = {}
-            if pack > 1:  # one fold holds them side by side
-                for g in range(0, groups, pack):
-                    used = size * min(pack, groups - g)
-                    uses[used] = uses.get(used, 0) + again
-            else:
-                full, rest = divmod(size, block)
-                if full:
-                    uses[block] = full * groups * again
-                if rest:
-                    uses[rest] = uses.get(rest, 0) + groups * again
-            found.append(uses)
-        return found[0], found[1]
+        at_rows: dict[int, int] = {}
+        at_cols: dict[int, int] = {}
+        for used_rows, used_cols, folds, _ in self.shapes(box):
+            at_rows[used_rows] = at_rows.get(used_rows, 0) + folds
+            at_cols[used_cols] = at_cols.get(used_cols, 0) + folds
+        return at_rows, at_cols
 
     def mapped(self, box: Box) -> int:
         """PEs with work, summed over the folds of a tile."""
@@ -176,6 +179,12 @@ class FoldPlan:
         else:
             spans = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
         return tuple(e for span in spans for e in output_extents(self.space.layer, base, bits, r.pixels, span))
+
+
+def _parts(size: int, block: int) -> list[tuple[int, int]]:
+    """(elements, how often) of the blocks a size is cut into."""
+    full, rest = divmod(size, block)
+    return [part for part in ((block, full), (rest, 1)) if part[0] and part[1]]
 
 
 def _length(span: tuple[int, int]) -> int:

@@ -17,6 +17,7 @@ from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import Facts
+from accel_sim.dataflows.feeding import Feeding
 from accel_sim.dataflows.fold_space import FoldSpace
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
@@ -166,10 +167,38 @@ class TiledSystolic:
             mapped=plan.mapped(box),
             effectual=effectual,
             ineffectual=ineffectual,
+            stalls=self._stalls(box),
         )
         actions = self._actions(box, work)
         streams = plan.streams(box, staging)
         return Tile(work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box))
+
+    @cached_property
+    def feeding(self) -> Feeding:
+        plan, space = self.plan, self.space
+        edges = {edge: plan.operand_on(edge) for edge in ("rows", "cols")}
+        streamed = {edge: (name, space.bits[name]) for edge, name in edges.items() if name != "outputs"}
+        sums = None if plan.operand_on("both") == "outputs" else self.mac.accumulator_bits
+        return Feeding(self.rows, self.cols, self.buffers, streamed, sums)
+
+    def _steps(self, box: Box) -> Iterator[tuple[int, int, bool, int]]:
+        """(rows with work, columns with work, sums are read back, folds) of the folds of a tile."""
+        begins = getattr(box.ranges, self.space.dims[0])[0] == 0  # sums of the first row fold begin at the bias
+        for rows, cols, folds, first in self.plan.shapes(box):
+            fresh = first if begins else 0
+            yield from ((rows, cols, back, n) for back, n in ((False, fresh), (True, folds - fresh)) if n)
+
+    def _stalls(self, box: Box) -> dict[str, tuple[int, int]]:
+        """cause -> (cycles, slots of mapped lanes) that the stream lasts longer than a step a cycle."""
+        first, last = getattr(box.ranges, self.space.dims[2])
+        stalls: dict[str, tuple[int, int]] = {}
+        for rows, cols, back, folds in self._steps(box):
+            need, cause = self.feeding.step(rows, cols, back)
+            if need > 1:
+                cycles, mapped = stalls.get(cause, (0, 0))
+                more = (need - 1) * (last - first) * folds
+                stalls[cause] = cycles + more, mapped + more * rows * cols
+        return stalls
 
     @property
     def _window_cycles(self) -> int:
@@ -221,7 +250,7 @@ class TiledSystolic:
         """
         plan, sums, issued = self.plan, self.mac.accumulator_bits, work.effectual + work.ineffectual
         bits = {"inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits}
-        edge_rows, edge_cols = plan.edges(box)
+        edge_cols = plan.edges(box)[1]
         by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
         actions = self.mac.actions(issued, self.products.toggling(box.ranges, work.effectual))
         actions.update(self._zero_point(box))
@@ -247,6 +276,12 @@ class TiledSystolic:
             folds = self.space.folds(self.space.dims[0], rows[1] - rows[0])
             again = {used: count - count // folds if rows[0] == 0 else count for used, count in at_cols.items()}
             add.update(self._accesses("outputs", "read", sums, again, work.stream))
+        for rows, cols, back, folds in self._steps(box):
+            add.update(self.feeding.hops(rows, cols, work.stream, back).times(folds))
+            if held == "outputs" and box.last_piece:
+                add.update(self.feeding.held(held, sums, rows, cols).times(folds))
+            elif held != "outputs" and box.first_piece:
+                add.update(self.feeding.held(held, bits[held], rows, cols).times(folds))
         outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
         add[output.level, "read", output.word_bits] += output.words(outputs, sums)
         add[output.level, "write", output.word_bits] += output.words(outputs, self.machine.output_bits)

@@ -281,7 +281,7 @@ def distinct_tiles(size: int, block: int) -> list[int]:
         if tile == 1:
             break
         count = max(count + 1, -(-blocks // (tile - 1)) if tile > 1 else blocks)
-    return sorted(set(min(tile, size) if tile >= size else tile for tile in found))
+    return sorted({min(tile, size) for tile in found})
 
 
 def orders_of(dims: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -56,10 +56,13 @@ def test_packed_groups_share_a_pass():
 
 
 def test_partial_sums_that_do_not_fit_are_written_and_read_back_as_often():
-    """K = 6 on 2 rows: three row folds; sums of the first two go out and come back."""
+    """K = 6 on 2 rows: three row folds, outermost; sums of the first two go out and come back."""
     case = dense(Layer(name="fc", kind="fc", C=6, M=4, N=64))
     size = {"array.rows": 2, "array.cols": 4, "dataflow.stationary": "ws"}
-    tight = case.run("systolic", size | small_buffers.settings("systolic", output_sram=512))
+    mapping = {"order": ["groups", "k", "filters", "pixels"], "tiles": {"k": 2, "pixels": 16}}
+    tight = case.run(
+        "systolic", size | small_buffers.settings("systolic", output_sram=512) | {"mapping.layers.fc": mapping}
+    )
     roomy = case.run("systolic", size)
     sums = 64 * 4 * 4  # pixels x filters x 32 bits
     assert tight.bytes_written == roomy.bytes_written + 2 * sums

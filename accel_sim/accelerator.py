@@ -1,6 +1,7 @@
 """A machine: one frozen record, equal to its YAML."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -44,7 +45,8 @@ class Memory(Protocol):
     actions(state, time): what it has done from the beginning up to ``time``, at which nothing is under way; bytes
         moved are counted elsewhere.
     price(action, bits, table): (pJ, source) of one action.
-    estimate(clock_mhz): (peak bytes a cycle, cycles of latency) for choosing tiles, never for results.
+    peak_bytes_per_cycle(clock_mhz): no transfer is faster; idle_latency(clock_mhz): cycles of a request on idle memory.
+        Both only draw roofs and choose tiles.
     """
 
     level: str
@@ -59,7 +61,9 @@ class Memory(Protocol):
 
     def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]: ...
 
-    def estimate(self, clock_mhz: float) -> tuple[float, int]: ...
+    def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction: ...
+
+    def idle_latency(self, clock_mhz: float) -> int: ...
 
 
 class Dataflow(Protocol):
@@ -175,14 +179,15 @@ class Accelerator:
     def goal(self) -> Goal:
         """What moving a byte costs at each level, and time: what the search weighs."""
         dram, per_byte = self.dram, {}
+        table = self.energy if self.energy.ert is None else EnergyTable()  # a user's table prices runs, not choices
         for memory in self.memories:
             word = getattr(memory, "word_bits", 8)
             per_byte[memory.level] = tuple(
-                memory.price(action, word, self.energy)[0] * 8 / word for action in ("read", "write")
+                memory.price(action, word, table)[0] * 8 / word for action in ("read", "write")
             )
         streaming = getattr(dram, "streaming_pj_per_byte", None)
         if streaming is not None:  # its bytes are priced by their commands
             per_byte[dram.level] = streaming
         static = sum(pj for pj, _ in self.static_pj.values())
-        bandwidth, latency = dram.estimate(self.clock_mhz)
+        bandwidth, latency = float(dram.peak_bytes_per_cycle(self.clock_mhz)), dram.idle_latency(self.clock_mhz)
         return Goal(self.mapping.objective, dram.level, bandwidth, latency, per_byte, static)

@@ -60,7 +60,8 @@ class OnChip(Wiring):
 
     def check_shared_fields(self) -> None:
         """Raises ValueError for what no on-chip memory can have."""
-        require(self, 1, "word_bits", "slots", "latency_cycles")
+        require(self, 1, "word_bits", "slots")
+        require(self, 0, "latency_cycles")
         for name in ("fill_bytes_per_cycle", "decoder_values_per_cycle"):
             rate = getattr(self, name)
             if rate is not None and rate < LEAST_RATE:
@@ -82,7 +83,8 @@ class OnChip(Wiring):
         The energy table has no say: figures are the macro's.
         """
         words = max(1, -(-bits // self.word_bits))
-        each = self.macro.read_pj if action in ("read", "drain") else self.macro.write_pj
+        read, write = self.macro.read_pj, self.macro.write_pj
+        each = {"read": read, "drain": read, "write": write, "fill": write}[action]
         return words * each, self.macro.source if words == 1 else f"{self.macro.source}; {words} words"
 
     @property
@@ -101,7 +103,7 @@ class OnChip(Wiring):
         return self.banks * self.macro.area_um2
 
     def latency(self, clock_mhz: float | Fraction) -> int:
-        """Cycles from address to data: latency_cycles if given, else the access time in whole cycles of the clock."""
+        """Cycles from address to data: latency_cycles if given (0 = hidden), else the access time in whole cycles of the clock."""
         if self.latency_cycles is not None:
             return self.latency_cycles
         cycles = Fraction(str(self.macro.access_ns)) * Fraction(str(clock_mhz)) / 1000

@@ -13,7 +13,7 @@ def small(level: Sram, capacity_bytes: float) -> RegisterFile:
     width = min(level.word_bits, int(8 * capacity_bytes))
     return RegisterFile(
         level.level, capacity_bytes, level.holds, width, level.slots, level.per_lane, packed=level.packed,
-        compressed=level.compressed,
+        compressed=level.compressed, latency_cycles=level.latency_cycles,
     )  # fmt: skip
 
 

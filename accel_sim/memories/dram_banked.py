@@ -245,12 +245,10 @@ class DramBanked:
             return 0.0, "bytes moved: priced by their commands"
         return self.found.energies[action]
 
-    def estimate(self, clock_mhz: float) -> tuple[float, int]:
-        """(peak bytes a cycle, cycles of a read from an idle bank)."""
-        part = self.found
-        per_cycle = float(self.memory_mhz) / clock_mhz
-        clocks = part.gaps["rcd_rd"] + part.gaps["read_done"]
-        return self.channels * part.burst_bytes / part["burst_clocks"] * per_cycle, math.ceil(clocks / per_cycle)
+    def idle_latency(self, clock_mhz: float) -> int:
+        """Cycles from a request to its last beat, from an idle and closed bank."""
+        clocks = self.found.gaps["rcd_rd"] + self.found.gaps["read_done"]
+        return math.ceil(clocks * Fraction(str(clock_mhz)) / self.memory_mhz)
 
     @cached_property
     def streaming_pj_per_byte(self) -> tuple[float, float]:

@@ -67,6 +67,6 @@ class FlatDram:
         """(pJ, source) of moving ``bits``."""
         return table.per_bit("dram", bits)
 
-    def estimate(self, clock_mhz: float) -> tuple[float, int]:
-        """(bytes a cycle, cycles of latency)."""
-        return self.bandwidth_bytes_per_cycle, self.latency_cycles
+    def idle_latency(self, clock_mhz: float) -> int:
+        """Cycles from a request to its first byte on an idle channel."""
+        return self.latency_cycles

@@ -55,9 +55,9 @@ class TwoThirds:
     def multiplier_bits(self, operands):
         return Systolic().multiplier_bits(operands)
 
-    def tiles(self, layer, operands, rows, cols, mac, buffers, encodings, placement):
+    def tiles(self, layer, operands, rows, cols, mac, buffers, encodings, placement, mapper):
         inner = Systolic(self.stationary, output_bits=self.output_bits)
-        tiled = inner.tiles(layer, operands, rows * 2 // 3, cols, mac, buffers, encodings, placement)
+        tiled = inner.tiles(layer, operands, rows * 2 // 3, cols, mac, buffers, encodings, placement, mapper)
         return _Dark(tiled, (rows - rows * 2 // 3) * cols)
 
 
@@ -69,6 +69,10 @@ class _Dark:
     @property
     def facts(self):
         return self.tiled.facts
+
+    @property
+    def nest(self):
+        return self.tiled.nest
 
     def __iter__(self):
         for tile in self.tiled:
@@ -125,6 +129,9 @@ class Bursts:
 
     def peak_bytes_per_cycle(self, clock_mhz):
         return 16
+
+    def idle_latency(self, clock_mhz):
+        return 20
 
     def new_state(self, clock_mhz):
         return {"free": 0, "waiting": []}

@@ -61,7 +61,7 @@ def agree(case: Case, machine: Machine, more: dict | None = None) -> Counter:
     layer, slots, cycles, entries, fillers = case.layer, Counter(), 0, 0, 0
     tiled = tile_layer(layer, case.operands, session(layer, machine, more or {}))
     todo, sums = products(case), np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
-    pieces = [(pixels, block) for pixels in tiled.ranges for block in tiled.blocks]
+    pieces = [(pixels, block) for pixels in tiled.cuts.ranges for block in tiled.blocks]
     for tile, ((first, last), block) in zip(tiled, pieces, strict=True):
         parts = [(p, cut(product, g, block)) for p in range(first, last) for g, product in enumerate(todo[p])]
         clocked = EieTile([product for _, product in parts], machine).run()

@@ -61,7 +61,7 @@ def test_partial_sums_that_do_not_fit_are_written_and_read_back_as_often():
     size = {"array.rows": 2, "array.cols": 4, "dataflow.stationary": "ws"}
     mapping = {"order": ["groups", "k", "filters", "pixels"], "tiles": {"k": 2, "pixels": 16}}
     tight = case.run(
-        "systolic", size | small_buffers.settings("systolic", output_sram=512) | {"mapping.layers.fc": mapping}
+        "systolic", size | small_buffers.settings("systolic", output_sram=512) | {"mapping.layers": {"fc": mapping}}
     )
     roomy = case.run("systolic", size)
     sums = 64 * 4 * 4  # pixels x filters x 32 bits

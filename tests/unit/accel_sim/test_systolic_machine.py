@@ -22,8 +22,12 @@ SUM_BITS = 30
 #: what is held and what streams past it
 MOVING = {"ws": ("weights", "inputs"), "is": ("inputs", "weights")}
 LEVEL = {"inputs": "input_sram", "weights": "weight_sram"}
-#: an access for every operand
-UNPACKED = {f"memories.{level}.packed": False for level in ("input_sram", "weight_sram", "output_sram")}
+#: an access for every operand, banks enough for all of a step, and nothing to wait for when a tile begins
+UNPACKED = {
+    f"memories.{level}.{field}": value
+    for level in ("input_sram", "weight_sram", "output_sram")
+    for field, value in (("packed", False), ("banks", 16), ("latency_cycles", 0))
+}
 
 
 def clocked(case: Case, rows: int, cols: int, stationary: str) -> tuple[np.ndarray, Run]:
@@ -125,6 +129,7 @@ def test_small_buffers_cost_at_most_a_fold_begun_again(case, stationary, kib):
     """The same products; where a fold's stream is cut and another comes between, it is loaded and drained again."""
     size = 1024 * kib
     levels = small_buffers.settings("systolic", input_sram=size, weight_sram=size, output_sram=size)
+    levels = {path: part | {"latency_cycles": 0} for path, part in levels.items()}
     try:
         run = simulated(case, 2, 3, stationary, levels)
     except InputError:

@@ -133,7 +133,7 @@ REFUSALS = {
     "capacity_kib=-1 must be positive": {"capacity_kib": -1},
     "word_bits=0 must be at least 1": {"word_bits": 0},
     "slots=0 must be at least 1": {"slots": 0},
-    "latency_cycles=0 must be at least 1": {"latency_cycles": 0},
+    "latency_cycles=-1 must be at least 0": {"latency_cycles": -1},
     "banks=0 must be a power of two": {"banks": 0},
     "banks=3 must be a power of two": {"banks": 3},
     "holds must name at least one operand": {"holds": ()},

@@ -81,7 +81,7 @@ def input_extents(
         if e1 - e0 == 1 and high - low < layer.F:
             w0, w1 = span(low % layer.F, (high - 1) % layer.F + 1, layer.stride[1], layer.padding[2], reach_w, layer.W)
             left, right = w0 * bits // 8, (w1 * bits + 7) // 8
-            if right > left:
+            if w1 > w0:  # else padding alone
                 for c in range(count):
                     extents.append(Extent(start + c * layer.H * row + left, right - left, h1 - h0, row))
         elif h1 - h0 == layer.H:

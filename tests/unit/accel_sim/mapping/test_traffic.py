@@ -8,6 +8,8 @@ from tests import small_buffers
 from tests.oracle import traffic
 from tests.unit.accel_sim.layers import cases
 from tests.unit.accel_sim.mapping.runs import Cut
+from tests.unit.accel_sim.test_machines_by_hand import dense
+from workloads.layer import Layer
 from workloads.registry import InputError
 
 STATIONARY = ("os", "ws", "is")
@@ -118,9 +120,6 @@ def test_a_broadcast_machine_writes_each_output_once_and_reads_what_it_must(case
 @pytest.mark.parametrize("stationary", STATIONARY)
 def test_a_gap_between_windows_is_foreseen_as_it_is_moved(stationary):
     """Rows 0, 3 and 6 of a map are read; tiles of one output row leave the rows between where they are."""
-    from tests.unit.accel_sim.test_machines_by_hand import dense
-    from workloads.layer import Layer
-
     case = dense(Layer(name="conv", kind="conv", C=1, M=2, H=7, W=6, stride=(3, 1)))
     given_tiles = {"mapping.layers": {"conv": {"tiles": {"pixels": 6, "filters": 1}}}}
     found = Cut.of(case, "systolic", {"array.rows": 6, "array.cols": 1, "dataflow.stationary": stationary} | given_tiles)

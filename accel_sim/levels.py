@@ -15,7 +15,8 @@ class Buffer:
     bytes: in all; slots: tiles that take turns in it; word_bits: width of one access; per_word: operand bits -> operands
     that one access moves; reads_per_cycle, writes_per_cycle: words. fill: bytes a cycle to and from other levels; latency: cycles.
     decoder: values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
-    outer: the operand's levels farther out, outermost first.
+    instance_share: of one instance's capacity, bytes per byte in all. outer: the operand's levels farther out,
+    outermost first.
     """
 
     level: str
@@ -30,6 +31,7 @@ class Buffer:
     compressed: bool = False
     decoder: Fraction | None = None
     network: Any = None
+    instance_share: Fraction = Fraction(1)
     outer: tuple["Buffer", ...] = ()
 
     @property
@@ -133,5 +135,6 @@ def _share(
         compressed=operand in part.compressed,
         decoder=Fraction(decoder).limit_denominator(1 << 20) if decoder is not None and decodes else None,
         network=part.network,
+        instance_share=Fraction(len(part.holds), instances),
         outer=outer,
     )  # fmt: skip

@@ -68,7 +68,7 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
     """A parsed YAML mapping -> Accelerator; ``where`` names its source in errors."""
     if not isinstance(tree, dict):
         raise InputError(f"{where}: expected a mapping of {', '.join(KEYS)}")
-    tree = {key: {} for key in OPTIONAL} | tree
+    tree = tree | {key: {} for key in OPTIONAL if key not in tree}
     for path, value in (settings or {}).items():
         _put(tree, path, value, where)
     errors: list[str] = []

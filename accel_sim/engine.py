@@ -154,6 +154,7 @@ class _Layer:
         self.inlets = {port: self._inlet(port) for port in sorted({port for job in jobs for port in job.loads})}
         self.way_out = buffers["outputs"].path[::-1] if "outputs" in buffers else ()
         self.drained = [Count(self.env) for _ in self.way_out]
+        self.spills = _spills(jobs)
         self.drain_marks: list[Marks] = []
         self.done, self.posted = Count(self.env), Count(self.env)
         self.idle: dict[str, int] = {}
@@ -185,7 +186,7 @@ class _Layer:
         source = self.inlets.get((port[0], path[at - 1].level)) if at else None
         begun, inlet.begun = inlet.begun, 0
         epochs, last, held, drawn = 0, None, 0, 0
-        for job in self.jobs:
+        for number, job in enumerate(self.jobs):
             if source is not None and (port[0], source.buffer.level) in job.loads:
                 drawn += 1
             load = job.loads.get(port)
@@ -203,7 +204,9 @@ class _Layer:
                 yield inlet.freed.reach(epochs - slots)
             if source is not None and source.loaded.value < drawn:
                 yield source.loaded.reach(drawn)
-            yield from self._bring(inlet, load, source, drawn, at == len(path) - 1)
+            if (port, number) in self.spills:
+                yield from self._reach(self.drained[self.way_out.index(inlet.buffer)], self.spills[port, number])
+            yield from self._bring(inlet, load, source, drawn, path[: at + 1])
         if ahead is not None:
             share = inlet.buffer.slot_bytes
             need = epochs + 1 - slots if max(held, ahead.bytes) <= share else epochs
@@ -212,11 +215,12 @@ class _Layer:
             self._load_ahead(port, ahead)
 
     def _bring(
-        self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, innermost: bool
+        self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, path: tuple[Buffer, ...]
     ) -> Iterator[simpy.Event]:
+        """path: levels from the outermost to this one; without a ``source``, what the one before holds stays there."""
         marks = source.arrivals[drawn - 1].marks if source is not None and drawn else ()
-        marks = yield from self.engine.bring(load, marks, source.buffer if source is not None else None)
-        latency = inlet.buffer.latency if innermost else 0
+        marks = yield from self.engine.bring(load, marks, path[-2] if len(path) > 1 else None)
+        latency = inlet.buffer.latency if inlet.buffer == self.buffers[load.streams[0].operand] else 0
         inlet.arrivals.append(Arrival(self.engine.now + latency, (*marks, (self.engine.now, "sram"))))
         inlet.loaded.bump()
 
@@ -224,7 +228,7 @@ class _Layer:
         """Starts a load of the next layer, which finds it under the same port."""
         inlet = self.engine.ahead[port] = self._inlet(port)
         inlet.begun = 1
-        self.env.process(self._bring(inlet, transfer, None, 0, len(self.buffers[port[0]].path) == 1))
+        self.env.process(self._bring(inlet, transfer, None, 0, self.buffers[port[0]].path[:1]))
 
     def array(self) -> Iterator[simpy.Event]:
         env, taken, epochs = self.env, dict.fromkeys(self.inlets, 0), {}
@@ -338,6 +342,22 @@ class _Layer:
             end = self.engine.port_free_at[level.level] = begin + drain.cycles
         if end > env.now:
             yield env.timeout(end - env.now)
+
+
+def _spills(jobs: list[Job]) -> dict[tuple[Port, int], int]:
+    """(port, number of a tile) -> how many drains of the level must be over before the tile's sums are read back."""
+    found: dict[tuple[Port, int], int] = {}
+    counts: dict[str, int] = {}
+    spilled: dict[tuple[str, tuple], int] = {}
+    for number, job in enumerate(jobs):
+        for port, load in job.loads.items():
+            needs = [spilled.get((port[1], stream.extents), 0) for stream in load.streams if port[0] == "outputs"]
+            if any(needs):
+                found[port, number] = max(needs)
+        for level, drain in job.drains.items():
+            counts[level] = counts.get(level, 0) + 1
+            spilled.update({(level, stream.extents): counts[level] for stream in drain.streams})
+    return found
 
 
 def merge(jobs: list[Job]) -> Job:

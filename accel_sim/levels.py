@@ -16,7 +16,8 @@ class Buffer:
     reads_per_cycle, writes_per_cycle: words; shared_ports: a read and a write take turns; banks: of an instance.
     fill: bytes a cycle to and from other levels; latency: cycles. compressed: the operand lies here encoded; decoder:
     values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
-    outer: the operand's levels farther out, outermost first.
+    instance_share: of one instance's capacity, bytes per byte in all. outer: the operand's levels farther out,
+    outermost first.
     """
 
     level: str
@@ -33,6 +34,7 @@ class Buffer:
     compressed: bool = False
     decoder: Fraction | None = None
     network: Any = None
+    instance_share: Fraction = Fraction(1)
     outer: tuple["Buffer", ...] = ()
 
     @property
@@ -144,5 +146,6 @@ def _share(
         compressed=operand in part.compressed,
         decoder=Fraction(decoder).limit_denominator(1 << 20) if decoder is not None and decodes else None,
         network=part.network,
+        instance_share=Fraction(len(part.holds), instances),
         outer=outer,
     )  # fmt: skip

@@ -103,8 +103,9 @@ class TiledPost:
         rows = layer.N * layer.E
         if not self._fits(layer.F, channels):
             need = self._bytes(layer.F, channels)
-            operand = "inputs" if need[0] > self.buffers["inputs"].slot_bytes else "outputs"
-            raise cannot_fit(layer, operand, max(need), self.buffers[operand])
+            which = 0 if need[0] > self.buffers["inputs"].slot_bytes else 1
+            operand = ("inputs", "outputs")[which]
+            raise cannot_fit(layer, operand, need[which], self.buffers[operand])
         while channels * 2 <= layer.M and self._fits(layer.F, channels * 2):
             channels *= 2
         if self._fits(layer.F, layer.M):

@@ -1,5 +1,6 @@
 """What dataflows share: geometry for the kernels, where tensors lie, and how one maps its layer to tiles."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -81,7 +82,7 @@ def input_extents(
         if e1 - e0 == 1 and high - low < layer.F:
             w0, w1 = span(low % layer.F, (high - 1) % layer.F + 1, layer.stride[1], layer.padding[2], reach_w, layer.W)
             left, right = w0 * bits // 8, (w1 * bits + 7) // 8
-            if right > left:
+            if w1 > w0:  # else padding alone
                 for c in range(count):
                     extents.append(Extent(start + c * layer.H * row + left, right - left, h1 - h0, row))
         elif h1 - h0 == layer.H:
@@ -132,10 +133,15 @@ def output_extents(
     return tuple(extents)
 
 
-def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer) -> InputError:
-    """The refusal of a layer whose smallest tile is larger than its buffer's slot."""
+def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole: bool = False) -> InputError:
+    """The refusal of a layer whose smallest tile is larger than its buffer's slot; whole: it is the only one, and has
+    all slots."""
+    slots = 1 if whole else buffer.slots
+    kib = float(needed * slots * buffer.instance_share / 1024)
+    digits = 2 - math.floor(math.log10(kib))
+    enough = math.ceil(kib * 10**digits) / 10**digits
+    room = f"{buffer.bytes // slots} ({slots} slots)" if slots > 1 else f"{buffer.bytes}"
     return InputError(
         f"layer '{layer.name}' cannot fit: its smallest tile needs {needed} bytes of {operand} at once, level "
-        f"'{buffer.level}' holds {buffer.slot_bytes} ({buffer.slots} slots); raise its capacity_kib to at least "
-        f"{needed * buffer.slots / 1024:.3g}"
+        f"'{buffer.level}' holds {room}; raise its capacity_kib to at least {enough:.3g}"
     )

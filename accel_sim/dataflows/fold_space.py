@@ -99,13 +99,15 @@ class FoldSpace:
 
     def _factor(self, of, dim: str, whole, found: Candidates, which: int, *more):
         """A factor of an operand's bytes: [n], or a number where the dim is there whole."""
+        if of == self._pixel_bytes:  # tiles leave gaps between windows where they are, one tile of all does not
+            everything = found.per_tile(dim, "together", lambda tile: self._value(of, dim, tile)[2])
+        else:
+            everything = self._value(of, dim, self.sizes[dim], *more)[which]
         if whole is True:
-            return self._value(of, dim, self.sizes[dim], *more)[which]
+            return everything
         name = of.__name__, which, *more
         values = found.per_tile(dim, name, lambda tile: self._value(of, dim, tile, *more)[which])
-        return (
-            values if whole is False else np.where(whole, self._value(of, dim, self.sizes[dim], *more)[which], values)
-        )
+        return values if whole is False else np.where(whole, everything, values)
 
     def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
         def factor(of, dim: str, *more):
@@ -131,7 +133,7 @@ class FoldSpace:
             return factor(self._row_bytes, "k") * filters * groups
         return factor(self._plane_bytes, "pixels", self.sum_bits if sums else self.bits["outputs"]) * filters * groups
 
-    def _pixel_bytes(self, tile: int) -> tuple[int, int]:
+    def _pixel_bytes(self, tile: int) -> tuple[int, int, int]:
         return pixel_bytes(self.layer, self.bits["inputs"], tile)
 
     def _channels(self, tile: int) -> tuple[int, int]:

@@ -5,10 +5,10 @@ import numpy as np
 from workloads.layer import Layer
 
 
-def pixel_bytes(layer: Layer, bits: int, tile: int) -> tuple[int, int]:
-    """(sum, largest) bytes of one input channel over the tiles of ``tile`` output pixels, N, E, F order.
+def pixel_bytes(layer: Layer, bits: int, tile: int) -> tuple[int, int, int]:
+    """(sum, largest, all together) bytes of one input channel over the tiles of ``tile`` output pixels, N, E, F order.
 
-    The same bytes as ``common.input_extents`` of each tile.
+    The same bytes as ``common.input_extents`` of each tile; together: bytes that several tiles read count once.
     """
     plane = layer.E * layer.F
     starts = np.arange(0, layer.N * plane, tile, dtype=np.int64)
@@ -28,9 +28,38 @@ def pixel_bytes(layer: Layer, bits: int, tile: int) -> tuple[int, int]:
     )
     narrow = np.maximum(0, (end * bits + 7) // 8 - begin * bits // 8)
     narrow = np.where(end > begin, narrow, 0)
-    width = np.where(part, narrow, (layer.W * bits + 7) // 8)
+    row = (layer.W * bits + 7) // 8
+    width = np.where(part, narrow, row)
     size = np.bincount(piece, weights=rows * width, minlength=len(starts)).astype(np.int64)
-    return int(size.sum()), int(size.max())
+    if len(starts) == 1 or _gapless(layer, reach):
+        together = layer.N * int(_span(0, layer.E, layer.stride[0], layer.padding[0], reach[0], layer.H)) * row
+        return int(size.sum()), int(size.max()), together
+    top = np.maximum(0, first * layer.stride[0] - layer.padding[0]) + image * layer.H
+    edge = np.where(part, begin * bits // 8, 0)
+    return int(size.sum()), int(size.max()), _together(top, rows, edge, width, (layer.N * layer.H, row))
+
+
+def _gapless(layer: Layer, reach: list[int]) -> bool:
+    """Windows touch or overlap, and reach the end of a row: however the map is cut, no byte between them stays away."""
+    end = _edges(0, layer.F, layer.stride[1], layer.padding[2], reach[1])[1]
+    return layer.stride[0] <= reach[0] and layer.stride[1] <= reach[1] and end >= layer.W
+
+
+def _together(top: np.ndarray, rows: np.ndarray, edge: np.ndarray, width: np.ndarray, shape: tuple[int, int]) -> int:
+    """Bytes of a map of ``shape`` that lie in at least one rectangle: rows from ``top``, columns from ``edge`` on."""
+    some = (rows > 0) & (width > 0)
+    top, bottom, left, right = top[some], (top + rows)[some], edge[some], (edge + width)[some]
+    if (width[some] == shape[1]).all():  # whole rows: columns need no look
+        left, right, shape = np.zeros_like(left), np.ones_like(right), (shape[0], 1)
+        scale = int(width.max(initial=0))
+    else:
+        scale = 1
+    covers = np.zeros((shape[0] + 1) * (shape[1] + 1), np.int64)  # a rectangle is two edges down and two across
+    for at, sign in ((top, 1), (bottom, -1)):
+        for beside, turn in ((left, sign), (right, -sign)):
+            covers += turn * np.bincount(at * (shape[1] + 1) + beside, minlength=len(covers))
+    covers = covers.reshape(shape[0] + 1, shape[1] + 1).cumsum(axis=0).cumsum(axis=1)
+    return scale * int(np.count_nonzero(covers))
 
 
 def _edges(first, last, stride: int, before: int, reach: int):

@@ -114,7 +114,7 @@ class ProductCuts:
         for tile in tiles:
             fits.append(self._fits(tile, input_bytes_bound(layer, self.input_bits, tile, layer.C)))
             whole = self._input_depth(tile) == 0
-            moved.append(self._all_inputs if whole else pixel_bytes(layer, self.input_bits, tile)[0] * layer.C)
+            moved.append(pixel_bytes(layer, self.input_bits, tile)[2 if whole else 0] * layer.C)
             first.append(pixel_bytes(layer, self.input_bits, tile)[1] * layer.C + self._outputs(tile))
         dram, counts = np.array(moved, float), np.array([-(-self.pixels // tile) for tile in tiles])
         cycles = dram / goal.bytes_per_cycle + np.array(first) / goal.bytes_per_cycle + counts * goal.latency

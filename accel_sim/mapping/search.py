@@ -265,8 +265,9 @@ def _refusal(space: Space, found: Candidates, buffers: dict[str, Buffer], given:
     for operand in space.operands:
         for buffer in buffers[operand].path:
             need = int(space.room(operand, buffer, frozenset(), smallest)[0])
-            if need > buffer.slot_bytes:
-                return cannot_fit(space.layer, operand, need, buffer)
+            if not _one_tile_fits(space, operand, buffer, smallest)[0]:
+                whole = all(smallest.counts(dim)[0] == 1 for dim in RELEVANT[operand] & set(DIMENSIONS))
+                return cannot_fit(space.layer, operand, need, buffer, whole=whole)
     where = f"its mapping ({given})" if given is not None else "every tile size"
     return InputError(f"layer '{space.layer.name}': {where} is none that the dataflow can play within the buffers")
 

@@ -11,11 +11,11 @@ from .calls import call, results
 
 LENET = ("run", "lenet5", "eie", "--out", "r")
 SYSTOLIC = ("run", "lenet5", "systolic", "--out", "r")
-KEYS = "name, description, clock_mhz, array, mac, dataflow, encodings, memories, post, energy"
+KEYS = "name, description, clock_mhz, array, mac, dataflow, encodings, memories, post, energy, mapping"
 #: of 64 lanes, a bit each: no layer fits
 TINY = (
     "memories.spmat={name: register_file, level: spmat, capacity_bytes: 0.125, word_bits: 1, slots: 2, "
-    "holds: [weights]}"
+    "holds: [weights], compressed: [weights]}"
 )
 HINT = "(see 'accel-sim run --help')"
 
@@ -68,8 +68,6 @@ ARGUMENTS = {
         *SYSTOLIC, "--set", "dataflow.stationary=xs"),
     "preset 'systolic': memories[0]: latency_cycles=-1 must be at least 0": (
         *SYSTOLIC, "--set", "memories.dram.latency_cycles=-1"),
-    "dataflow 'systolic' reads plain weights: set encodings.weights.name to dense": (
-        *SYSTOLIC, "--set", "encodings.weights={name: relative_index}"),
     "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit its 4x16-bit multiplier ...": (
         *LENET, "--set", "mac.activation_bits=4"),
     "preset 'eie': memories[1]: capacity_kib=0.0001: no SRAM macro of 0.1024 B x 64 b in the table (CACTI 7.0, 45 nm, "
@@ -77,9 +75,9 @@ ARGUMENTS = {
     "preset 'eie': memories[3]: capacity_bytes=1 must be at least 2: a word has 16 bits": (
         *LENET, "--set", "memories.act={name: register_file, level: act, capacity_bytes: 1, holds: [inputs, outputs]}"),
     "layer 'conv1' cannot fit: its smallest tile needs 128 bytes of weights at once, level 'spmat' holds 4 (2 slots); "
-    "raise its capacity_kib to at least 0.25": (*LENET, "--set", TINY),
-    "layer 'conv1' cannot fit: its smallest tile needs 196 bytes of inputs at once, level 'input_sram' holds 10 (2 "
-    "slots); raise its capacity_kib to at least 0.383": (*SYSTOLIC, "--set",
+    "raise its capacity_kib to at least 0.00391": (*LENET, "--set", TINY),
+    "layer 'conv1' cannot fit: its smallest tile needs 168 bytes of inputs at once, level 'input_sram' holds 10 (2 "
+    "slots); raise its capacity_kib to at least 0.329": (*SYSTOLIC, "--set",
         "memories.input_sram={name: register_file, level: input_sram, capacity_bytes: 20, slots: 2, per_lane: false, "
         "holds: [inputs]}"),
     "unknown network 'lenet'; did you mean 'lenet5'? (known: ...); or give a network file (...)": (
@@ -186,8 +184,8 @@ FILES = {
     ": memories: expected a list of levels, outermost first": hardware(lambda tree: tree.update(memories=[])),
     ": memories: level 'act' is used twice": hardware(lambda tree: tree["memories"][1].update(level="act")),
     ": memories: no level holds outputs": hardware(lambda tree: tree["memories"][3].update(holds=["inputs"])),
-    ": memories: inputs are held by 'spmat' and 'act'": hardware(
-        lambda tree: tree["memories"][1].update(holds=["inputs", "weights"])
+    ": memories: inputs end in 'spmat' and in 'act', expected one level": hardware(
+        lambda tree: (tree["memories"][1].update(holds=["inputs", "weights"]), tree["memories"][3].update(source="dram"))
     ),
     ": memories: the first level must serve requests (such as flat)": hardware(lambda tree: tree["memories"].pop(0)),
     ": mac: accumulator_bits=16 must hold a product of 16x16 bits and be at most 62": hardware(

@@ -103,7 +103,7 @@ class OnChip(Wiring):
         return self.banks * self.macro.area_um2
 
     def latency(self, clock_mhz: float | Fraction) -> int:
-        """Cycles from address to data: latency_cycles if given (0 = hidden), else the access time in whole cycles of the clock."""
+        """Cycles from address to data: latency_cycles if given (0 = hidden), else the access time in whole cycles."""
         if self.latency_cycles is not None:
             return self.latency_cycles
         cycles = Fraction(str(self.macro.access_ns)) * Fraction(str(clock_mhz)) / 1000

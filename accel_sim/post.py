@@ -117,9 +117,9 @@ class TiledPost:
 
     @cached_property
     def nest(self) -> Nest:
-        """Pixels outside channels ("groups": no operand is shared between them)."""
+        """Pixels outside channels."""
         layer, (pixels, channels) = self.layer, self._shape
-        loops = Loop("pixels", layer.N * layer.E * layer.F, pixels), Loop("groups", layer.M, channels)
+        loops = Loop("pixels", layer.N * layer.E * layer.F, pixels), Loop("channels", layer.M, channels)
         whole, run, tile = (
             self._bytes(*shape) for shape in ((loops[0].size, layer.M), (pixels, layer.M), (pixels, channels))
         )

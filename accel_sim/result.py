@@ -31,7 +31,7 @@ class ConservationError(AssertionError):
 class LayerRun:
     """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None.
 
-    input_densities: share of non-zero inputs of each batch item.
+    input_densities: share of non-zero inputs of each batch item. mapping: the loop nest around the array, as text.
 
     start, end: cycle at which the layer before retired and at which it did. bytes_plain: that the same transfers would
     have moved, had its weights been dense (see accel_sim.roofline).
@@ -56,6 +56,7 @@ class LayerRun:
     synthetic: bool
     output: np.ndarray | None
     overflows: int | None
+    mapping: str
 
     @staticmethod
     def of(ready: Any, schedule: Schedule) -> "LayerRun":
@@ -76,6 +77,7 @@ class LayerRun:
             synthetic=bool(operands.synthetic),
             output=None if sums is None else sums.output(operands),
             overflows=None if sums is None else sums.overflows,
+            mapping=ready.mapping,
         )  # fmt: skip
 
     @property
@@ -217,6 +219,11 @@ class Result:
         columns = ["component", "action", "bits", "count", "pj_each", "energy_pj", "source"]
         rows = [(name, *row) for name, rows in self.priced.items() for row in rows]
         return pd.DataFrame(rows, columns=["layer", *columns])
+
+    @property
+    def mapping(self) -> str:
+        """The loop nest of every layer, as mapping.txt."""
+        return "\n".join(f"{run.layer.name} ({run.layer.kind})\n{run.mapping}\n" for run in self.runs)
 
     @property
     def synthetic(self) -> bool:

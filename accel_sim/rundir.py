@@ -25,7 +25,8 @@ from workloads.registry import InputError
 MARK = "summary.json"
 #: all that a run's directory may hold; a directory that holds anything else is not replaced
 FILES = {
-    "layers.csv", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log", "roofline.csv",
+    "layers.csv", "mapping.txt", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log",
+    "roofline.csv",
     "cycles.png", "energy.png", "roofline.png",
 }  # fmt: skip
 
@@ -44,6 +45,7 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
         exact = [repr(each) for each in result.actions.pj_each.astype(float).tolist()]  # what a table can be made of
         write_frame(result.actions.assign(pj_each=exact), scratch / "actions.csv")
         write_frame(roofline.table(result.layers, result.machine), scratch / "roofline.csv")
+        (scratch / "mapping.txt").write_text(result.mapping, encoding="utf-8")
         (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
         _json(scratch / "summary.json", result.summary)
         _json(scratch / "provenance.json", provenance(result, config))

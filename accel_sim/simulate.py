@@ -16,6 +16,8 @@ from accel_sim.check import Sums
 from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.engine import Engine, Job, Port, Schedule, Transfer, merge
+from accel_sim.levels import Buffer
+from accel_sim.mapping.nest import render
 from accel_sim.post import TiledPost
 from accel_sim.residency import Residency
 from accel_sim.result import LayerRun, Result
@@ -69,7 +71,14 @@ class Prepared:
     actions: Actions
     slots: dict[str, int]
     sums: Sums | None
+    buffers: dict[str, Buffer]
     stalled: int = 0
+
+    @property
+    def mapping(self) -> str:
+        """The loop nest around the array, as text."""
+        levels = {operand: tuple(each.level for each in buffer.path) for operand, buffer in self.buffers.items()}
+        return render(self.tiled.nest, levels, "the array" if self.layer.has_macs else "the post-processing unit")
 
     @property
     def ahead(self) -> dict[Port, Transfer]:
@@ -126,7 +135,7 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     """Cuts a layer into tiles and times each of them in the array."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
     sums = Sums(layer, machine.mac) if check and layer.has_macs else None
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), dict.fromkeys(timing.CAUSES, 0), sums)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), dict.fromkeys(timing.CAUSES, 0), sums, machine.buffers)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))

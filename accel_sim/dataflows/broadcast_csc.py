@@ -20,8 +20,9 @@ from accel_sim.dataflows.common import (
     output_extents,
 )
 from accel_sim.dataflows.dynamic import encoding_tiles
+from accel_sim.dataflows.pointers import pointer_cycles
 from accel_sim.dataflows.product_cuts import ProductCuts
-from accel_sim.dataflows.scan import Scanned, group_note, zero_point_notes
+from accel_sim.dataflows.scan import Broadcasts, Scanned, group_note, zero_point_notes
 from accel_sim.levels import Buffer
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Nest
@@ -29,7 +30,6 @@ from accel_sim.mapping.staging import Staging
 from accel_sim.parts import dataflows, require
 from accel_sim.tile import Extent, GridWork, Recurrence, Stream, Tile
 from cython_core.accumulate import sparse_products
-from cython_core.banks import conflicts
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
 from workloads.layer import Layer
@@ -38,20 +38,6 @@ from workloads.registry import InputError
 
 #: deeper queues are as good as endless, and take memory
 MOST_SLOTS = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class Broadcasts:
-    """The products of one tile: step columns and activations, steps of each product, and its output pixel.
-
-    zero: [T] bool steps whose activation is a real zero, where such are broadcast, else None.
-    """
-
-    columns: np.ndarray
-    values: np.ndarray
-    steps: np.ndarray
-    pixels: np.ndarray
-    zero: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,12 +174,8 @@ class TiledBroadcast:
     @cached_property
     def _pointer_cycles(self) -> np.ndarray:
         """[columns] int32 cycles in which a lane reads a slice's pointer and the next one from their banks."""
-        buffer, bits = self.buffers.get("pointers", self.buffers["weights"]), self.machine.pointer_bits
-        first = np.arange(self.layer.G * self.layer.K, dtype=np.int64) * bits
-        ends = np.stack([first, first + bits], axis=1)
-        cycles = np.empty(len(first), np.int64)
-        conflicts(ends, buffer.word_bits, buffer.banks, max(1, buffer.reads_per_cycle // buffer.banks), cycles)
-        return cycles.astype(np.int32)
+        buffer = self.buffers.get("pointers", self.buffers["weights"])
+        return pointer_cycles(self.layer.G * self.layer.K, self.machine.pointer_bits, buffer)
 
     @cached_property
     def _stalled(self) -> np.ndarray:

@@ -139,7 +139,7 @@ class ProductCuts:
 
     @cached_property
     def nest(self) -> Nest:
-        """Pixel ranges outside blocks of columns, both counted in tiles."""
+        """Pixel ranges outside blocks of columns, which are counted."""
         many, blocks = len(self.ranges) > 1, len(self.blocks) > 1
         most = max(last - first for first, last in self.ranges)
         inputs = input_bytes_bound(self.layer, self.input_bits, most, self.layer.C)
@@ -157,7 +157,10 @@ class ProductCuts:
             if operand in keeps:
                 keeps[operand] = (*keeps[operand][:-1], 2 if blocks else 0)
         keeps["outputs"] = tuple(min(1, keep) for keep in keeps["outputs"])  # a product's sums wait in the accumulators
-        return Nest((Loop("pixels", len(self.ranges), 1), Loop("k", len(self.blocks), 1)), keeps)
+        pixels = Loop("pixels", self.pixels, most)
+        if pixels.count != len(self.ranges):  # parts of rows: counted, for they are not all alike
+            pixels = Loop("pixels", len(self.ranges), 1)
+        return Nest((pixels, Loop("k", len(self.blocks), 1)), keeps)
 
     def _stored(self, first: int, last: int) -> int:
         return self.columns.lane_words(first, last) * self.columns.word_bits // 8

@@ -17,6 +17,20 @@ FULL_ENOUGH = 0.5
 
 
 @dataclass(frozen=True, eq=False)
+class Broadcasts:
+    """The products of one tile: step columns and activations, steps of each product, and its output pixel.
+
+    zero: [T] bool steps whose activation is a real zero, where such are broadcast, else None.
+    """
+
+    columns: np.ndarray
+    values: np.ndarray
+    steps: np.ndarray
+    pixels: np.ndarray
+    zero: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
 class Scanned:
     """values: [N, C, H, W] int32, zeros are passed over; geometry: theirs; lift: what they stand above the operands.
 

@@ -9,12 +9,12 @@ from accel_sim.levels import Buffer
 
 #: the dimensions a mapping may cut; k = channels of a group x taps, in the order of the weights
 DIMENSIONS = ("groups", "pixels", "filters", "k")
-#: operand -> the dimensions it depends on
+#: operand -> the dimensions it depends on; channels: of a layer without MACs
 RELEVANT = {
-    "inputs": frozenset({"groups", "pixels", "k"}),
+    "inputs": frozenset({"groups", "pixels", "k", "channels"}),
     "weights": frozenset({"groups", "filters", "k"}),
     "pointers": frozenset({"groups", "filters", "k"}),
-    "outputs": frozenset({"groups", "pixels", "filters"}),
+    "outputs": frozenset({"groups", "pixels", "filters", "channels"}),
 }
 
 

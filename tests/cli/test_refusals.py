@@ -185,7 +185,10 @@ FILES = {
     ": memories: level 'act' is used twice": hardware(lambda tree: tree["memories"][1].update(level="act")),
     ": memories: no level holds outputs": hardware(lambda tree: tree["memories"][3].update(holds=["inputs"])),
     ": memories: inputs end in 'spmat' and in 'act', expected one level": hardware(
-        lambda tree: (tree["memories"][1].update(holds=["inputs", "weights"]), tree["memories"][3].update(source="dram"))
+        lambda tree: (
+            tree["memories"][1].update(holds=["inputs", "weights"]),
+            tree["memories"][3].update(source="dram"),
+        )
     ),
     ": memories: the first level must serve requests (such as flat)": hardware(lambda tree: tree["memories"].pop(0)),
     ": mac: accumulator_bits=16 must hold a product of 16x16 bits and be at most 62": hardware(

@@ -1,0 +1,36 @@
+"""The bytes a layer cannot do without: what several experiments set the simulated DRAM traffic beside."""
+
+from accel_sim.result import Result
+from workloads import Layer
+
+
+def compulsory_bytes(layer: Layer, weight_bytes: int, bits: int = 8) -> int:
+    """Every input row that an output needs, every weight as it is stored, every output, once each.
+
+    weight_bytes: all weights as they lie in memory; bits: of a stored activation. A concat moves nothing: what it joins
+    was written side by side. Input rows count whole (memory is read in rows), as far as the windows reach.
+    """
+    if layer.kind == "concat":
+        return 0
+    reach = (layer.E - 1) * layer.stride[0] + layer.dilation[0] * (layer.R - 1) + 1 - layer.padding[0]
+    rows = min(layer.H, reach)
+    inputs = len(layer.inputs) * layer.N * layer.C * rows * layer.W
+    outputs = layer.N * layer.M * layer.E * layer.F
+    return (inputs + outputs) * bits // 8 + weight_bytes
+
+
+def compulsory(result: Result) -> dict[str, int]:
+    """layer -> compulsory bytes of each layer that ran."""
+    ran = result.layers.set_index("layer")
+    bits = result.machine.dataflow.output_bits
+    return {
+        layer.name: compulsory_bytes(layer, int(ran.weight_machine_bytes[layer.name]), bits)
+        for layer in result.network.layers
+        if layer.name in ran.index
+    }
+
+
+def moved(result: Result) -> dict[str, int]:
+    """layer -> bytes moved to and from DRAM."""
+    frame = result.layers
+    return dict(zip(frame.layer, frame.dram_read_bytes + frame.dram_write_bytes, strict=True))

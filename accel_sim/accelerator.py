@@ -153,6 +153,11 @@ class Accelerator:
         networks = {f"{memory.level}_noc": memory.network for memory in self.on_chip if memory.network is not None}
         return {memory.level: memory for memory in self.memories} | networks
 
+    @property
+    def areas_um2(self) -> dict[str, float]:
+        """component -> um2 of all its instances, where it is known: on-chip memories."""
+        return {memory.level: memory.area_um2 * self.instances(memory) for memory in self.on_chip}
+
     @cached_property
     def static_pj(self) -> dict[tuple[str, str], tuple[float, str]]:
         """(component, action) -> (pJ per cycle, source) of leakage and background power."""

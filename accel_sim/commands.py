@@ -234,11 +234,13 @@ def accelergy(arguments: argparse.Namespace) -> int:
     """Writes a run's directory in Accelergy's forms."""
     from accel_sim.accelergy import export
     from accel_sim.accelergy.reference import read_art
+    from accel_sim.rundir import machine_of
 
     folder = Path(arguments.dir)
     out = Path(arguments.out or f"{folder if folder.name else folder.resolve()}-accelergy")
-    areas = {} if arguments.art is None else read_art(Path(arguments.art))
     done = export.read_run(folder)
+    given = {} if arguments.art is None else read_art(Path(arguments.art))
+    areas = machine_of(folder).areas_um2 | given
     export.write(done, out, areas)
     without = [component for component in done.components if component not in areas]
     if arguments.json:

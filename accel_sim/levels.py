@@ -13,7 +13,8 @@ class Buffer:
     """One operand's share of a level, as dataflow and schedule see it.
 
     bytes: in all; slots: tiles that take turns in it; word_bits: width of one access; packed: narrow operands share it;
-    reads_per_cycle, writes_per_cycle: words; shared_ports: a read and a write take turns; banks: of an instance.
+    reads_per_cycle, writes_per_cycle: words; shared_ports: a read and a write take turns; banks: of an instance;
+    layout: packed or tensor, as of ``sram``.
     fill: bytes a cycle to and from other levels; latency: cycles. compressed: the operand lies here encoded; decoder:
     values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
     instance_share: of one instance's capacity, bytes per byte in all. outer: the operand's levels farther out,
@@ -29,6 +30,7 @@ class Buffer:
     writes_per_cycle: int = 1
     shared_ports: bool = True
     banks: int = 1
+    layout: str = "packed"
     fill: Fraction | None = None
     latency: int = 0
     compressed: bool = False
@@ -141,6 +143,7 @@ def _share(
         writes_per_cycle=part.writes_per_cycle,
         shared_ports=part.shared_ports,
         banks=part.banks,
+        layout=getattr(part, "layout", "packed"),
         fill=per_cycle if fill is None else Fraction(fill).limit_denominator(1 << 20),
         latency=part.latency(clock_mhz),
         compressed=operand in part.compressed,

@@ -16,7 +16,8 @@ import pandas as pd
 
 import accel_sim
 from accel_sim import roofline, yaml_io
-from accel_sim.config import to_tree
+from accel_sim.accelerator import Accelerator
+from accel_sim.config import from_tree, to_tree
 from accel_sim.result import SCHEMA_VERSION, Result
 from workloads.network import Network
 from workloads.registry import InputError
@@ -123,6 +124,15 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "data_sources": [source for source in sources if source],
         "warnings": list(network.warnings),
     }
+
+
+def machine_of(folder: Path) -> Accelerator:
+    """The machine of a run's directory, as its config.yaml says; InputError if it says nothing whole."""
+    path = folder / "config.yaml"
+    tree = yaml_io.read(path)
+    if not isinstance(tree, dict) or not isinstance(tree.get("hardware"), dict):
+        raise InputError(f"{path}: expected a mapping with hardware")
+    return from_tree(tree["hardware"], str(path))
 
 
 def _digest(data: bytes) -> str:

@@ -90,6 +90,7 @@ class FoldWork:
     Each lasts load + stream + skew cycles; ``mapped`` = lanes with work, summed over the folds.
     effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array. stalls: cause -> (cycles
     that all folds together last longer for a level or network that cannot feed them, slots of mapped lanes in them).
+    again: cycles of loads and skews beyond one a fold, because buffers too small for its stream have cut it.
     """
 
     folds: int
@@ -101,6 +102,7 @@ class FoldWork:
     effectual: int
     ineffectual: int
     stalls: dict[str, tuple[int, int]] = field(default_factory=dict)
+    again: int = 0
 
 
 @dataclass(frozen=True)

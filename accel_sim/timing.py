@@ -19,7 +19,7 @@ _TERMS = ("decode", "imbalance", "dispatch", "fill_drain", "output")
 @dataclass(frozen=True)
 class Timed:
     """cycles of the array; slots: state -> lane-slots, their sum = lanes * cycles; stalled: cycles of them in which
-    whole folds wait for a level or a network."""
+    whole folds wait for a level or a network, or are begun again because a buffer is too small for their stream."""
 
     cycles: int
     slots: dict[str, int]
@@ -50,7 +50,7 @@ def _folds(work: FoldWork, lanes: int) -> Timed:
     }
     for cause, (_, mapped) in work.stalls.items():
         slots[cause] = slots.get(cause, 0) + mapped
-    return Timed(work.folds * each + stalled, slots, stalled)
+    return Timed(work.folds * each + stalled, slots, stalled + work.again)
 
 
 def _grid(work: GridWork, lanes: int) -> Timed:

@@ -25,8 +25,10 @@ class Feeding:
         used, words, noc = {"rows": used_rows, "cols": used_cols}, {}, 0
         for edge, (operand, bits) in self.streamed.items():
             buffer = self.buffers[operand]
-            words.setdefault(buffer.level, [buffer, 0, 0])[1] += buffer.words(used[edge], bits)
             noc = max(noc, _passing(buffer.network, used[edge], bits))
+            if buffer.layout == "tensor":
+                continue  # by its addresses
+            words.setdefault(buffer.level, [buffer, 0, 0])[1] += buffer.words(used[edge], bits)
         if self.sums is not None:
             buffer = self.buffers["outputs"]
             entry = words.setdefault(buffer.level, [buffer, 0, 0])

@@ -21,6 +21,7 @@ from accel_sim.dataflows.feeding import Feeding
 from accel_sim.dataflows.fold_space import FoldSpace
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
+from accel_sim.dataflows.tensor_layout import TensorLayout
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
 from accel_sim.mapping.mapper import Mapper
@@ -157,17 +158,19 @@ class TiledSystolic:
     def _tile(self, box: Box, staging: Staging) -> Tile:
         plan, space = self.plan, self.space
         effectual, ineffectual = self.products.slots(box.ranges)
-        stream = getattr(box.ranges, space.dims[2])
+        stream, folds = getattr(box.ranges, space.dims[2]), plan.folds(box)
+        load, skew = space.load * box.first_piece, space.skew * box.last_piece
         work = FoldWork(
-            folds=plan.folds(box),
-            load=space.load if box.first_piece else 0,
+            folds=folds,
+            load=load,
             stream=stream[1] - stream[0],
-            skew=space.skew if box.last_piece else 0,
+            skew=skew,
             lanes=self.rows * self.cols,
             mapped=plan.mapped(box),
             effectual=effectual,
             ineffectual=ineffectual,
             stalls=self._stalls(box),
+            again=folds * (load * (stream[0] > 0) + skew * (stream[1] < space.sizes[space.dims[2]])),
         )
         actions = self._actions(box, work)
         streams = plan.streams(box, staging)
@@ -190,6 +193,8 @@ class TiledSystolic:
 
     def _stalls(self, box: Box) -> dict[str, tuple[int, int]]:
         """cause -> (cycles, slots of mapped lanes) that the stream lasts longer than a step a cycle."""
+        if self.buffers["inputs"].layout == "tensor" and self.plan.operand_on("rows") == "inputs":
+            return self._conflicts(box)
         first, last = getattr(box.ranges, self.space.dims[2])
         stalls: dict[str, tuple[int, int]] = {}
         for rows, cols, back, folds in self._steps(box):
@@ -199,6 +204,26 @@ class TiledSystolic:
                 more = (need - 1) * (last - first) * folds
                 stalls[cause] = cycles + more, mapped + more * rows * cols
         return stalls
+
+    def _conflicts(self, box: Box) -> dict[str, tuple[int, int]]:
+        """As ``_stalls``, where inputs lie as in the tensor: every step of every row fold by its addresses."""
+        r, (across, wide, stream) = box.ranges, self.space.dims
+        layout = TensorLayout(self.layer, self.operands.inputs.format.bits, self.buffers["inputs"])
+        along, cycles, mapped = np.arange(*getattr(r, stream)), 0, 0
+        cols = [
+            min(self.cols, r_ - c) for r_, c in ((getattr(r, wide)[1], c) for c in range(*getattr(r, wide), self.cols))
+        ]
+        for group in range(*r.groups):
+            for low in range(*getattr(r, across), self.rows):
+                rows = np.arange(low, min(low + self.rows, getattr(r, across)[1]))
+                pixels, k = (rows, along) if across == "pixels" else (along, rows)
+                found = layout.addresses(group, pixels, k)
+                steps = layout.steps(found if across == "pixels" else found.T)
+                for used in cols:
+                    need, _ = self.feeding.step(len(rows), used, across == "k" and low > 0)
+                    more = int(np.maximum(steps, need).sum()) - len(steps)
+                    cycles, mapped = cycles + more, mapped + more * len(rows) * used
+        return {"sram": (cycles, mapped)} if cycles else {}
 
     @property
     def _window_cycles(self) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from accel_sim import sram_macro
 from accel_sim.on_chip import OnChip, named
@@ -16,7 +17,9 @@ class Sram(OnChip):
     holds: operands kept here, which share the capacity evenly; slots: tiles it holds at once (2 = double buffering).
     word_bits: width of one access. node_nm, cell, ports: as CACTI was run (accel_sim/tables/sram). banks: macros of
     capacity / banks each, with an address of their own (a power of two); a word lies in bank (word number mod banks).
-    packed: operands narrower than a word share it. latency_cycles: address to data, None = from the access time.
+    packed: operands narrower than a word share it. layout: packed = what a step of the array needs lies side by side;
+    tensor = in the order of the map, so that a step's addresses meet in banks (inputs streamed into a systolic array).
+    latency_cycles: address to data, None = from the access time.
 
     Energy, leakage, area and access time are those of the banks' macros (CACTI 7.0, ``sram_macro``); what joins the
     banks is not in them.
@@ -33,6 +36,7 @@ class Sram(OnChip):
     ports: str = "1rw"
     banks: int = 1
     packed: bool = True
+    layout: Literal["packed", "tensor"] = "packed"
     latency_cycles: int | None = None
 
     def __post_init__(self):

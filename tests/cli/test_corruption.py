@@ -26,7 +26,7 @@ LAYER = "conv"
 #: hardware -> settings that cut the layer into several tiles and give it fillers
 SMALL = {
     "eie": ["--set", "array.rows=2"],
-    "systolic": ["--set", "memories.output_sram.capacity_kib=4", "--set", "array.rows=16"],
+    "systolic": ["--set", "memories.output_sram.capacity_kib=8", "--set", "array.rows=16"],
 }
 CORRECTED = ["--set", "dataflow.asymmetric=correction"]
 TILED = {"eie": TiledBroadcast, "systolic": TiledSystolic}

@@ -75,7 +75,7 @@ def test_a_machines_name_does_not_lead_the_results_elsewhere(here):
     assert all(name.count("/") <= 2 for name in tree(here))
 
 
-@pytest.fixture(params=["simulate.run_layer", "plots.write", "rundir.provenance"])
+@pytest.fixture(params=["simulate.prepare", "plots.write", "rundir.provenance"])
 def interrupted(request, monkeypatch, ends):
     """Ctrl-C in the middle of the simulation, or while results are being written."""
 

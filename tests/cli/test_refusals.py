@@ -145,7 +145,7 @@ def test_a_memory_level_may_not_take_the_name_of_another_component(name, refused
 @pytest.mark.parametrize(
     ("settings", "level"),
     [
-        (("memories.ptr.capacity_kib=64 B", "memories.ptr.slots=50"), "ptr"),
+        (("memories.ptr.capacity_kib=128 B", "memories.ptr.slots=100"), "ptr"),
         (("memories.act.capacity_kib=64 B", "memories.act.slots=50", "memories.spmat.capacity_kib=0.3"), "act"),
     ],
 )

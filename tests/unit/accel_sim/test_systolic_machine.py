@@ -125,8 +125,8 @@ def test_one_partly_filled_fold_by_hand(stationary, fold, slots):
 
 @settings(max_examples=25)
 @given(cases(codebook=False), st.sampled_from(["os", "ws", "is"]), st.sampled_from([0.1, 0.3]))
-def test_small_buffers_cost_at_most_a_fold_begun_again(case, stationary, kib):
-    """The same products; where a fold's stream is cut and another comes between, it is loaded and drained again."""
+def test_small_buffers_change_no_array_cycle(case, stationary, kib):
+    """The same products; folds begun again because their stream was cut are memory's fault, not the array's."""
     size = 1024 * kib
     levels = small_buffers.settings("systolic", input_sram=size, weight_sram=size, output_sram=size)
     levels = {path: part | {"latency_cycles": 0} for path, part in levels.items()}
@@ -135,7 +135,7 @@ def test_small_buffers_cost_at_most_a_fold_begun_again(case, stationary, kib):
     except InputError:
         assume(False)
     out, array = clocked(case, 2, 3, stationary)
-    assert run.array_cycles >= array.cycles
+    assert run.array_cycles == array.cycles
     assert run.slots["effectual"] == array.slots["effectual"]
     assert run.slots["ineffectual"] == array.slots["ineffectual"]
     assert np.array_equal(run.output, out)

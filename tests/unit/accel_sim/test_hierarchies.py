@@ -34,9 +34,9 @@ MACHINES = {
     "outputs alone": lambda: build("systolic", glb(("outputs",))),
     "two in a row": lambda: build("systolic", glb(), glb(level="mid", capacity_kib=1024)),
     "explicit source": lambda: build(
-        "systolic", glb(), glb(level="mid", capacity_kib=1024), settings={"memories.input_sram.source": "glb"}
+        "systolic", glb(), glb(("weights", "outputs"), level="mid", capacity_kib=1024, source="glb"),
+        settings={"memories.input_sram.source": "glb"},
     ),
-    "past all": lambda: build("systolic", glb(("weights",)), settings={"memories.weight_sram.source": "glb"}),
     "decoder at the array": lambda: build("systolic", weights=RELATIVE),
     "decoder behind the glb": lambda: build("systolic", glb(compressed=["weights"]), weights=RELATIVE),
     "decoder before the glb": lambda: build("systolic", glb(), weights=RELATIVE),
@@ -113,7 +113,7 @@ REFUSED = {
         "memories.input_sram.fill_bytes_per_cycle": 0},
     "preset 'systolic': memories[2]: decoder_values_per_cycle=0 must be at least 0.001: nothing passes without "
     "bandwidth": {"memories.weight_sram.decoder_values_per_cycle": 0},
-    "preset 'systolic': memories[0]: bandwidth_bytes_per_cycle=0 must be at least 0.001": {
+    "preset 'systolic': memories[0]: bandwidth_bytes_per_cycle=0.0 must be at least 0.001": {
         "memories.dram.bandwidth_bytes_per_cycle": 0},
     "preset 'systolic': memories[1]: capacity_bytes=1 must be at least 2: a word has 16 bits": {
         "memories.input_sram": {
@@ -128,6 +128,8 @@ REFUSED = {
         "memories.input_sram.source": "weight_sram"},
     "preset 'systolic': memories: inputs end in 'input_sram' and in 'weight_sram', expected one level": {
         "memories.weight_sram.holds": ["weights", "inputs"], "memories.weight_sram.source": "dram"},
+    "preset 'systolic': memories: outputs end in 'input_sram' and in 'output_sram', expected one level": {
+        "memories.input_sram.holds": ["inputs", "outputs"], "memories.output_sram.source": "dram"},
     "preset 'systolic': memories: level 'weight_sram' holds weights compressed, but the level before it plain": {
         "memories.input_sram.holds": ["inputs", "weights"], "memories.weight_sram.compressed": ["weights"]},
     "preset 'systolic': memories[2]: compressed: inputs are not held here (holds: weights)": {

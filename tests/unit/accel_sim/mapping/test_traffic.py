@@ -131,7 +131,7 @@ def layered(draw):
     return case, from_tree(tree, "layered", {"memories.dram.bandwidth_bytes_per_cycle": 64})
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(layered())
 def test_the_search_foresaw_every_byte_of_a_hierarchy(drawn):
     case, machine = drawn
@@ -141,6 +141,19 @@ def test_the_search_foresaw_every_byte_of_a_hierarchy(drawn):
         assume("cannot fit" not in str(error))
         raise
     assert found.predicted().dram.tolist() == [sum(found.dram.values())]
+
+
+@pytest.mark.parametrize("far", [16, 32, 64])
+def test_a_level_larger_than_the_one_before_it_is_foreseen_to_ask_once(far):
+    """All 32 bytes of weights lie in the near level, whatever the far one holds of them."""
+    order = {"order": ["groups", "pixels", "filters", "k"], "tiles": {"pixels": 2, "filters": 2, "k": 2}}
+    near = small_buffers.settings("systolic", input_sram=64, weight_sram=32, output_sram=128)
+    square = {"array.rows": 2, "array.cols": 2, "dataflow.stationary": "ws", "mapping.layers": {"fc": order}}
+    tree = to_tree(load_hardware("systolic", square | near))
+    tree["memories"].insert(2, tree["memories"][2] | {"level": "far", "capacity_bytes": far, "word_bits": 8})
+    found = Cut.on(dense(Layer(name="fc", kind="fc", C=8, M=4, N=8)), from_tree(tree, "far"))
+    assert found.moved("weights") == 32
+    assert found.predicted().dram.tolist() == [sum(found.dram.values())] == [32 + 64 + 32]
 
 
 @pytest.mark.parametrize("stationary", STATIONARY)

@@ -76,13 +76,13 @@ ARGUMENTS = {
         *SYSTOLIC, "--set", "memories.input_sram.source=weight_sram"),
     "dataflow 'systolic' reads plain weights: take weights out of `compressed` of level 'weight_sram' ...": (
         *SYSTOLIC, "--set", "memories.weight_sram.compressed=[weights]"),
-    "mapping.keep_maps: inputs come into level 'input_sram', outputs leave from 'output_sram': expected one level ...": (
+    "mapping.keep_maps: inputs come into level 'input_sram', outputs leave from 'output_sram': expected ...": (
         *SYSTOLIC, "--set", "mapping.keep_maps=true"),
     "preset 'systolic': mapping: layers.conv1.order: expected groups, pixels, filters, k once each, outermost first": (
         *SYSTOLIC, "--set", "mapping.layers={conv1: {order: [k]}}"),
     "preset 'systolic': mapping: layers.conv1.tiles.k: expected a number of elements from 1 on, not 0": (
         *SYSTOLIC, "--set", "mapping.layers={conv1: {tiles: {k: 0}}}"),
-    "layer 'conv1': mapping.layers.conv1: order pixels filters k groups cannot be played, expected one of: groups ...": (
+    "layer 'conv1': mapping.layers.conv1: order pixels filters k groups cannot be played, expected ...": (
         *SYSTOLIC, "--set", "mapping.layers={conv1: {order: [pixels, filters, k, groups]}}"),
     "layer 'conv1': mapping.layers.conv1: this dataflow cuts pixels alone, not k": (
         *LENET, "--set", "mapping.layers={conv1: {tiles: {k: 4}}}"),
@@ -203,7 +203,10 @@ FILES = {
     ": memories: level 'act' is used twice": hardware(lambda tree: tree["memories"][1].update(level="act")),
     ": memories: no level holds outputs": hardware(lambda tree: tree["memories"][3].update(holds=["inputs"])),
     ": memories: inputs end in 'spmat' and in 'act', expected one level": hardware(
-        lambda tree: (tree["memories"][1].update(holds=["inputs", "weights"]), tree["memories"][3].update(source="dram"))
+        lambda tree: (
+            tree["memories"][1].update(holds=["inputs", "weights"]),
+            tree["memories"][3].update(source="dram"),
+        )
     ),
     ": memories: the first level must serve requests (such as flat)": hardware(lambda tree: tree["memories"].pop(0)),
     ": mac: accumulator_bits=16 must hold a product of 16x16 bits and be at most 62": hardware(

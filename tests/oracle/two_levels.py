@@ -1,7 +1,7 @@
 """One operand on its way through two on-chip levels, in and out, with a clock that advances by one (MODEL 4).
 
-Inwards: a far loader takes a slot of the far level and asks memory for a tile's data; a near loader takes a slot of the
-near level, and when the far level has all that tiles up to its own brought there, moves its part on. Each loader waits
+Inwards: a far loader takes a slot of the far level and asks memory for a tile's data; a near loader takes a slot of
+the near level, and when the far level has all that tiles up to its own brought there, moves its part on. Each loader waits
 for its data before it asks again. A slot is free when no later tile goes on using what lies in it.
 Outwards: a near writer takes a slot of the far level before it moves a tile's outputs there; a far writer sends them on.
 
@@ -11,7 +11,7 @@ A wait of the array is charged by moments: until the data had left memory `dram_
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
-
+from itertools import pairwise
 
 #: cycles; no small case lasts as long
 LONGEST = 5000
@@ -58,7 +58,7 @@ class Loader:
     def epochs(self, number: int) -> int:
         """Slots that hops 0 .. number take."""
         epochs = [hop.epoch for _, hop in self.hops[: number + 1]]
-        return 1 + sum(a != b for a, b in zip(epochs, epochs[1:], strict=False))
+        return 1 + sum(a != b for a, b in pairwise(epochs))
 
     def may_begin(self) -> bool:
         return self.began is None and self.at < len(self.hops) and self.epochs(self.at) - self.freed <= self.slots

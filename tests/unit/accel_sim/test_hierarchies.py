@@ -41,7 +41,9 @@ MACHINES = {
     "decoder behind the glb": lambda: build("systolic", glb(compressed=["weights"]), weights=RELATIVE),
     "decoder before the glb": lambda: build("systolic", glb(), weights=RELATIVE),
     "ws": lambda: build("systolic", glb(), settings={"dataflow.stationary": "ws"}),
-    "is": lambda: build("systolic", glb(compressed=["weights"]), settings={"dataflow.stationary": "is"}, weights=RELATIVE),
+    "is": lambda: build(
+        "systolic", glb(compressed=["weights"]), settings={"dataflow.stationary": "is"}, weights=RELATIVE
+    ),
     "eie": lambda: build("eie", glb(("inputs", "weights", "pointers", "outputs"), compressed=["weights"])),
     "eie, pointers bypass": lambda: build("eie", glb(compressed=["weights"])),
     "slow": lambda: build("systolic", glb(fill_bytes_per_cycle=0.5)),

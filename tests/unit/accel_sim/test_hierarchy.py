@@ -1,4 +1,4 @@
-"""Several on-chip levels: the engine against clocked loaders and writers, sums that are spilled before they are read."""
+"""Several on-chip levels: the engine against clocked loaders and writers; sums spilled before they are read."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -94,3 +94,32 @@ def test_outwards_every_cycle_and_cause(tiles, bandwidth, latency, slots):
         jobs.append(Job(tile.array, tile.post, {}, drains))
     found = play(jobs, {"outputs": path(slots)}, bandwidth, latency)
     assert outcome(found) == two_levels.outward(tiles, bandwidth, latency, slots)
+
+
+def test_sums_are_read_back_after_they_were_spilled():
+    """4 bytes in 4 cycles: made in 5 cycles, they leave until 9, are back at 13; 1 cycle more, 1 out."""
+    near = Buffer("near", 1 << 20, 2, 8)
+    sums = (Extent(100, 4),)
+    spill = Transfer((Stream("partial_sums", "outputs", True, sums, "near", "dram"),))
+    back = Transfer((Stream("partial_sums", "outputs", False, sums, "dram", "near"),), epoch=1)
+    out = Transfer((Stream("outputs", "outputs", True, (Extent(0, 1),), "near", "dram"),))
+    jobs = [Job(5, 0, {}, {"near": spill}), Job(1, 0, {("outputs", "near"): back}, {"near": out})]
+    assert outcome(play(jobs, {"outputs": near}, Fraction(1), 0)) == (15, {"dram_read": 8, "dram_write": 1})
+
+
+def test_prefetched_weights_by_hand():
+    """Two layers of 8 bytes in 8 cycles and 10 cycles of work: the second's load hides behind the first's work."""
+    near = {"weights": Buffer("near", 16, 2, 8)}
+
+    def load(address: int) -> Transfer:
+        return Transfer((Stream("weights", "weights", False, (Extent(address, 8),), "dram", "near"),))
+
+    port = ("weights", "near")
+    first, second = ([Job(10, 0, {port: load(address)}, {})] for address in (0, 8))
+    for ahead, end, waits in ((None, 36, 8), ({port: second[0].loads[port]}, 28, 0)):
+        memory = FlatDram(bandwidth_bytes_per_cycle=1, latency_cycles=0)
+        engine = Engine(memory, memory.new_state(800))
+        assert outcome(engine.play(first, near, ahead)) == (18, {"dram_read": 8})
+        found = engine.play(second, near)
+        assert (found.end, found.idle.get("dram_read", 0)) == (end, waits)
+        assert not engine.ahead

@@ -1,6 +1,7 @@
 """`staging.Staging` against a nest replayed with sets of bytes."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ def runs(addresses: set[int]) -> tuple[Extent, ...]:
         else:
             found.append([address, 1])
     if len(found) > 1 and len({size for _, size in found}) == 1:
-        steps = {b[0] - a[0] for a, b in zip(found, found[1:], strict=False)}
+        steps = {b[0] - a[0] for a, b in pairwise(found)}
         if len(steps) == 1:
             return (Extent(*found[0], len(found), steps.pop()),)
     return tuple(Extent(*run) for run in found)

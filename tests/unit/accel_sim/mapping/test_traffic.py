@@ -161,5 +161,7 @@ def test_a_gap_between_windows_is_foreseen_as_it_is_moved(stationary):
     """Rows 0, 3 and 6 of a map are read; tiles of one output row leave the rows between where they are."""
     case = dense(Layer(name="conv", kind="conv", C=1, M=2, H=7, W=6, stride=(3, 1)))
     given_tiles = {"mapping.layers": {"conv": {"tiles": {"pixels": 6, "filters": 1}}}}
-    found = Cut.of(case, "systolic", {"array.rows": 6, "array.cols": 1, "dataflow.stationary": stationary} | given_tiles)
+    found = Cut.of(
+        case, "systolic", {"array.rows": 6, "array.cols": 1, "dataflow.stationary": stationary} | given_tiles
+    )
     assert found.predicted().dram.tolist() == [sum(found.dram.values())]

@@ -177,12 +177,12 @@ def evaluate(
     fits, dram, keeps = np.ones(n, bool), np.zeros(n), {}
     energy, slowest, first = np.full(n, space.fixed_pj), np.zeros(n), np.zeros(n)
     for operand in space.operands:
-        keeps[operand], loads = [], np.zeros(n)
-        path = buffers[operand].path
+        path, loads = buffers[operand].path, np.zeros(n)
+        depths = [_depth(space, operand, buffer, order, counts, found) for buffer in path]
+        fits &= np.all([ok for _, ok in depths], axis=0)
+        keeps[operand] = [depth for depth, _ in depths]
         for number, buffer in enumerate(path):
-            depth, ok = _depth(space, operand, buffer, order, counts, found)
-            fits &= ok
-            keeps[operand].append(depth)
+            depth = np.min(keeps[operand][number:], axis=0)  # what a level farther in keeps is not asked for again
             inward, outward, loads = _boundary(space, operand, order, counts, depth, found)
             source = path[number - 1].level if number else goal.origin
             read, write = goal.pj_per_byte[source], goal.pj_per_byte[buffer.level]

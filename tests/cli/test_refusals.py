@@ -68,6 +68,24 @@ ARGUMENTS = {
         *SYSTOLIC, "--set", "dataflow.stationary=xs"),
     "preset 'systolic': memories[0]: latency_cycles=-1 must be at least 0": (
         *SYSTOLIC, "--set", "memories.dram.latency_cycles=-1"),
+    "preset 'systolic': memories[1]: fill_bytes_per_cycle=0 must be at least 0.001: nothing passes without bandwidth": (
+        *SYSTOLIC, "--set", "memories.input_sram.fill_bytes_per_cycle=0"),
+    "preset 'systolic': memories: a circle of levels filled from each other: input_sram <- input_sram": (
+        *SYSTOLIC, "--set", "memories.input_sram.source=input_sram"),
+    "preset 'systolic': memories: level 'input_sram' is filled from 'weight_sram', which holds no inputs": (
+        *SYSTOLIC, "--set", "memories.input_sram.source=weight_sram"),
+    "dataflow 'systolic' reads plain weights: take weights out of `compressed` of level 'weight_sram' ...": (
+        *SYSTOLIC, "--set", "memories.weight_sram.compressed=[weights]"),
+    "mapping.keep_maps: inputs come into level 'input_sram', outputs leave from 'output_sram': expected ...": (
+        *SYSTOLIC, "--set", "mapping.keep_maps=true"),
+    "preset 'systolic': mapping: layers.conv1.order: expected groups, pixels, filters, k once each, outermost first": (
+        *SYSTOLIC, "--set", "mapping.layers={conv1: {order: [k]}}"),
+    "preset 'systolic': mapping: layers.conv1.tiles.k: expected a number of elements from 1 on, not 0": (
+        *SYSTOLIC, "--set", "mapping.layers={conv1: {tiles: {k: 0}}}"),
+    "layer 'conv1': mapping.layers.conv1: order pixels filters k groups cannot be played, expected ...": (
+        *SYSTOLIC, "--set", "mapping.layers={conv1: {order: [pixels, filters, k, groups]}}"),
+    "layer 'conv1': mapping.layers.conv1: this dataflow cuts pixels alone, not k": (
+        *LENET, "--set", "mapping.layers={conv1: {tiles: {k: 4}}}"),
     "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit its 4x16-bit multiplier ...": (
         *LENET, "--set", "mac.activation_bits=4"),
     "preset 'eie': memories[1]: capacity_kib=0.0001: no SRAM macro of 0.1024 B x 64 b in the table (CACTI 7.0, 45 nm, "

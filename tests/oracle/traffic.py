@@ -101,6 +101,4 @@ def tile_outputs(shape: dict, spans: dict[str, range]) -> set[int]:
     """Bytes of a tile's outputs, one each."""
     filters = shape["M"] // shape["G"]
     pixels = shape["N"] * shape["E"] * shape["F"]
-    return {
-        (g * filters + m) * pixels + p for g in spans["groups"] for m in spans["filters"] for p in spans["pixels"]
-    }
+    return {(g * filters + m) * pixels + p for g in spans["groups"] for m in spans["filters"] for p in spans["pixels"]}

@@ -25,7 +25,10 @@ class Cut:
 
     @staticmethod
     def of(case: Case, preset: str, settings: dict[str, Any]) -> "Cut":
-        machine = load_hardware(preset, CALM | settings)
+        return Cut.on(case, load_hardware(preset, CALM | settings))
+
+    @staticmethod
+    def on(case: Case, machine: Accelerator) -> "Cut":
         network = Network("case", (case.layer,), case.layer.input_shape[1:]).with_batch(case.layer.N)
         return Cut(case, machine, prepare(case.layer, case.operands, Session.start(network, machine)))
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from accel_sim.config import from_tree, load_hardware, to_tree
 from tests import small_buffers
 from tests.oracle import traffic
 from tests.unit.accel_sim.layers import cases
@@ -115,6 +116,44 @@ def test_a_broadcast_machine_writes_each_output_once_and_reads_what_it_must(case
         stream = found.moved("weights") + found.moved("pointers")
         assert 8 * stream == found.ready.tiled.facts.weight_bits
     assert not found.moved("partial_sums")
+
+
+@st.composite
+def layered(draw):
+    """As ``tight``, with a level of its own before each of the buffers, larger or smaller."""
+    case, machine = draw(tight())
+    tree = to_tree(load_hardware("systolic", machine))
+    for level in ("input_sram", "weight_sram", "output_sram"):
+        at = next(i for i, part in enumerate(tree["memories"]) if part["level"] == level)
+        near = tree["memories"][at]
+        size = near["capacity_bytes"] * draw(st.sampled_from([0.5, 1, 2, 4]))
+        tree["memories"].insert(at, near | {"level": f"far_{level}", "capacity_bytes": size, "word_bits": 8})
+    return case, from_tree(tree, "layered", {"memories.dram.bandwidth_bytes_per_cycle": 64})
+
+
+@settings(max_examples=20)
+@given(layered())
+def test_the_search_foresaw_every_byte_of_a_hierarchy(drawn):
+    case, machine = drawn
+    try:
+        found = Cut.on(case, machine)
+    except InputError as error:
+        assume("cannot fit" not in str(error))
+        raise
+    assert found.predicted().dram.tolist() == [sum(found.dram.values())]
+
+
+@pytest.mark.parametrize("far", [16, 32, 64])
+def test_a_level_larger_than_the_one_before_it_is_foreseen_to_ask_once(far):
+    """All 32 bytes of weights lie in the near level, whatever the far one holds of them."""
+    order = {"order": ["groups", "pixels", "filters", "k"], "tiles": {"pixels": 2, "filters": 2, "k": 2}}
+    near = small_buffers.settings("systolic", input_sram=64, weight_sram=32, output_sram=128)
+    square = {"array.rows": 2, "array.cols": 2, "dataflow.stationary": "ws", "mapping.layers": {"fc": order}}
+    tree = to_tree(load_hardware("systolic", square | near))
+    tree["memories"].insert(2, tree["memories"][2] | {"level": "far", "capacity_bytes": far, "word_bits": 8})
+    found = Cut.on(dense(Layer(name="fc", kind="fc", C=8, M=4, N=8)), from_tree(tree, "far"))
+    assert found.moved("weights") == 32
+    assert found.predicted().dram.tolist() == [sum(found.dram.values())] == [32 + 64 + 32]
 
 
 @pytest.mark.parametrize("stationary", STATIONARY)

@@ -5,18 +5,24 @@ from workloads import Layer
 
 
 def compulsory_bytes(layer: Layer, weight_bytes: int, bits: int = 8) -> int:
-    """Every input row that an output needs, every weight as it is stored, every output, once each.
+    """Every input that an output needs, every weight as it is stored, every output, once each.
 
     weight_bytes: all weights as they lie in memory; bits: of a stored activation. A concat moves nothing: what it joins
-    was written side by side. Input rows count whole (memory is read in rows), as far as the windows reach.
+    was written side by side.
     """
     if layer.kind == "concat":
         return 0
-    reach = (layer.E - 1) * layer.stride[0] + layer.dilation[0] * (layer.R - 1) + 1 - layer.padding[0]
-    rows = min(layer.H, reach)
-    inputs = len(layer.inputs) * layer.N * layer.C * rows * layer.W
+    needed = _needed(layer, 0, layer.H, layer.E, layer.R) * _needed(layer, 1, layer.W, layer.F, layer.S)
+    inputs = len(layer.inputs) * layer.N * layer.C * needed
     outputs = layer.N * layer.M * layer.E * layer.F
     return (inputs + outputs) * bits // 8 + weight_bytes
+
+
+def _needed(layer: Layer, axis: int, size: int, outputs: int, taps: int) -> int:
+    """Rows (axis 0) or columns (1) of the input that lie under a tap of some output."""
+    stride, dilation, before = layer.stride[axis], layer.dilation[axis], layer.padding[2 * axis]
+    under = {at * stride + tap * dilation - before for at in range(outputs) for tap in range(taps)}
+    return len(under & set(range(size)))
 
 
 def compulsory(result: Result) -> dict[str, int]:

@@ -4,7 +4,8 @@ import pytest
 
 from accel_sim.experiment import table
 from experiments.buffer_size import fits_whole, rows, run
-from experiments.traffic import compulsory, moved
+from experiments.traffic import compulsory, compulsory_bytes, moved
+from workloads import Layer
 
 #: AlexNet's conv1, by hand: 227 x 227 x 3 inputs, 96 x 3 x 11 x 11 weights, 96 x 55 x 55 outputs, a byte each
 CONV1 = 227 * 227 * 3 + 96 * 3 * 11 * 11 + 96 * 55 * 55
@@ -17,6 +18,14 @@ def test_a_layer_that_fits_moves_every_byte_once():
         whole = run("alexnet", 8192, name)
         assert fits_whole(whole)
         assert moved(whole) == compulsory(whole) == {name: bytes_by_hand}
+
+
+def test_what_lies_between_strides_is_not_compulsory():
+    """1 x 1 with stride 2 reads every other row and column; a padded 3 x 3 with stride 2 reads them all."""
+    down = Layer(name="down", kind="conv", C=64, M=128, H=56, W=56, R=1, S=1, stride=(2, 2))
+    assert compulsory_bytes(down, 128 * 64) == 64 * 28 * 28 + 128 * 64 + 128 * 28 * 28
+    conv = Layer(name="conv", kind="conv", C=64, M=128, H=56, W=56, R=3, S=3, stride=(2, 2), padding=(1, 1, 1, 1))
+    assert compulsory_bytes(conv, 9) == 64 * 56 * 56 + 9 + 128 * 28 * 28
 
 
 def test_conv4_moves_more_when_neither_inputs_nor_weights_fit():

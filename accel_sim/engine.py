@@ -155,6 +155,7 @@ class _Layer:
         self.way_out = buffers["outputs"].path[::-1] if "outputs" in buffers else ()
         self.drained = [Count(self.env) for _ in self.way_out]
         self.spills = _spills(jobs)
+        self.rooms = [drains_before(jobs, level) for level in self.way_out]
         self.drain_marks: list[Marks] = []
         self.done, self.posted = Count(self.env), Count(self.env)
         self.idle: dict[str, int] = {}
@@ -232,7 +233,7 @@ class _Layer:
 
     def array(self) -> Iterator[simpy.Event]:
         env, taken, epochs = self.env, dict.fromkeys(self.inlets, 0), {}
-        outputs, free_at = 0, self.engine.now
+        free_at = self.engine.now
         for number, job in enumerate(self.jobs):
             first, marks = "dependency", ()
             for port, load in job.loads.items():
@@ -245,8 +246,7 @@ class _Layer:
                 if env.now > before:
                     first, marks = "dram_read", self.inlets[port].arrivals[taken[port] - 1].marks
             if self.way_out and self.way_out[0].level in job.drains:  # a slot must be free before the first result
-                outputs += 1
-                need, before = outputs - self.way_out[0].slots, env.now
+                need, before = self.rooms[0][number], env.now
                 yield from self._reach(self.drained[0], need)
                 if env.now > before:
                     first, marks = "dram_write", self.drain_marks[need - 1]
@@ -312,7 +312,7 @@ class _Layer:
         """Moves what leaves one level outwards; the next level's slot is taken before."""
         level, nearer = self.way_out[hop], self.way_out[hop - 1] if hop else None
         beyond = self.way_out[hop + 1] if hop + 1 < len(self.way_out) else None
-        came = onward = 0
+        came = 0
         for number, job in enumerate(self.jobs):
             drain = job.drains.get(level.level)
             if nearer is not None:
@@ -324,8 +324,7 @@ class _Layer:
             else:
                 yield from self._reach(self.drained[hop - 1], came)
             if beyond is not None and beyond.level in job.drains:
-                onward += 1
-                yield from self._reach(self.drained[hop + 1], onward - beyond.slots)
+                yield from self._reach(self.drained[hop + 1], self.rooms[hop + 1][number])
             begin = self.engine.now
             yield from self._send(drain, level, beyond)
             if hop == 0:
@@ -358,6 +357,24 @@ def _spills(jobs: list[Job]) -> dict[tuple[Port, int], int]:
             counts[level] = counts.get(level, 0) + 1
             spilled.update({(level, stream.extents): counts[level] for stream in drain.streams})
     return found
+
+
+def drains_before(jobs: list[Job], level: Buffer) -> dict[int, int]:
+    """Number of a tile that fills a slot of outputs -> how many drains of the level must be over before it may.
+
+    Tiles of one epoch share a slot, which is free when all of them have left.
+    """
+    ends, before, last = [0], {}, None
+    for number, job in enumerate(jobs):
+        drain = job.drains.get(level.level)
+        if drain is None:
+            continue
+        if drain.epoch != last or len(ends) == 1:
+            ends.append(ends[-1])
+            last = drain.epoch
+        ends[-1] += 1
+        before[number] = ends[max(0, len(ends) - 1 - level.slots)]
+    return before
 
 
 def merge(jobs: list[Job]) -> Job:

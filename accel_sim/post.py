@@ -40,6 +40,8 @@ FUNCTION_OPERATIONS = {
     "softsign": 3,  # magnitude, add, divide
     "quantise": 3,  # multiply, round, clip
 }
+#: tiles of a layer that fits its buffers as a whole
+PIECES = 8
 #: kinds whose every output needs all channels of its pixel
 WHOLE_VECTORS = ("softmax", "lrn", "layernorm")
 #: bias, rescale and clip of a sum that leaves the array
@@ -113,6 +115,10 @@ class TiledPost:
         height = 1
         while height < rows and self._fits(min(rows, height * 2) * layer.F, channels):
             height = min(rows, height * 2)
+        if (
+            height == rows and channels == layer.M
+        ):  # all of it fits: pieces, so that it is read, done and written at once
+            height = -(-rows // PIECES)
         return height * layer.F, channels
 
     @cached_property

@@ -19,7 +19,7 @@ def transfer(operand: str, extent: Extent, *, is_write: bool = False, epoch: int
 def job(array: int, post: int, reads: dict[str, Extent], write: Extent | None, number: int, *, post_only=False) -> Job:
     """Tile ``number``, whose loads take a slot of their own."""
     loads = {(name, LEVEL): transfer(name, extent, epoch=number) for name, extent in reads.items()}
-    drains = {} if write is None else {LEVEL: transfer("outputs", write, is_write=True)}
+    drains = {} if write is None else {LEVEL: transfer("outputs", write, is_write=True, epoch=number)}
     return Job(array, post, loads, drains, post_only)
 
 

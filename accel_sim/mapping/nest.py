@@ -69,6 +69,13 @@ class Nest:
         relevant = RELEVANT[operand]
         return tuple(i for loop, i in zip(self.loops[:keep], index[:keep], strict=True) if loop.dim in relevant)
 
+    def lifetime_number(self, operand: str, keep: int, index: tuple[int, ...]) -> int:
+        """A number that lifetimes of one level share only if they are the same."""
+        number = 0
+        for loop, i in zip(self.loops[:keep], index[:keep], strict=True):
+            number = number * loop.count + i if loop.dim in RELEVANT[operand] else number
+        return number
+
     def lifetimes(self, operand: str, keep: int) -> int:
         """How often what lies in such a level changes, the first filling included."""
         total = current = 1

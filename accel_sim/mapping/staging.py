@@ -109,5 +109,6 @@ class Staging:
                 break  # stays for a later tile
             target = path[number - 1].level if number else self.origin
             tensor, extents = ("outputs", outputs()) if complete else ("partial_sums", partial())
-            writes.append(Stream(tensor, "outputs", True, extents, path[number].level, target))
+            epoch = nest.lifetime_number("outputs", keeps[number], index)
+            writes.append(Stream(tensor, "outputs", True, extents, path[number].level, target, epoch))
         return reads[::-1] + writes

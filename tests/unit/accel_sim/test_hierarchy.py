@@ -87,11 +87,12 @@ def outward_tiles(draw):
 @given(outward_tiles(), st.sampled_from(BANDWIDTHS), st.integers(0, 5), two)
 def test_outwards_every_cycle_and_cause(tiles, bandwidth, latency, slots):
     jobs = []
-    for tile in tiles:
+    for number, tile in enumerate(tiles):
         drains = {"near": transfer("outputs", tile.near, "near", "far")} if tile.near else {}
         if tile.far:
             drains["far"] = transfer("outputs", tile.far, "far", "dram")
-        jobs.append(Job(tile.array, tile.post, {}, drains))
+        own = {level: replace(drain, epoch=number) for level, drain in drains.items()}  # a slot for every tile
+        jobs.append(Job(tile.array, tile.post, {}, own))
     found = play(jobs, {"outputs": path(slots)}, bandwidth, latency)
     assert outcome(found) == two_levels.outward(tiles, bandwidth, latency, slots)
 

@@ -64,7 +64,7 @@ def test_inputs_that_lie_as_in_the_tensor_meet_in_banks(stationary, case, banks,
     layout = {
         "memories.input_sram": {
             "name": "sram", "level": "input_sram", "capacity_kib": 64, "holds": ["inputs"], "word_bits": word_bits,
-            "banks": banks, "layout": "tensor", "latency_cycles": 0,
+            "banks": banks, "layout": "tensor", "latency_cycles": 0, "fill_bytes_per_cycle": 64,
         }
     }  # fmt: skip
     hidden = {f"memories.{level}.latency_cycles": 0 for level in ("input_sram", "weight_sram", "output_sram")}

@@ -238,8 +238,8 @@ def accelergy(arguments: argparse.Namespace) -> int:
 
     folder = Path(arguments.dir)
     out = Path(arguments.out or f"{folder if folder.name else folder.resolve()}-accelergy")
-    done = export.read_run(folder)
     given = {} if arguments.art is None else read_art(Path(arguments.art))
+    done = export.read_run(folder)
     areas = machine_of(folder).areas_um2 | given
     export.write(done, out, areas)
     without = [component for component in done.components if component not in areas]

@@ -177,7 +177,7 @@ class TiledSystolic:
 
         Where inputs are held (IS) the adders lie on top of the columns and work while they are loaded.
         """
-        return int(self.raw is not None and self.raw.weights_raw and self.plan.operand_on("both") != "inputs")
+        return int(self.raw is not None and self.raw.weights_raw and self.machine.stationary != "is")
 
     def _correction_ops(self, box: Box) -> int:
         if self.raw is None or not self.plan.outputs(box):

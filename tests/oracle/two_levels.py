@@ -1,9 +1,10 @@
 """One operand on its way through two on-chip levels, in and out, with a clock that advances by one (MODEL 4).
 
 Inwards: a far loader takes a slot of the far level and asks memory for a tile's data; a near loader takes a slot of
-the near level, and when the far level has all that tiles up to its own brought there, moves its part on. Each loader waits
-for its data before it asks again. A slot is free when no later tile goes on using what lies in it.
-Outwards: a near writer takes a slot of the far level before it moves a tile's outputs there; a far writer sends them on.
+the near level, and when the far level has all that tiles up to its own brought there, moves its part on. Each loader
+waits for its data before it asks again. A slot is free when no later tile goes on using what lies in it.
+Outwards: a near writer takes a slot of the far level before it moves a tile's outputs there; a far writer sends them
+on.
 
 A wait of the array is charged by moments: until the data had left memory `dram_read`, afterwards to what holds it.
 """

@@ -10,7 +10,7 @@ import cython_core
 
 ROOT = Path(__file__).parents[1]
 
-settings.register_profile("steady", max_examples=50, derandomize=True, deadline=None)
+settings.register_profile("steady", max_examples=35, derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 

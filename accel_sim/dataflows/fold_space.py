@@ -67,13 +67,14 @@ class FoldSpace:
         return found
 
     def continues(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
-        """A fold goes on from tile to tile: the stream is the innermost loop and a tile is one fold."""
+        """A fold goes on from tile to tile: a tile is one fold, and no loop inside the stream's turns."""
         rows, cols, stream = self.dims
-        one = [
-            found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile)) == 1
-            for dim in ("groups", rows, cols)
-        ]
-        return one[0] & one[1] & one[2] & (order[-1] == stream)
+        goes_on = np.ones(len(found), bool)
+        for dim in ("groups", rows, cols):
+            goes_on &= found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile)) == 1
+        for dim in order[order.index(stream) + 1 :]:
+            goes_on &= found.counts(dim) == 1
+        return goes_on
 
     def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
         """Sums in the PEs cannot leave them unfinished."""

@@ -66,17 +66,23 @@ class FoldPlan:
 
     @cached_property
     def _continues(self) -> bool:
-        """A fold goes on from tile to tile."""
-        space, loops = self.space, self.nest.loops
+        """A fold goes on from tile to tile: a tile is one fold, and no loop inside the stream's turns."""
+        space, loops, at = self.space, self.nest.loops, self._stream
         one = all(space.folds(loop.dim, loop.tile) == 1 for loop in loops if loop.dim != space.dims[2])
-        return one and loops[-1].dim == space.dims[2]
+        return one and all(loop.count == 1 for loop in loops[at + 1 :])
+
+    @cached_property
+    def _stream(self) -> int:
+        """Place of the streamed dimension among the loops."""
+        return self.nest.place(self.space.dims[2])
 
     def boxes(self) -> Iterator[Box]:
         """Every tile, in order."""
-        last = self.nest.loops[-1].count - 1
+        at = self._stream
+        last = self.nest.loops[at].count - 1
         for index in self.nest:
-            first_piece = not self._continues or index[-1] == 0
-            last_piece = not self._continues or index[-1] == last
+            first_piece = not self._continues or index[at] == 0
+            last_piece = not self._continues or index[at] == last
             yield Box(index, Ranges(**self.nest.spans(index)), first_piece, last_piece)
 
     def _folds(self, box: Box, dim: str) -> int:

@@ -142,7 +142,7 @@ def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given |
     given: what the user fixed. Raises InputError if nothing fits: what would, or what the given tiles need.
     """
     found, tried = _every(space, given), []
-    for order in given.orders(space) if given is not None else space.orders:
+    for order in _different(given.orders(space) if given is not None else space.orders, found):
         allowed = found.take(space.allowed(order, found))
         for operand in space.operands:  # what no slot holds goes at once
             for buffer in buffers[operand].path:
@@ -157,6 +157,17 @@ def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given |
             return _nest(space, order, allowed, metrics, best)
         best -= len(allowed)
     raise AssertionError("search: the best candidate lies beyond all")
+
+
+def _different(orders: tuple[tuple[str, ...], ...], found: "Candidates") -> Iterator[tuple[str, ...]]:
+    """The first of the orders that differ only in the place of loops that never turn."""
+    turning = {dim for dim in DIMENSIONS if any(tile < found.sizes[dim] for tile in found.choices[dim])}
+    seen = set()
+    for order in orders:
+        key = tuple(dim for dim in order if dim in turning)
+        if key not in seen:
+            seen.add(key)
+            yield order
 
 
 def _every(space: Space, given: "Given | None") -> Candidates:

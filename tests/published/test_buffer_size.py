@@ -7,6 +7,8 @@ from experiments.buffer_size import fits_whole, rows, run
 from experiments.traffic import compulsory, compulsory_bytes, moved
 from workloads import Layer
 
+pytestmark = pytest.mark.slow
+
 #: AlexNet's conv1, by hand: 227 x 227 x 3 inputs, 96 x 3 x 11 x 11 weights, 96 x 55 x 55 outputs, a byte each
 CONV1 = 227 * 227 * 3 + 96 * 3 * 11 * 11 + 96 * 55 * 55
 #: conv4: 2 groups of 192 -> 192 channels, 3 x 3, on 13 x 13 maps

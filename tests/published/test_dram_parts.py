@@ -6,6 +6,8 @@ from accel_sim.experiment import table
 from experiments.dram_parts import REFERENCE, addresses, moved, rows, run, split
 from tests.dram_traces import trace
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("ddr4_2400", "lpddr3_1600")
 
 

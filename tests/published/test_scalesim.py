@@ -23,7 +23,7 @@ def verdict(rows):
 
 
 def test_a_sample_of_rows_of_every_dataflow_is_exact(rows):
-    assert verdict(rows[::29]) == []
+    assert verdict(rows[::89]) == []
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ from workloads.registry import InputError
 OBJECTIVES = ("dram", "cycles", "energy", "edp")
 #: relative differences of cycles and of energy that count for nothing beside fewer tiles
 SLACK = 0.05
+#: a layer is cut into more tiles only if it must be
+MOST_TILES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,8 @@ def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given |
         for operand in space.operands:  # what no slot holds goes at once
             for buffer in buffers[operand].path:
                 allowed = allowed.take(_one_tile_fits(space, operand, buffer, allowed))
+        few = allowed.take(np.prod([allowed.counts(dim) for dim in DIMENSIONS], axis=0) <= MOST_TILES)
+        allowed = few if len(few) else allowed
         if len(allowed):
             tried.append((order, allowed, evaluate(space, order, allowed, buffers, goal)))
     best = goal.best(Metrics.joined([metrics for *_, metrics in tried])) if tried else None

@@ -76,15 +76,6 @@ class Nest:
             number = number * loop.count + i if loop.dim in RELEVANT[operand] else number
         return number
 
-    def lifetimes(self, operand: str, keep: int) -> int:
-        """How often what lies in such a level changes, the first filling included."""
-        total = current = 1
-        for loop in self.loops[:keep]:
-            current *= loop.count
-            if loop.dim in RELEVANT[operand] and loop.count > 1:
-                total = current
-        return total
-
 
 def keep_depths(path: Iterable[Buffer], rooms: Sequence[int], changing: Sequence[bool]) -> tuple[int, ...]:
     """Per level the outermost depth at which it can keep an operand; the innermost where it can keep nothing.

@@ -1,45 +1,56 @@
-"""One product a cycle at full width, whatever the operands (the `data gated conventional` unit without its gating)."""
+"""One product a cycle at full width, whatever the operands; narrow operands gate the low bits of a multiplier.
+
+Precision (data) gating as in the RTL of Camus et al., JETCAS 2019: operands stay MSB-aligned with their low bits zero,
+so that the product comes out scaled by 2^(unused bits), and every register stays clocked.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
+
+import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
 from accel_sim.parts import macs, require
 
 
 @macs.add("conventional")
 @dataclass(frozen=True)
-class Conventional:
-    """activation_bits, weight_bits: multiplier operands (signed or unsigned); accumulator_bits: two's complement.
-
-    overflow: what a sum that does not fit does. zero_operand_gating: a MAC with a zero operand spends its cycle but
-    no multiplier or adder energy (Eyeriss, JSSC 2017).
-    """
+class Conventional(MacUnit):
+    """activation_bits, weight_bits: multiplier operands (signed or unsigned). precision_gating: narrow operands toggle
+    only the multiplier bits they use."""
 
     activation_bits: int = 8
     weight_bits: int = 8
-    accumulator_bits: int = 32
-    overflow: Literal["wrap", "saturate"] = "wrap"
-    zero_operand_gating: bool = False
+    precision_gating: bool = False
 
     def __post_init__(self):
         require(self, 1, "activation_bits", "weight_bits")
-        if not self.activation_bits + self.weight_bits <= self.accumulator_bits <= 62:
-            raise ValueError(
-                f"accumulator_bits={self.accumulator_bits} must hold a product of "
-                f"{self.activation_bits}x{self.weight_bits} bits and be at most 62"
-            )
+        super().__post_init__()
 
-    def check_mode(self, activation_bits: int, weight_bits: int) -> None:
-        """Raises ValueError if operands of these widths do not fit the multiplier."""
-        if activation_bits > self.activation_bits or weight_bits > self.weight_bits:
-            raise ValueError(
-                f"MAC unit 'conventional': {activation_bits}x{weight_bits}-bit operands do not fit its "
-                f"{self.activation_bits}x{self.weight_bits}-bit multiplier (activation x weight)"
-            )
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        product = self.activation_bits + self.weight_bits
+        widths = [(self.activation_bits, self.weight_bits)]
+        if self.precision_gating:
+            narrow = [(a, w) for a, w in ((8, 4), (8, 2), (4, 4), (2, 2)) if a <= widths[0][0] and w <= widths[0][1]]
+            widths += [pair for pair in narrow if pair != widths[0]]
+        return tuple(
+            Mode(a, w, operand_bits=Fraction(product), product_bits=product, sum_bits=self.sum_bits(product))
+            for a, w in widths
+        )
 
-    def actions(self, issued: int, effectual: int) -> Actions:
-        """Energy-bearing actions of ``issued`` products of which ``effectual`` have two non-zero operands."""
-        active = effectual if self.zero_operand_gating else issued
-        width = max(self.activation_bits, self.weight_bits)
-        return Actions({("mac", "mult", width): active, ("mac", "add", self.accumulator_bits): active})
+    def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        return constant_cost(mode)
+
+    def products(
+        self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
+    ) -> np.ndarray:
+        spare = self.activation_bits - mode.activation_bits, self.weight_bits - mode.weight_bits
+        aligned = ((a << spare[0]) * (w << spare[1])).sum(axis=-1)
+        return aligned >> sum(spare)
+
+    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
+        active, mode = effectual if self.zero_operand_gating else issued, mode or self.modes[0]
+        width = max(mode.activation_bits, mode.weight_bits)
+        return Actions({("mac", "mult", width): active, ("mac", "add", mode.sum_bits): active})

@@ -86,7 +86,7 @@ ARGUMENTS = {
         *SYSTOLIC, "--set", "mapping.layers={conv1: {order: [pixels, filters, k, groups]}}"),
     "layer 'conv1': mapping.layers.conv1: this dataflow cuts pixels alone, not k": (
         *LENET, "--set", "mapping.layers={conv1: {tiles: {k: 4}}}"),
-    "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit its 4x16-bit multiplier ...": (
+    "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit any mode ...": (
         *LENET, "--set", "mac.activation_bits=4"),
     "preset 'eie': memories[1]: capacity_kib=0.0001: no SRAM macro of 0.1024 B x 64 b in the table (CACTI 7.0, 45 nm, "
     "itrs-lstp, 1rw); nearest possible size: 256 B x 64 b": (*LENET, "--set", "memories.spmat.capacity_kib=0.0001"),

@@ -1,0 +1,184 @@
+"""What a MAC unit is to the rest of the simulator: modes, tables and a bit-level functional model (MODEL 6).
+
+A unit never hands out a callback: ``cost`` is a table over operand codes and the operator that joins the products of
+lanes that move together. Its functional model (``products``, ``dot``) is built the way the hardware is built, and is
+what tests hold against exact integers.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from accel_sim.actions import Actions
+from accel_sim.parts import macs, require
+
+Operator = Literal["max", "sum", "or_width", "two_stage"]
+Overflow = Literal["wrap", "saturate"]
+#: no accumulator is wider: sums are int64
+MOST_BITS = 62
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One precision of a unit: a step of ``cycles`` cycles makes ``reduction`` x ``outputs`` products.
+
+    activation_bits, weight_bits: widest operands it takes. reduction: products summed into one accumulator
+    (sum-together); outputs: sums in accumulators of their own (sum-apart). cycles: of a step with operands of full
+    width; a unit that skips bits needs fewer (``MacUnit.cost``). operand_bits: that enter per cycle at full rate.
+    product_bits: of a step's sum of products, before accumulation. sum_bits: of an accumulator in this mode.
+    """
+
+    activation_bits: int
+    weight_bits: int
+    reduction: int = 1
+    outputs: int = 1
+    cycles: int = 1
+    operand_bits: Fraction = Fraction(0)
+    product_bits: int = 0
+    sum_bits: int = 32
+
+    @property
+    def name(self) -> str:
+        return f"{self.activation_bits}x{self.weight_bits}"
+
+    @property
+    def macs_per_cycle(self) -> Fraction:
+        return Fraction(self.reduction * self.outputs, self.cycles)
+
+
+@dataclass(frozen=True, eq=False)
+class CostTable:
+    """What a product costs, by its operands' codes.
+
+    table: int32 [a - a_min] or [a - a_min, w - w_min]. operator: how the lanes that move together join: 'max', 'sum':
+    entries are cycles, and the longest, or all of them, count; 'or_width': entries are bit patterns, and a group lasts
+    from the highest set bit of their OR to the lowest (``trim``) or to bit 0, at least 1; 'two_stage': entries are
+    patterns of terms, consumed together by lanes whose first shifter stage reaches ``reach`` positions beyond the
+    lowest outstanding term (Pragmatic). classes: uint8 of the same shape -> index into ``names``, the action class.
+    """
+
+    table: np.ndarray
+    a_min: int = 0
+    w_min: int | None = None
+    operator: Operator = "max"
+    reach: int = 0
+    trim: bool = False
+    classes: np.ndarray | None = None
+    names: tuple[str, ...] = ("active",)
+
+    @property
+    def constant(self) -> int | None:
+        """The cycles of every product, where operands make no difference."""
+        if self.operator not in ("max", "sum") or self.table.size == 0:
+            return None
+        first = int(self.table.flat[0])
+        return first if bool((self.table == first).all()) else None
+
+
+class Sums(NamedTuple):
+    """values: int64 sums; overflows: additions that did not fit the accumulator."""
+
+    values: np.ndarray
+    overflows: int
+
+
+@dataclass(frozen=True)
+class MacUnit(ABC):
+    """Fields every unit has. accumulator_bits: two's complement; None = the product and ``headroom_bits`` more.
+
+    overflow: what a sum that does not fit does. zero_operand_gating: a product with a zero operand spends its cycle but
+    no multiplier or adder energy (Eyeriss, JSSC 2017); the switch is separate from precision gating and from skipping.
+    """
+
+    accumulator_bits: int | None = 32
+    headroom_bits: int = 4
+    overflow: Overflow = "wrap"
+    zero_operand_gating: bool = False
+
+    #: cycles that changing the mode between layers takes
+    reconfigure_cycles = 0
+
+    def __post_init__(self):
+        require(self, 0, "headroom_bits")
+        require(self, 2, "accumulator_bits")
+        for mode in self.modes:
+            if not mode.product_bits <= mode.sum_bits <= MOST_BITS:
+                raise ValueError(
+                    f"accumulator_bits={self.accumulator_bits} must hold a product of {mode.name} bits "
+                    f"and be at most {MOST_BITS}"
+                )
+
+    @property
+    @abstractmethod
+    def modes(self) -> tuple[Mode, ...]:
+        """All modes, the widest first."""
+
+    @abstractmethod
+    def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Cycles of products in this mode by the codes of operands whose zero points are taken off."""
+
+    @abstractmethod
+    def products(
+        self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
+    ) -> np.ndarray:
+        """Bit-level: a, w int64 [..., steps, outputs, reduction] -> int64 [..., steps, outputs], what a step adds to
+        each accumulator, built as the hardware builds it."""
+
+    @abstractmethod
+    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
+        """Energy-bearing actions of ``issued`` products, ``effectual`` of them with two non-zero operands, made in
+        ``mode`` (None = the widest); cycles: lane-cycles they took where operands decide, else from the mode."""
+
+    def check_mode(self, activation_bits: int, weight_bits: int) -> None:
+        """For a dataflow that takes one product a cycle and lane: ValueError unless the unit can give that."""
+        mode = self.mode(activation_bits, weight_bits)
+        if not any(m.macs_per_cycle == 1 and m.reduction == 1 for m in self.modes):
+            raise ValueError(
+                f"MAC unit '{macs.name_of(self)}': {mode.macs_per_cycle} products a cycle in mode {mode.name}; this "
+                "dataflow takes units of one product a cycle and lane"
+            )
+
+    def sum_bits(self, product_bits: int) -> int:
+        """Accumulator width of a mode with this product."""
+        return product_bits + self.headroom_bits if self.accumulator_bits is None else self.accumulator_bits
+
+    def mode(self, activation_bits: int, weight_bits: int) -> Mode:
+        """The fastest mode that takes operands of these widths; ValueError naming the unit and what it takes."""
+        fits = [m for m in self.modes if m.activation_bits >= activation_bits and m.weight_bits >= weight_bits]
+        if not fits:
+            takes = ", ".join(mode.name for mode in self.modes)
+            raise ValueError(
+                f"MAC unit '{macs.name_of(self)}': {activation_bits}x{weight_bits}-bit operands do not fit any mode "
+                f"(activation x weight: {takes})"
+            )
+        return max(fits, key=lambda m: (m.macs_per_cycle, -m.activation_bits - m.weight_bits))
+
+    def dot(self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> Sums:
+        """a, w: int64 [K, outputs] (K a multiple of ``mode.reduction``) -> [outputs] sums, accumulated in hardware
+        order at ``mode.sum_bits``, wrapped or saturated, and how often that happened."""
+        shape = (-1, mode.reduction, a.shape[1])
+        steps = self.products(
+            a.reshape(shape).transpose(0, 2, 1), w.reshape(shape).transpose(0, 2, 1), mode, a_signed, w_signed
+        )
+        sums, overflows = np.zeros(a.shape[1], np.int64), 0
+        for step in steps:
+            sums, lost = accumulate(sums + step, mode.sum_bits, self.overflow)
+            overflows += lost
+        return Sums(sums, overflows)
+
+
+def accumulate(sums: np.ndarray, bits: int, overflow: Overflow) -> tuple[np.ndarray, int]:
+    """Sums as an accumulator of ``bits`` holds them, and how many did not fit."""
+    high = (1 << (bits - 1)) - 1
+    lost = int(((sums > high) | (sums < -high - 1)).sum())
+    if overflow == "saturate":
+        return np.clip(sums, -high - 1, high), lost
+    return ((sums + high + 1) & ((1 << bits) - 1)) - high - 1, lost
+
+
+def constant_cost(mode: Mode) -> CostTable:
+    """Every product takes the mode's cycles."""
+    return CostTable(np.full(1 << mode.activation_bits, mode.cycles, np.int32))

@@ -89,6 +89,13 @@ def _data(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones")
     command.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
+    command.add_argument(
+        "--precision",
+        action="append",
+        default=[],
+        metavar="KEY=FORMAT",
+        help="weights, activations, first_last or profile, as weights=integer:bits=4",
+    )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
     _dimensions(command)
 

@@ -21,17 +21,22 @@ def low(bits: int, signed: bool) -> int:
     return -(1 << (bits - 1)) if signed else 0
 
 
+def checked(values: np.ndarray, bits: int, signed: bool) -> np.ndarray:
+    """The values; ValueError if one does not fit ``bits``."""
+    least = low(bits, signed)
+    if values.size and (values.min() < least or values.max() >= least + (1 << bits)):
+        kind = "signed" if signed else "unsigned"
+        raise ValueError(f"operands from {values.min()} to {values.max()} do not fit {bits} {kind} bits")
+    return values
+
+
 def digits(values: np.ndarray, bits: int, digit_bits: int, signed: bool) -> np.ndarray:
     """int64 [...] -> int64 [..., digits], the lowest first, the last sign-extended to a whole digit.
 
     ValueError if a value does not fit ``bits``.
     """
-    least = low(bits, signed)
-    if values.size and (values.min() < least or values.max() >= least + (1 << bits)):
-        kind = "signed" if signed else "unsigned"
-        raise ValueError(f"operands from {values.min()} to {values.max()} do not fit {bits} {kind} bits")
     top = count(bits, digit_bits) - 1
-    split = values[..., None] >> (digit_bits * np.arange(top + 1))
+    split = checked(values, bits, signed)[..., None] >> (digit_bits * np.arange(top + 1))
     split[..., :top] &= (1 << digit_bits) - 1
     return split
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.mac_digits import count, digits, lanes, parallel_widths, serial_widths, step_actions
+from accel_sim.mac_digits import checked, count, digits, lanes, parallel_widths, serial_widths, step_actions
 from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost
 from accel_sim.parts import macs, require
 
@@ -65,7 +65,7 @@ class BitSerial(MacUnit):
         signed, held_signed = self._by_role(a_signed, w_signed)
         bits, held_bits = self._by_role(mode.activation_bits, mode.weight_bits)
         widest, port = self._by_role(self.activation_bits, self.weight_bits)
-        aligned = digits(held, held_bits, held_bits, held_signed)[..., 0] << (port - held_bits)
+        aligned = checked(held, held_bits, held_signed) << (port - held_bits)
         top = self.digit_bits * (count(widest, self.digit_bits) - 1)
         first, *others = np.moveaxis(digits(serial, bits, self.digit_bits, signed), -1, 0)
         register = (aligned * first) << top
@@ -89,4 +89,5 @@ class BitSerial(MacUnit):
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        return step_actions(self.components(mode), active, active * mode.cycles)
+        busy = active * mode.cycles if cycles is None else cycles * active // max(1, issued)
+        return step_actions(self.components(mode), active, busy)

@@ -20,21 +20,28 @@ MAC = """
 from dataclasses import dataclass
 
 from accel_sim.actions import Actions
+from accel_sim.mac_unit import MacUnit, Mode, constant_cost
 from accel_sim.parts import macs
 
 
 @macs.add("half_price")
 @dataclass(frozen=True)
-class HalfPrice:
+class HalfPrice(MacUnit):
     width_bits: int = 9
     accumulator_bits: int = 24
-    overflow: str = "wrap"
 
-    def check_mode(self, activation_bits, weight_bits):
-        if max(activation_bits, weight_bits) > self.width_bits:
-            raise ValueError(f"MAC unit 'half_price': {activation_bits}x{weight_bits} is wider than {self.width_bits}")
+    @property
+    def modes(self):
+        bits = self.width_bits
+        return (Mode(bits, bits, product_bits=2 * bits, sum_bits=self.sum_bits(2 * bits)),)
 
-    def actions(self, issued, effectual):
+    def cost(self, mode, a_signed=True, w_signed=True):
+        return constant_cost(mode)
+
+    def products(self, a, w, mode, a_signed=True, w_signed=True):
+        return (a * w).sum(axis=-1)
+
+    def actions(self, issued, effectual, mode=None, cycles=None):
         return Actions({("mac", "mult", self.width_bits): issued})
 """
 DATAFLOW = '''
@@ -52,8 +59,8 @@ class TwoThirds:
     stationary: str = "os"
     output_bits: int = 8
 
-    def multiplier_bits(self, operands):
-        return Systolic().multiplier_bits(operands)
+    def mode(self, mac, operands):
+        return Systolic().mode(mac, operands)
 
     def tiles(self, layer, operands, rows, cols, mac, buffers, encodings, placement, mapper):
         inner = Systolic(self.stationary, output_bits=self.output_bits)

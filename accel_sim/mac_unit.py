@@ -8,7 +8,7 @@ what tests hold against exact integers.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -78,6 +78,24 @@ class CostTable:
         return first if bool((self.table == first).all()) else None
 
 
+class Components(TypedDict):
+    """The hardware of a unit that works in a mode, for energy models.
+
+    multipliers: (number, activation bits, weight bits), used every cycle. adders: (level, number, bits of the result),
+    used every cycle; level 1 is nearest to the multipliers. accumulators: (number, bits), clocked once a step of
+    ``cycles`` cycles. sign_inputs: extra sign bits of a multiplier (activation side, weight side). Register bits: those
+    that this mode clocks.
+    """
+
+    multipliers: tuple[tuple[int, int, int], ...]
+    adders: tuple[tuple[int, int, int], ...]
+    accumulators: tuple[int, int]
+    product_register_bits: int
+    input_register_bits: int
+    sign_inputs: tuple[int, int]
+    cycles: int
+
+
 class Sums(NamedTuple):
     """values: int64 sums; overflows: additions that did not fit the accumulator."""
 
@@ -125,7 +143,8 @@ class MacUnit(ABC):
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
         """Bit-level: a, w int64 [..., steps, outputs, reduction] -> int64 [..., steps, outputs], what a step adds to
-        each accumulator, built as the hardware builds it."""
+        each accumulator, built as the hardware builds it; the last two axes are those of the mode. Each operand may
+        be signed (two's complement) or unsigned at the mode's full width."""
 
     @abstractmethod
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
@@ -135,7 +154,7 @@ class MacUnit(ABC):
     def check_mode(self, activation_bits: int, weight_bits: int) -> None:
         """For a dataflow that takes one product a cycle and lane: ValueError unless the unit can give that."""
         mode = self.mode(activation_bits, weight_bits)
-        if not any(m.macs_per_cycle == 1 and m.reduction == 1 for m in self.modes):
+        if not any(m.macs_per_cycle == 1 == m.reduction for m in self.fitting(activation_bits, weight_bits)):
             raise ValueError(
                 f"MAC unit '{macs.name_of(self)}': {mode.macs_per_cycle} products a cycle in mode {mode.name}; this "
                 "dataflow takes units of one product a cycle and lane"
@@ -145,9 +164,30 @@ class MacUnit(ABC):
         """Accumulator width of a mode with this product."""
         return product_bits + self.headroom_bits if self.accumulator_bits is None else self.accumulator_bits
 
+    @property
+    def accumulator_register_bits(self) -> int:
+        """Flip-flops of all accumulators: as many as the mode that needs most."""
+        return max(mode.outputs * mode.sum_bits for mode in self.modes)
+
+    def components(self, mode: Mode) -> Components:
+        """The hardware at work in ``mode``; here one multiplier of its width."""
+        return Components(
+            multipliers=((1, mode.activation_bits, mode.weight_bits),),
+            adders=(),
+            accumulators=(mode.outputs, mode.sum_bits),
+            product_register_bits=mode.outputs * mode.product_bits,
+            input_register_bits=int(mode.operand_bits),
+            sign_inputs=(1, 1),
+            cycles=mode.cycles,
+        )
+
+    def fitting(self, activation_bits: int, weight_bits: int) -> list[Mode]:
+        """The modes that take operands of these widths."""
+        return [m for m in self.modes if m.activation_bits >= activation_bits and m.weight_bits >= weight_bits]
+
     def mode(self, activation_bits: int, weight_bits: int) -> Mode:
         """The fastest mode that takes operands of these widths; ValueError naming the unit and what it takes."""
-        fits = [m for m in self.modes if m.activation_bits >= activation_bits and m.weight_bits >= weight_bits]
+        fits = self.fitting(activation_bits, weight_bits)
         if not fits:
             takes = ", ".join(mode.name for mode in self.modes)
             raise ValueError(
@@ -179,6 +219,7 @@ def accumulate(sums: np.ndarray, bits: int, overflow: Overflow) -> tuple[np.ndar
     return ((sums + high + 1) & ((1 << bits) - 1)) - high - 1, lost
 
 
-def constant_cost(mode: Mode) -> CostTable:
+def constant_cost(mode: Mode, a_signed: bool = False) -> CostTable:
     """Every product takes the mode's cycles."""
-    return CostTable(np.full(1 << mode.activation_bits, mode.cycles, np.int32))
+    entries = 1 << mode.activation_bits
+    return CostTable(np.full(entries, mode.cycles, np.int32), a_min=-entries // 2 if a_signed else 0)

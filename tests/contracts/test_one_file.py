@@ -28,15 +28,15 @@ from accel_sim.parts import macs
 @dataclass(frozen=True)
 class HalfPrice(MacUnit):
     width_bits: int = 9
-    accumulator_bits: int = 24
+    accumulator_bits: int | None = 24
 
     @property
     def modes(self):
-        bits = self.width_bits
-        return (Mode(bits, bits, product_bits=2 * bits, sum_bits=self.sum_bits(2 * bits)),)
+        product = 2 * self.width_bits
+        return (Mode(self.width_bits, self.width_bits, product_bits=product, sum_bits=self.sum_bits(product)),)
 
     def cost(self, mode, a_signed=True, w_signed=True):
-        return constant_cost(mode)
+        return constant_cost(mode, a_signed)
 
     def products(self, a, w, mode, a_signed=True, w_signed=True):
         return (a * w).sum(axis=-1)

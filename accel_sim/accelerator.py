@@ -10,7 +10,7 @@ from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.energy import ARITHMETIC, REGISTERS, EnergyTable
 from accel_sim.levels import Buffer, OnChip, buffers
-from accel_sim.mac_unit import MacUnit
+from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper, MappingRules
 from accel_sim.mapping.search import Goal
 from accel_sim.parts import require
@@ -59,7 +59,8 @@ class Memory(Protocol):
 class Dataflow(Protocol):
     """Which products fall in which (step, lane); it sees no memory beyond its buffers, and no energy."""
 
-    def multiplier_bits(self, operands: Operands) -> tuple[int, int]: ...
+    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        """The unit's mode in which a layer runs; ValueError if the unit, or this dataflow with it, has none."""
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],

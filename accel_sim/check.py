@@ -3,6 +3,7 @@
 import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
+from accel_sim.mac_unit import Overflow
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -13,19 +14,19 @@ class CheckError(Exception):
 
 
 class Sums:
-    """The accumulators of one layer, [N*E*F, M] int64, at the width of the machine's MAC unit."""
+    """The accumulators of one layer, [N*E*F, M] int64, as wide as those of the MAC unit in the layer's mode."""
 
-    def __init__(self, layer: Layer, mac):
-        self.layer, self.mac = layer, mac
+    def __init__(self, layer: Layer, sum_bits: int, overflow: Overflow):
+        self.layer, self.sum_bits, self.saturates = layer, sum_bits, overflow == "saturate"
         self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
         self.overflows = 0
         self.raw: RawProducts | None = None
 
     def issue(self, tiled, tile) -> None:
         """Issues one tile's products in hardware order."""
-        high = (1 << (self.mac.accumulator_bits - 1)) - 1
+        high = (1 << (self.sum_bits - 1)) - 1
         self.raw = getattr(tiled, "raw", None)
-        self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.mac.overflow == "saturate")
+        self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.saturates)
 
     def output(self, operands: Operands) -> np.ndarray:
         """[N, M, E, F] output codes (sums where nothing says how to requantise); CheckError if the sums differ."""
@@ -33,7 +34,7 @@ class Sums:
         sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
         if self.raw is not None:
             sums = self.raw.issued(sums)
-        expected = reference(layer, operands, self.mac, self.overflows, self.raw)
+        expected = reference(layer, operands, self.sum_bits, self.saturates, self.overflows, self.raw)
         wrong = int((sums != expected).sum())
         if wrong:
             place = tuple(int(i) for i in np.argwhere(sums != expected)[0])
@@ -44,7 +45,9 @@ class Sums:
         return finish(sums, operands)
 
 
-def reference(layer: Layer, operands: Operands, mac, overflows: int, raw: RawProducts | None = None) -> np.ndarray:
+def reference(
+    layer: Layer, operands: Operands, sum_bits: int, saturates: bool, overflows: int, raw: RawProducts | None = None
+) -> np.ndarray:
     """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
     from workloads.reference import accumulate_reference, conv_integer
 
@@ -52,8 +55,8 @@ def reference(layer: Layer, operands: Operands, mac, overflows: int, raw: RawPro
     if overflows == 0:
         return conv_integer(x, w, layer)
     if raw is not None:
-        return raw.accumulated(mac.accumulator_bits, mac.overflow == "saturate")
-    return accumulate_reference(x, w, layer, mac.accumulator_bits, mac.overflow == "saturate")[0]
+        return raw.accumulated(sum_bits, saturates)
+    return accumulate_reference(x, w, layer, sum_bits, saturates)[0]
 
 
 def finish(sums: np.ndarray, operands: Operands) -> np.ndarray:

@@ -134,7 +134,9 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
 def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> Prepared:
     """Cuts a layer into tiles and times each of them in the array."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
-    sums = Sums(layer, machine.mac) if check and layer.has_macs else None
+    sums = None
+    if check and layer.has_macs:
+        sums = Sums(layer, machine.dataflow.mode(machine.mac, operands).sum_bits, machine.mac.overflow)
     ready = Prepared(layer, operands, tiled, [], [], Actions(), dict.fromkeys(timing.CAUSES, 0), sums, machine.buffers)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
@@ -176,7 +178,7 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
     if not layer.has_macs:
         return TiledPost(layer, buffers, placement, operands.inputs.format.bits)
     try:
-        machine.mac.check_mode(*machine.dataflow.multiplier_bits(operands))
+        machine.dataflow.mode(machine.mac, operands)
     except ValueError as error:
         raise InputError(f"layer '{layer.name}': {error}{hint(operands, machine.dataflow)}") from None
     return machine.dataflow.tiles(

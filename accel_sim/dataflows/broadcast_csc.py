@@ -24,6 +24,7 @@ from accel_sim.dataflows.pointers import pointer_cycles
 from accel_sim.dataflows.product_cuts import ProductCuts
 from accel_sim.dataflows.scan import Broadcasts, Scanned, group_note, zero_point_notes
 from accel_sim.levels import Buffer
+from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Nest
 from accel_sim.mapping.staging import Staging
@@ -371,9 +372,10 @@ class BroadcastCsc:
     def lanes(self, rows: int, cols: int) -> int:
         return rows * cols
 
-    def multiplier_bits(self, operands: Operands) -> tuple[int, int]:
-        """(activation, weight) width of the products it issues."""
-        return multiplier_bits(operands, self.asymmetric)
+    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        bits = multiplier_bits(operands, self.asymmetric)
+        mac.check_mode(*bits)
+        return mac.mode(*bits)
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],

@@ -24,6 +24,7 @@ from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.dataflows.tensor_layout import TensorLayout
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
+from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
@@ -346,9 +347,8 @@ class Systolic:
     def __post_init__(self):
         require(self, 1, "output_bits", "pointer_bits", "codebook_bits")
 
-    def multiplier_bits(self, operands: Operands) -> tuple[int, int]:
-        """(activation, weight) width of the products it issues."""
-        return multiplier_bits(operands, self.asymmetric)
+    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        return mac.mode(*multiplier_bits(operands, self.asymmetric))
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],

@@ -59,8 +59,8 @@ class TwoThirds:
     stationary: str = "os"
     output_bits: int = 8
 
-    def multiplier_bits(self, operands):
-        return Systolic().multiplier_bits(operands)
+    def mode(self, mac, operands):
+        return Systolic().mode(mac, operands)
 
     def tiles(self, layer, operands, rows, cols, mac, buffers, encodings, placement, mapper):
         inner = Systolic(self.stationary, output_bits=self.output_bits)

@@ -14,7 +14,7 @@ from accel_sim.macs.group_precision import GroupPrecision
 from accel_sim.macs.subword_parallel import SubwordParallel
 from tests.oracle import accumulators, serial_macs
 
-from .units import SIGNS, UNITS, span
+from .units import NINE, SIGNS, UNITS, span
 
 
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
@@ -35,9 +35,9 @@ def test_a_step_of_products_fits_its_bits(unit):
 @given(data=st.data(), signs=st.sampled_from(SIGNS))
 def test_serial_units_take_the_cycles_of_a_clocked_one_and_their_adders_hold_its_sums(digit, data, signs):
     for unit in (
-        BitSerial(digit_bits=digit),
-        BitSerial(digit_bits=digit, serial="activations"),
-        BitSerial2d(digit_bits=digit),
+        BitSerial(**NINE, digit_bits=digit),
+        BitSerial(**NINE, digit_bits=digit, serial="activations"),
+        BitSerial2d(**NINE, digit_bits=digit),
     ):
         mode = data.draw(st.sampled_from(unit.modes))
         bits = mode.activation_bits, mode.weight_bits

@@ -25,17 +25,17 @@ UNITS = {
         for dimensions, sharing, (levels, bits) in itertools.product((1, 2), SHARING, ((1, 8), (2, 8), (3, 16)))
     },
     **{
-        f"serial {serial} {digit}b": BitSerial(**NINE, serial=serial, digit_bits=digit)
-        for serial, digit in itertools.product(("weights", "activations"), (1, 2, 4))
+        f"serial {serial} {digit}b": BitSerial(**widths, serial=serial, digit_bits=digit)
+        for (serial, widths), digit in itertools.product((("weights", NINE), ("activations", {})), (1, 2, 4))
     },
     **{f"serial 2d {digit}b": BitSerial2d(**NINE, digit_bits=digit) for digit in (1, 2, 4)},
     **{
         f"group {signs} {'trimmed' if trim else 'whole'} {digit}b": GroupPrecision(
-            **NINE, signs=signs, trim=trim, digit_bits=digit, group_values=5
+            **({} if trim else NINE), signs=signs, trim=trim, digit_bits=digit, group_values=5
         )
-        for signs, trim, digit in itertools.product(("sign_magnitude", "twos_complement"), (True, False), (1, 2, 4))
+        for signs, trim, digit in itertools.product(("sign_magnitude", "twos_complement"), (True, False), (1, 2))
     },
-    "group of weights": GroupPrecision(**NINE, serial="weights", trim=False),
+    "group of weights": GroupPrecision(serial="weights", trim=False),
 }
 SIGNS = list(itertools.product((True, False), repeat=2))
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.mac_digits import checked
 from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
 from accel_sim.parts import macs, require
 
@@ -47,6 +48,7 @@ class Conventional(MacUnit):
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
         spare = self.activation_bits - mode.activation_bits, self.weight_bits - mode.weight_bits
+        a, w = checked(a, mode.activation_bits, a_signed), checked(w, mode.weight_bits, w_signed)
         aligned = ((a << spare[0]) * (w << spare[1])).sum(axis=-1)
         return aligned >> sum(spare)
 

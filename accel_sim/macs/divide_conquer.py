@@ -115,9 +115,8 @@ class DivideConquer(MacUnit):
         shape = {-2: side if self.dimensions == 2 else 1, -1: side}
         bricks, adders = shape[-2] * side, {}
         for level, axis, _ in self._tree(mode):
-            before = shape[-2] * shape[-1]
             shape[axis] //= 2
-            adders[level] = adders.get(level, 0) + before - shape[-2] * shape[-1]
+            adders[level] = adders.get(level, 0) + shape[-2] * shape[-1]
         return Components(
             multipliers=((bricks, self.brick_bits if self.dimensions == 2 else self.max_bits, self.brick_bits),),
             adders=tuple((level, number, self._sum_bits(mode, level)) for level, number in adders.items()),

@@ -173,7 +173,7 @@ def test_an_eight_bit_multiplier_needs_the_correction(hardware):
     with pytest.raises(InputError) as caught:
         ran(LAYER, data, hardware, EIGHT)
     assert str(caught.value) == (
-        "layer 'a': MAC unit 'conventional': 8x9-bit operands do not fit its 8x8-bit multiplier (activation x weight); "
+        "layer 'a': MAC unit 'conventional': 8x9-bit operands do not fit any mode (activation x weight: 8x8); "
         "its codes are asymmetric: dataflow.asymmetric=correction multiplies them as they are"
     )
     assert ran(LAYER, data, hardware, EIGHT | {"dataflow.asymmetric": "correction"}).overflows == 0

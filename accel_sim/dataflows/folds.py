@@ -55,13 +55,17 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FoldPlan:
-    """The tiles of a layer: a nest over a space, where their bytes lie, and what they make of the array."""
+    """The tiles of a layer: a nest over a space, where their bytes lie, and what they make of the array.
+
+    loaded: sums begin at what lies in memory.
+    """
 
     space: FoldSpace
     nest: Nest
     buffers: dict[str, Buffer]
     placement: Placement
     store: WeightStore
+    loaded: bool = False
 
     def operand_on(self, role: str) -> str:
         """The operand that depends on 'both' rows and columns, on 'rows' and stream, or on 'cols' and stream."""
@@ -187,7 +191,7 @@ class FoldPlan:
         )  # fmt: skip
         partial = self._output_extents(r, self.placement.partial_sums, self.space.sum_bits)
         outputs = self._output_extents(r, self.placement.outputs, self.space.bits["outputs"])
-        return (*streams, *staging.sums(index, lambda: outputs, lambda: partial))
+        return (*streams, *staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded))
 
     def _input_extents(self, r: Ranges) -> tuple[Extent, ...]:
         layer = self.space.layer

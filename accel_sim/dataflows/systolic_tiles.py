@@ -105,7 +105,9 @@ class TiledSystolic:
     @cached_property
     def plan(self) -> FoldPlan:
         nest = self.mapper.nest(self.space, self.buffers)
-        return FoldPlan(self.space, nest, self.buffers, self.placement, self._store(nest))
+        return FoldPlan(
+            self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
+        )
 
     @property
     def nest(self) -> Nest:

@@ -21,11 +21,12 @@ class Sums:
         self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
         self.overflows = 0
         self.raw: RawProducts | None = None
+        self.steps: np.ndarray | None = None
 
     def issue(self, tiled, tile) -> None:
         """Issues one tile's products in hardware order."""
         high = (1 << (self.sum_bits - 1)) - 1
-        self.raw = getattr(tiled, "raw", None)
+        self.raw, self.steps = getattr(tiled, "raw", None), getattr(tiled, "reduction_steps", None)
         self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.saturates)
 
     def output(self, operands: Operands) -> np.ndarray:
@@ -34,7 +35,8 @@ class Sums:
         sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
         if self.raw is not None:
             sums = self.raw.issued(sums)
-        expected = reference(layer, operands, self.sum_bits, self.saturates, self.overflows, self.raw)
+        width = self.sum_bits, self.saturates, self.overflows
+        expected = reference(layer, operands, *width, self.raw, self.steps)
         wrong = int((sums != expected).sum())
         if wrong:
             place = tuple(int(i) for i in np.argwhere(sums != expected)[0])
@@ -46,8 +48,9 @@ class Sums:
 
 
 def reference(
-    layer: Layer, operands: Operands, sum_bits: int, saturates: bool, overflows: int, raw: RawProducts | None = None
-) -> np.ndarray:
+    layer: Layer, operands: Operands, sum_bits: int, saturates: bool, overflows: int, raw: RawProducts | None = None,
+    steps: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
     from workloads.reference import accumulate_reference, conv_integer
 
@@ -55,8 +58,8 @@ def reference(
     if overflows == 0:
         return conv_integer(x, w, layer)
     if raw is not None:
-        return raw.accumulated(sum_bits, saturates)
-    return accumulate_reference(x, w, layer, sum_bits, saturates)[0]
+        return raw.accumulated(sum_bits, saturates, steps)
+    return accumulate_reference(x, w, layer, sum_bits, saturates, steps)[0]
 
 
 def finish(sums: np.ndarray, operands: Operands) -> np.ndarray:

@@ -61,6 +61,13 @@ class EnergyTable:
         ((width, (energy, source)),) = self.rows[operation].items()
         return energy * bits / width, source if bits == width else f"{source}; per bit"
 
+    def of_component(self, component: str, action: str, bits: int) -> tuple[float, str] | None:
+        """(pJ, source) where the table prices this component's action itself, per bit; a ``fill`` is a write, a
+        ``drain`` a read."""
+        action = {"fill": "write", "drain": "read"}.get(action, action)
+        operation = f"{component}.{action}"
+        return self.per_bit(operation, bits) if operation in self.rows else None
+
     def arithmetic(self, operation: str, bits: int) -> tuple[float, str]:
         """(pJ, source) of an adder or multiplier; a width the table lacks follows the law through its rows.
 
@@ -97,6 +104,8 @@ def price(
             each, source = table.ert.price(component, action, bits)
         elif (component, action) in static:
             each, source = static[component, action]
+        elif (own := table.of_component(component, action, bits)) is not None:
+            each, source = own
         elif component in ARITHMETIC:
             each, source = table.arithmetic(action, bits)
         elif component in REGISTERS:

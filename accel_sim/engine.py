@@ -130,6 +130,11 @@ class Engine:
         busy = union(self.server.busy[served:])
         return Schedule(start, end, layer.idle, overlap(busy, layer.working))
 
+    def wait(self, cycles: int) -> None:
+        """Lets time pass in which the array does nothing; what is under way goes on."""
+        if cycles:
+            self.env.run(until=self.now + cycles)
+
     def bring(self, transfer: Transfer, marks: Marks, source: Buffer | None) -> Iterator[simpy.Event]:
         """Moves bytes one level inwards, from ``source`` (None: the outermost memory); returns the marks it leaves."""
         env, asked = self.env, self.now

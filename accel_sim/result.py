@@ -14,6 +14,7 @@ from accel_sim.actions import Actions
 from accel_sim.check import densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.engine import Schedule, Transfer
+from accel_sim.mac_unit import Mode
 from accel_sim.roofline import plain_bytes
 from accel_sim.timing import CAUSES
 from workloads.layer import Layer
@@ -57,6 +58,8 @@ class LayerRun:
     output: np.ndarray | None
     overflows: int | None
     mapping: str
+    mode: Mode | None
+    macs_effectual: int
 
     @staticmethod
     def of(ready: Any, schedule: Schedule) -> "LayerRun":
@@ -78,6 +81,8 @@ class LayerRun:
             output=None if sums is None else sums.output(operands),
             overflows=None if sums is None else sums.overflows,
             mapping=ready.mapping,
+            mode=ready.mode,
+            macs_effectual=ready.macs_effectual,
         )  # fmt: skip
 
     @property
@@ -97,8 +102,10 @@ class LayerRun:
             raise ConservationError(
                 f"layer '{name}': {slots} lane-slots do not fill {self.cycles} cycles x {lanes} lanes"
             )
-        effectual, issued = self.slots["effectual"], self.facts.macs_issued
-        if not effectual <= issued <= effectual + self.slots["ineffectual"] or issued > self.layer.macs:
+        effectual, issued = self.macs_effectual, self.facts.macs_issued
+        places = 1 if self.mode is None else self.mode.reduction * self.mode.outputs
+        room = (self.slots["effectual"] + self.slots["ineffectual"]) * places
+        if not effectual <= issued <= min(room, self.layer.macs):
             raise ConservationError(
                 f"layer '{name}': {effectual} effectual of {issued} issued of {self.layer.macs} MACs"
             )
@@ -170,7 +177,9 @@ class Result:
             "macs_nominal": layer.macs if layer.has_macs else 0,
             "macs_nonpad": layer.macs_nonpad,
             "macs_issued": run.facts.macs_issued,
-            "macs_effectual": slots["effectual"],
+            "macs_effectual": run.macs_effectual,
+            "mode": None if run.mode is None else run.mode.name,
+            "products_per_cycle": 1.0 if run.mode is None else float(run.mode.macs_per_cycle),
             "lanes": lanes,
             "cycles": run.cycles,
             "array_cycles": run.array_cycles,
@@ -248,7 +257,7 @@ class Result:
             "energy_pj": float(frame.energy_pj.sum()),
             "area_um2": None,
             **total,
-            "utilization": total["macs_effectual"] / (lanes * cycles) if cycles else 0.0,
+            "utilization": sum(run.slots["effectual"] for run in self.runs) / (lanes * cycles) if cycles else 0.0,
             "dram_read_bytes": int(frame.dram_read_bytes.sum()),
             "dram_write_bytes": int(frame.dram_write_bytes.sum()),
             "overlapped_cycles": int(frame.overlapped_cycles.sum()),

@@ -17,6 +17,7 @@ from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.engine import Engine, Job, Port, Schedule, Transfer, merge
 from accel_sim.levels import Buffer
+from accel_sim.mac_unit import Mode
 from accel_sim.mapping.nest import render
 from accel_sim.post import TiledPost
 from accel_sim.residency import Residency
@@ -42,6 +43,7 @@ class Session:
     engine: Engine
     residency: Residency
     memory_actions: Actions = field(default_factory=Actions)
+    mode: Mode | None = None
 
     @staticmethod
     def start(network: Network, machine: Accelerator, layers: str = "*") -> "Session":
@@ -51,6 +53,14 @@ class Session:
         running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
         return Session(machine, addresses, state, Engine(machine.dram, state), kept)
+
+    def reconfigure(self, mode: Mode | None) -> int:
+        """Cycles in which the MAC units change to a layer's mode (None: it needs none); the first is set already."""
+        before, self.mode = self.mode, mode or self.mode
+        changes = before is not None and mode is not None and mode != before
+        cycles = self.machine.mac.reconfigure_cycles if changes else 0
+        self.engine.wait(cycles)
+        return cycles
 
     def new_memory_actions(self) -> Actions:
         """What the outer memory has done since the last call, beside moving bytes."""
@@ -72,6 +82,8 @@ class Prepared:
     slots: dict[str, int]
     sums: Sums | None
     buffers: dict[str, Buffer]
+    mode: Mode | None
+    macs_effectual: int = 0
     stalled: int = 0
 
     @property
@@ -134,10 +146,10 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
 def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> Prepared:
     """Cuts a layer into tiles and times each of them in the array."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
-    sums = None
-    if check and layer.has_macs:
-        sums = Sums(layer, machine.dataflow.mode(machine.mac, operands).sum_bits, machine.mac.overflow)
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), dict.fromkeys(timing.CAUSES, 0), sums, machine.buffers)
+    mode = machine.dataflow.mode(machine.mac, operands) if layer.has_macs else None
+    sums = Sums(layer, mode.sum_bits, machine.mac.overflow) if check and mode is not None else None
+    slots = dict.fromkeys(timing.CAUSES, 0)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), slots, sums, machine.buffers, mode)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
@@ -145,6 +157,8 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
             for cause, count in timed.slots.items():
                 ready.slots[cause] += count
             ready.stalled += timed.stalled
+            effectual = tile.macs_effectual
+            ready.macs_effectual += timed.slots.get("effectual", 0) if effectual is None else effectual
             ready.actions.update(tile.actions)
             ready.actions.update(machine.post.actions(layer, tile.outputs, tile.correction_ops))
             ready.actions.update(accesses(tile, machine))
@@ -159,7 +173,9 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
 def play(ready: Prepared, session: Session, ahead: dict[Port, Transfer] | None = None) -> LayerRun:
     """Moves a layer's tiles through the machine. ahead: loads of the next layer that may begin during this one."""
     machine, engine = session.machine, session.engine
-    schedule = Schedule(engine.now, engine.now, {}, 0)
+    start = engine.now
+    ready.slots["reconfigure"] += session.reconfigure(ready.mode) * machine.array.lanes
+    schedule = Schedule(start, engine.now, {}, 0)
     if ready.prelude:  # over before the layer's own tiles begin
         schedule = schedule.then(engine.play(ready.prelude, machine.buffers))
     schedule = schedule.then(engine.play(ready.jobs, machine.buffers, ahead))

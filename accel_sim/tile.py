@@ -115,7 +115,8 @@ class Tile:
     """work: what the array does; streams: what moves; actions: counts beside those of the streams.
 
     outputs: elements that leave for the post-processing unit; correction_ops: operations it spends on their zero
-    points. products: what a checked run needs to issue the tile's products (the dataflow's own record).
+    points. macs_effectual: products of two non-zero operands; None = one for each effectual slot. products: what a
+    checked run needs to issue the tile's products (the dataflow's own record).
     """
 
     work: GridWork | FoldWork | PostWork
@@ -124,3 +125,4 @@ class Tile:
     outputs: int = 0
     products: object = None
     correction_ops: int = 0
+    macs_effectual: int | None = None

@@ -5,5 +5,5 @@ def sparse_products(
     outputs: np.ndarray, weights: np.ndarray, sums: np.ndarray, low: int, high: int, saturate: bool,
 ) -> int: ...
 def dense_products(
-    a: np.ndarray, w: np.ndarray, sums: np.ndarray, low: int, high: int, saturate: bool
+    a: np.ndarray, w: np.ndarray, sums: np.ndarray, low: int, high: int, saturate: bool, together: int = 1
 ) -> int: ...

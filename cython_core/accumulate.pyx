@@ -42,15 +42,23 @@ def sparse_products(
 
 def dense_products(
     const double[:, ::1] a, const double[:, ::1] w, int64_t[:, ::1] sums, int64_t low, int64_t high, bint saturate,
+    Py_ssize_t together=1,
 ):
-    """sums[p, m] += a[p, k] * w[m, k], k after k, each sum brought to low..high; returns the number of overflows."""
-    cdef Py_ssize_t p, m, k
-    cdef int64_t total, overflows = 0
+    """sums[p, m] += a[p, k] * w[m, k], k after k, each sum brought to low..high; returns the number of overflows.
+
+    together: so many neighbouring products (K a multiple of it) are summed exactly and added as one; their sum must be
+    below high - low.
+    """
+    cdef Py_ssize_t p, m, k, j
+    cdef int64_t total, step, overflows = 0
     with nogil:
         for p in range(a.shape[0]):
             for m in range(w.shape[0]):
                 total = sums[p, m]
-                for k in range(a.shape[1]):
-                    total = fit(total + <int64_t>a[p, k] * <int64_t>w[m, k], low, high, saturate, &overflows)
+                for k in range(a.shape[1] // together):
+                    step = 0
+                    for j in range(k * together, (k + 1) * together):
+                        step += <int64_t>a[p, j] * <int64_t>w[m, j]
+                    total = fit(total + step, low, high, saturate, &overflows)
                 sums[p, m] = total
     return overflows

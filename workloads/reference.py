@@ -65,9 +65,13 @@ def conv_integer(x: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
 
 
 def accumulate_reference(
-    x: np.ndarray, w: np.ndarray, layer: Layer, bits: int, saturate: bool
+    x: np.ndarray, w: np.ndarray, layer: Layer, bits: int, saturate: bool, steps: np.ndarray | None = None
 ) -> tuple[np.ndarray, int]:
-    """(sums [N, M, E, F] int64, overflows): each sum grows product by product in C, R, S order at ``bits`` width."""
+    """(sums [N, M, E, F] int64, overflows): each sum grows product by product in C, R, S order at ``bits`` width.
+
+    steps: [T, products] indices of that order, -1 = none: what is added at once, where it is not product by product.
+    """
+    steps = np.arange(layer.K)[:, None] if steps is None else steps
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     per_group, filters = layer.C // layer.G, layer.M // layer.G
     out, overflows = np.zeros(layer.output_shape, dtype=np.int64), 0
@@ -75,8 +79,9 @@ def accumulate_reference(
         window = taps(x[n].astype(np.int64), layer).reshape(layer.G, per_group * layer.R * layer.S, layer.E, layer.F)
         for m in range(layer.M):
             weights, total = w[m].astype(np.int64).ravel(), out[n, m]
-            for k in range(layer.K):
-                total += weights[k] * window[m // filters, k]
+            for step in steps:
+                for k in step[step >= 0]:
+                    total += weights[k] * window[m // filters, k]
                 over, under = total > high, total < low
                 overflows += int(over.sum() + under.sum())
                 if saturate:

@@ -62,6 +62,18 @@ def in_format(codes: Codes, form: NumberFormat) -> Codes:
     return Codes(values.astype(narrow), replace(form, zero_point=zero, axis=None))
 
 
+def narrowed(codes: Codes, bits: int) -> Codes:
+    """The same tensor in codes of ``bits``: scaled to their range; what is not zero stays so (-1 if they have a sign
+    and one bit). codes: of zero point 0, without a codebook."""
+    form, high = NumberFormat(bits, codes.format.signed), codes.format.high
+    values = codes.values.astype(np.int64)
+    if form.signed and bits == 1:
+        narrow = -(values != 0).astype(np.int64)
+    else:
+        narrow = np.sign(values) * np.maximum(np.minimum(abs(values), high) * form.high // high, values != 0)
+    return Codes(narrow.astype(np.int8 if form.signed else np.uint8), form)
+
+
 def _draw(values: np.ndarray, shares: list[float], shape: tuple[int, ...], key: str, seed: int) -> np.ndarray:
     edges = np.rint(np.cumsum(shares) / math.fsum(shares) * 65536).astype(np.int64)
     table = np.repeat(values, np.diff(edges, prepend=0))

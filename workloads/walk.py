@@ -1,18 +1,19 @@
 """A network's layers with their operands, one after another: real codes as they flow, or synthetic ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
-from workloads.network import Network
+from workloads.network import Density, Network
 from workloads.operands import Operands
 from workloads.profiles import densities, rectified
 from workloads.reference import conv_integer
 from workloads.registry import InputError
-from workloads.synthetic import in_format, synthetic_activations, synthetic_weights
+from workloads.synthetic import in_format, narrowed, synthetic_activations, synthetic_weights
 
 
 def walk(network: Network, seed: int) -> "RealWalk | SyntheticWalk":
@@ -40,6 +41,9 @@ class SyntheticWalk:
             layer, layer.inputs if layer.kind == "concat" else layer.inputs[:1], layer.input_shape
         )
         made_up = ("inputs",) if source is None else ()
+        bits = self.network.bits.get(layer.name)
+        if bits is not None and source is None:
+            inputs = narrowed(inputs, bits[0])
         source = source or density.input_source
         if not layer.has_macs:
             return Operands(inputs, input_source=source, synthetic=made_up)
@@ -50,12 +54,17 @@ class SyntheticWalk:
                 inputs, other, input_source=source, weight_source=recorded or density.input_source, synthetic=made_up
             )
         real = self.network.weights.get(layer.name)
-        weights = synthetic_weights(layer, density, self.seed) if real is None else self.model.weight_codes(layer)
+        weights = self._weights(layer, density, bits) if real is None else self.model.weight_codes(layer)
         return Operands(
             inputs, weights, input_source=source,
             weight_source=density.weight_source if real is None else real.source,
             synthetic=made_up + (("weights",) if real is None else ()),
         )  # fmt: skip
+
+    def _weights(self, layer: Layer, density: Density, bits: tuple[int, int] | None) -> Codes:
+        if bits is None:
+            return synthetic_weights(layer, density, self.seed)
+        return narrowed(synthetic_weights(layer, replace(density, code_bits=8, codebook=False), self.seed), bits[1])
 
     def _tensor(self, layer: Layer, names: tuple[str, ...], shape: tuple[int, ...]) -> tuple[Codes, str | None]:
         """(codes, where they were recorded; None if they are made up) of what a layer reads."""

@@ -20,6 +20,7 @@ from workloads.operands import Operands
 from workloads.reference import accumulate_reference, convolve
 
 Asymmetric = Literal["differences", "correction"]
+Precision = Literal["format", "data"]
 
 
 def wide(codes: Codes) -> bool:
@@ -33,6 +34,25 @@ def multiplier_bits(operands: Operands, how: Asymmetric) -> tuple[int, int]:
     return tuple(
         codes.format.bits if how == "correction" and wide(codes) else codes.format.value_bits for codes in both
     )
+
+
+def precision_bits(operands: Operands, how: Asymmetric, precision: Precision) -> tuple[int, int]:
+    """(activation, weight) width that a MAC unit's mode must take: of the formats, or the fewest bits of the data."""
+    widths = multiplier_bits(operands, how)
+    if precision == "format":
+        return widths
+    raw = [how == "correction" and wide(codes) for codes in (operands.inputs, operands.weights)]
+    needed = [
+        fewest_bits(codes.values if as_is else codes.integers())
+        for codes, as_is in zip((operands.inputs, operands.weights), raw, strict=True)
+    ]
+    return min(needed[0], widths[0]), min(needed[1], widths[1])
+
+
+def fewest_bits(values: np.ndarray) -> int:
+    """Of a code that holds them all: two's complement if one is negative, else unsigned; at least 1."""
+    low, high = int(values.min()), int(values.max())
+    return max(high.bit_length(), (-low - 1).bit_length()) + 1 if low < 0 else max(1, high.bit_length())
 
 
 def hint(operands: Operands, dataflow) -> str:
@@ -125,9 +145,9 @@ class RawProducts:
         zero = np.broadcast_to(self.operands.weights.zero_points(), (self.original.M, 1, 1, 1)).reshape(1, -1, 1, 1)
         return sums - zero * np.repeat(windows, self.original.M // self.original.G, axis=1)
 
-    def accumulated(self, bits: int, saturate: bool) -> np.ndarray:
+    def accumulated(self, bits: int, saturate: bool, steps: np.ndarray | None = None) -> np.ndarray:
         """[N, M, E, F]: corrected sums of the reference that steps raw products at the accumulator's width."""
-        raw = accumulate_reference(self.inputs, self.weights.integers(), self.layer, bits, saturate)[0]
+        raw = accumulate_reference(self.inputs, self.weights.integers(), self.layer, bits, saturate, steps)[0]
         layer = replace(self.layer, M=self.layer.G, kind="conv")
         return self._corrected(raw, convolve(self.inputs, np.ones(layer.weight_shape), layer).astype(np.int64))
 

@@ -5,55 +5,71 @@ from functools import cache
 from typing import Any
 
 from accel_sim.actions import Actions
+from accel_sim.dataflows.folds import Shape
 from accel_sim.levels import Buffer
 
 
 @dataclass(frozen=True, eq=False)
 class Feeding:
     """rows, cols: of the array; streamed: edge (rows, cols) -> (operand, bits) that enters there each step; sums: width
-    of the sums that leave the columns each step and are read back, None = they stay in the PEs."""
+    of the sums that leave the columns each step and are read back, None = they stay in the PEs. together: elements of
+    the streamed dimension that a step takes; step_cycles: of a step."""
 
     rows: int
     cols: int
     buffers: dict[str, Buffer]
     streamed: dict[str, tuple[str, int]]
     sums: int | None
+    together: int = 1
+    step_cycles: int = 1
 
     @cache  # noqa: B019  a plan lives as long as its layer
-    def step(self, used_rows: int, used_cols: int, read_back: bool) -> tuple[int, str]:
-        """(cycles, cause) of one step of a fold: 1, or what the slowest level (sram) or network (noc) needs."""
-        used, words, noc = {"rows": used_rows, "cols": used_cols}, {}, 0
+    def step(self, shape: Shape, read_back: bool) -> tuple[int, str]:
+        """(cycles, cause) of one step of a fold: what the slowest level (sram) or network (noc) needs."""
+        entering, words, noc = self._entering(shape), {}, 0
+        lanes = {"rows": shape.rows, "cols": shape.cols}
         for edge, (operand, bits) in self.streamed.items():
             buffer = self.buffers[operand]
-            noc = max(noc, _passing(buffer.network, used[edge], bits))
+            noc = max(noc, _passing(buffer.network, entering[edge], bits, lanes[edge]))
             if buffer.layout == "tensor":
                 continue  # by its addresses
-            words.setdefault(buffer.level, [buffer, 0, 0])[1] += buffer.words(used[edge], bits)
+            words.setdefault(buffer.level, [buffer, 0, 0])[1] += buffer.words(entering[edge], bits)
         if self.sums is not None:
             buffer = self.buffers["outputs"]
             entry = words.setdefault(buffer.level, [buffer, 0, 0])
-            moved = buffer.words(used_cols, self.sums)
+            moved = buffer.words(entering["cols"], self.sums)
             entry[1], entry[2] = entry[1] + moved * read_back, entry[2] + moved
-            noc = max(noc, (1 + read_back) * _passing(buffer.network, used_cols, self.sums))
+            noc = max(noc, (1 + read_back) * _passing(buffer.network, entering["cols"], self.sums, shape.cols))
         sram = max((buffer.access_cycles(reads, writes) for buffer, reads, writes in words.values()), default=0)
         return (sram, "sram") if sram >= noc else (noc, "noc")
 
-    def hops(self, used_rows: int, used_cols: int, steps: int, read_back: bool) -> Actions:
+    def late(self, shape: Shape, read_back: bool) -> tuple[int, str]:
+        """(cycles, cause) that a step lasts longer than the MAC unit needs."""
+        need, cause = self.step(shape, read_back)
+        return max(0, need - self.step_cycles), cause
+
+    def _entering(self, shape: Shape) -> dict[str, int]:
+        """Values at each edge in a step."""
+        return {"rows": shape.down * self.together, "cols": shape.across * self.together}
+
+    def hops(self, shape: Shape, steps: int, read_back: bool) -> Actions:
         """Wire segments of ``steps`` steps of one fold."""
-        used, reach = {"rows": used_rows, "cols": used_cols}, {"rows": (1, used_cols), "cols": (used_rows, 1)}
+        entering, reach = self._entering(shape), {"rows": (1, shape.cols), "cols": (shape.rows, 1)}
         actions = Actions()
         for edge, (operand, bits) in self.streamed.items():
-            actions.update(self._deliver(operand, used[edge] * steps, bits, reach[edge]))
+            actions.update(self._deliver(operand, entering[edge] * steps, bits, reach[edge]))
         if self.sums is not None:
-            actions.update(self._deliver("outputs", (1 + read_back) * used_cols * steps, self.sums, (self.rows, 1)))
+            moved = (1 + read_back) * entering["cols"] * steps
+            actions.update(self._deliver("outputs", moved, self.sums, (self.rows, 1)))
         return actions
 
-    def held(self, operand: str, bits: int, used_rows: int, used_cols: int) -> Actions:
-        """Wire segments of one value to or from each PE with work."""
+    def held(self, operand: str, bits: int, shape: Shape, each: int) -> Actions:
+        """Wire segments of ``each`` values to or from every PE with work."""
         buffer = self.buffers[operand]
         if buffer.network is None:
             return Actions()
-        return buffer.network.scatter(f"{buffer.level}_noc", 1, bits, self.rows, self.cols, used_rows, used_cols)
+        block = self.rows, self.cols, shape.rows, shape.cols
+        return buffer.network.scatter(f"{buffer.level}_noc", each, bits, *block)
 
     def _deliver(self, operand: str, count: int, bits: int, reach: tuple[int, int]) -> Actions:
         buffer = self.buffers[operand]
@@ -62,6 +78,6 @@ class Feeding:
         return buffer.network.deliver(f"{buffer.level}_noc", count, bits, self.rows, self.cols, *reach)
 
 
-def _passing(network: Any, values: int, bits: int) -> int:
-    """Cycles in which a network passes one value for each of so many rows or columns."""
-    return 0 if network is None else network.cycles(values, bits, values)
+def _passing(network: Any, values: int, bits: int, places: int) -> int:
+    """Cycles in which a network passes values for so many rows or columns."""
+    return 0 if network is None else network.cycles(values, bits, places)

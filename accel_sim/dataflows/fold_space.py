@@ -1,8 +1,9 @@
 """What the mapping of a layer on a 2-D array of folds may be, and what each choice moves and costs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -21,6 +22,9 @@ class FoldSpace:
 
     bits: operand -> stored width; sum_bits: of partial sums. load, skew: cycles of a fold beside its stream.
     stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
+    per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
+    step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
+    before streams, so that only what takes longer is seen.
     """
 
     layer: Layer
@@ -32,6 +36,10 @@ class FoldSpace:
     load: int
     skew: int
     stored_weights: Callable[[], int] | None
+    per_lane: dict[str, int] = field(default_factory=dict)
+    step_cycles: int = 1
+    taps: int = 1
+    hidden_loads: bool = False
     fixed_pj: float = 0.0
     operands = ("inputs", "weights", "outputs")
 
@@ -44,16 +52,59 @@ class FoldSpace:
 
     @cached_property
     def blocks(self) -> dict[str, int]:
-        """dim -> elements that one fold takes."""
+        """dim -> elements that one fold takes, or all folds of different taps and the same channels."""
         rows, cols, stream = self.dims
-        return {"groups": self.pack, rows: self.array[0], cols: self.array[1], stream: 1}
+        lanes = {"groups": self.pack, rows: self.array[0], cols: self.array[1], stream: 1}
+        return {dim: count * self.width(dim) * self.apart(dim) for dim, count in lanes.items()}
+
+    def width(self, dim: str) -> int:
+        """Elements that one PE takes in a step."""
+        return self.per_lane.get(dim, 1)
+
+    def exposed_load(self, steps: int) -> int:
+        """Cycles of a fold's load that folds of so many steps see."""
+        return max(0, self.load - steps * self.step_cycles) if self.hidden_loads else self.load
+
+    def values(self, operand: str) -> int:
+        """Elements of an operand that a PE takes in a step."""
+        return prod(self.width(dim) for dim in OPERANDS[operand])
+
+    def apart(self, dim: str) -> int:
+        """Parts of equal size that never share a fold or a step: the taps of a filter."""
+        return self.taps if dim == "k" else 1
 
     def folds(self, dim: str, elements):
-        return -(-elements // self.blocks[dim])
+        return -(-elements // self.blocks[dim]) * self.apart(dim)
+
+    def lanes(self, dim: str, elements: int) -> int:
+        """PEs (of all folds), or steps if this dim is streamed, that so many elements take."""
+        apart = self.apart(dim)
+        return -(-(elements // apart) // self.width(dim)) * apart
+
+    def parts(self, dim: str, elements: int) -> list[tuple[int, int, int]]:
+        """(elements, PEs they take, how many) of the folds that so many elements are cut into."""
+        apart = self.apart(dim)
+        size = self.blocks[dim] // apart
+        full, rest = divmod(elements // apart, size)
+        found = ((size, full * apart), (rest, apart))
+        return [(each, -(-each // self.width(dim)), count) for each, count in found if each and count]
+
+    @cached_property
+    def reduction_steps(self) -> np.ndarray:
+        """[T, products] indices k in the order in which they are added, -1 = an empty place."""
+        taps, width, channels = self.taps, self.width("k"), self.sizes["k"] // self.taps
+        size, found = self.blocks["k"] // taps, []
+        for first in range(0, channels, size):
+            some = np.arange(first, min(first + size, channels))
+            padded = np.full(-(-len(some) // width) * width, -1)
+            for tap in range(taps):
+                padded[: len(some)] = some * taps + tap
+                found.append(padded.reshape(-1, width).copy())
+        return np.concatenate(found)
 
     def rounded(self, dim: str, tile: int) -> int:
         """A tile as the array can take it: whole folds, at most all."""
-        return min(self.folds(dim, tile) * self.blocks[dim], self.sizes[dim])
+        return min(-(-tile // self.blocks[dim]) * self.blocks[dim], self.sizes[dim])
 
     @property
     def orders(self) -> tuple[tuple[str, ...], ...]:
@@ -161,7 +212,8 @@ class FoldSpace:
         for dim in (rows, cols):
             folds = folds * self.folds(dim, self.sizes[dim])
         again = np.where(self.continues(order, found), 1, found.counts(stream))
-        return folds * (self.sizes[stream] + (self.load + self.skew) * again)
+        steps = self.lanes(stream, self.sizes[stream])
+        return folds * (steps * self.step_cycles + (self.exposed_load(steps) + self.skew) * again)
 
 
 def _length(tile: int) -> tuple[int, int]:

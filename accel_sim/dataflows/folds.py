@@ -7,6 +7,7 @@ operand depends on rows and columns (it lies in the PEs), one on rows and stream
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import input_extents, output_extents
@@ -39,15 +40,32 @@ class Box:
     last_piece: bool
 
 
+class Shape(NamedTuple):
+    """Equal folds of a tile: PEs with work, rows x cols (for packed groups: of each, down the diagonal); elements down
+    the rows and across the columns; how many folds, and those of them in the tile's first row fold; groups of each."""
+
+    rows: int
+    cols: int
+    down: int
+    across: int
+    folds: int
+    first: int
+    groups: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class FoldPlan:
-    """The tiles of a layer: a nest over a space, where their bytes lie, and what they make of the array."""
+    """The tiles of a layer: a nest over a space, where their bytes lie, and what they make of the array.
+
+    loaded: sums begin at what lies in memory.
+    """
 
     space: FoldSpace
     nest: Nest
     buffers: dict[str, Buffer]
     placement: Placement
     store: WeightStore
+    loaded: bool = False
 
     def operand_on(self, role: str) -> str:
         """The operand that depends on 'both' rows and columns, on 'rows' and stream, or on 'cols' and stream."""
@@ -93,7 +111,7 @@ class FoldPlan:
         return self._folds(box, "groups") * self._folds(box, rows) * self._folds(box, cols)
 
     def edges(self, box: Box) -> tuple[int, int]:
-        """(rows, columns) of PEs with work, summed over the folds of a tile."""
+        """(elements on the rows, on the columns), summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
         groups = _length(box.ranges.groups)
         return (
@@ -101,47 +119,55 @@ class FoldPlan:
             groups * _length(getattr(box.ranges, cols)) * self._folds(box, rows),
         )
 
-    def shapes(self, box: Box) -> list[tuple[int, int, int, int]]:
-        """(rows with work, columns with work, folds that have so many, those of them in the tile's first row fold)."""
+    def shapes(self, box: Box) -> list[Shape]:
+        """What the folds of a tile take of the array, equal ones together."""
         rows, cols, _ = self.space.dims
-        high, wide = (_length(getattr(box.ranges, dim)) for dim in (rows, cols))
+        high, wide = (self.space.parts(dim, _length(getattr(box.ranges, dim))) for dim in (rows, cols))
         groups, pack = _length(box.ranges.groups), self.space.pack
         if pack > 1:  # one fold holds them side by side
+            (down, down_lanes, taps), (across, across_lanes, _) = high[0], wide[0]
             packed = [min(pack, groups - g) for g in range(0, groups, pack)]
-            return [(high * n, wide * n, packed.count(n), packed.count(n)) for n in sorted(set(packed), reverse=True)]
+            return [
+                Shape(
+                    down_lanes * n, across_lanes * n, down * n, across * n, packed.count(n) * taps, packed.count(n), n
+                )
+                for n in sorted(set(packed), reverse=True)
+            ]
         found = []
-        for number, (used_rows, row_folds) in enumerate(_parts(high, self.space.blocks[rows])):
-            for used_cols, col_folds in _parts(wide, self.space.blocks[cols]):
+        for number, (down, down_lanes, row_folds) in enumerate(high):
+            for across, across_lanes, col_folds in wide:
                 again = col_folds * groups
-                found.append((used_rows, used_cols, row_folds * again, 0 if number else again))
+                first = 0 if number else again
+                found.append(Shape(down_lanes, across_lanes, down, across, row_folds * again, first))
         return found
 
     def edge_steps(self, box: Box) -> tuple[dict[int, int], dict[int, int]]:
-        """Per edge (rows, columns): PEs with work at it -> folds of the tile in which it is so many."""
+        """Per edge (rows, columns): elements at it -> folds of the tile in which it is so many."""
         at_rows: dict[int, int] = {}
         at_cols: dict[int, int] = {}
-        for used_rows, used_cols, folds, _ in self.shapes(box):
-            at_rows[used_rows] = at_rows.get(used_rows, 0) + folds
-            at_cols[used_cols] = at_cols.get(used_cols, 0) + folds
+        for shape in self.shapes(box):
+            at_rows[shape.down] = at_rows.get(shape.down, 0) + shape.folds
+            at_cols[shape.across] = at_cols.get(shape.across, 0) + shape.folds
         return at_rows, at_cols
 
     def mapped(self, box: Box) -> int:
         """PEs with work, summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
+        high, wide = (self.space.lanes(dim, _length(getattr(box.ranges, dim))) for dim in (rows, cols))
+        return _length(box.ranges.groups) * high * wide
+
+    def held(self, box: Box) -> int:
+        """Elements that lie in the PEs, summed over the folds of a tile."""
+        rows, cols, _ = self.space.dims
         r = box.ranges
         return _length(r.groups) * _length(getattr(r, rows)) * _length(getattr(r, cols))
 
     def load_hops(self, box: Box) -> int:
-        """Hops of a stationary operand down the columns: the value for row i passes i + 1 registers."""
-        rows, cols, _ = self.space.dims
-        size, groups, pack = _length(getattr(box.ranges, rows)), _length(box.ranges.groups), self.space.pack
-        wide = _length(getattr(box.ranges, cols))
-        if pack > 1:
-            stacks = [size * min(pack, groups - g) for g in range(0, groups, pack)]
-            return sum(n * (n + 1) // 2 for n in stacks) * wide
-        high = self.space.array[0]
-        full, rest = divmod(size, high)
-        return (full * high * (high + 1) // 2 + rest * (rest + 1) // 2) * wide * groups
+        """Hops of what a PE holds down the columns: what is for row i passes i + 1 registers."""
+        return sum(
+            shape.rows * (shape.rows + 1) // 2 * (shape.cols // shape.groups) * shape.folds
+            for shape in self.shapes(box)
+        )
 
     def sums_complete(self, box: Box) -> bool:
         """The tile finishes the sums of the outputs it covers."""
@@ -165,7 +191,7 @@ class FoldPlan:
         )  # fmt: skip
         partial = self._output_extents(r, self.placement.partial_sums, self.space.sum_bits)
         outputs = self._output_extents(r, self.placement.outputs, self.space.bits["outputs"])
-        return (*streams, *staging.sums(index, lambda: outputs, lambda: partial))
+        return (*streams, *staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded))
 
     def _input_extents(self, r: Ranges) -> tuple[Extent, ...]:
         layer = self.space.layer
@@ -185,12 +211,6 @@ class FoldPlan:
         else:
             spans = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
         return tuple(e for span in spans for e in output_extents(self.space.layer, base, bits, r.pixels, span))
-
-
-def _parts(size: int, block: int) -> list[tuple[int, int]]:
-    """(elements, how often) of the blocks a size is cut into."""
-    full, rest = divmod(size, block)
-    return [part for part in ((block, full), (rest, 1)) if part[0] and part[1]]
 
 
 def _length(span: tuple[int, int]) -> int:

@@ -20,6 +20,7 @@ from workloads.operands import Operands
 class MatrixProducts:
     """pixel_block, filter_block: ranges asked for begin and end at multiples of these (or at the end).
 
+    steps: [T, products] indices k in the order of their additions, -1 = none.
     raw: what is multiplied instead of differences from the zero point, or None.
     """
 
@@ -28,6 +29,7 @@ class MatrixProducts:
     store: WeightStore
     pixel_block: int
     filter_block: int
+    steps: np.ndarray
     raw: RawProducts | None = None
 
     @cached_property
@@ -94,7 +96,7 @@ class MatrixProducts:
         return self.raw.inputs, geometry(self.raw.layer)
 
     def execute(self, r: Ranges, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
-        """Adds the products of these ranges to sums [N*E*F, M], k after k; returns the overflows."""
+        """Adds the products of these ranges to sums [N*E*F, M], step after step; returns the overflows."""
         overflows, per_group = 0, self.layer.M // self.layer.G
         safe = self._largest_sum <= min(high, 1 << 53)
         for g in range(*r.groups):
@@ -108,9 +110,16 @@ class MatrixProducts:
             if safe:  # no order of additions can overflow: one exact product in float64
                 part += (a @ w.T).astype(np.int64)
             else:
-                overflows += dense_products(a, w, part, low, high, saturate)
+                a, w = self._in_steps(a, r.k), self._in_steps(w, r.k)
+                overflows += dense_products(a, w, part, low, high, saturate, self.steps.shape[1])
             sums[slice(*r.pixels), m] = part
         return overflows
+
+
+    def _in_steps(self, factors: np.ndarray, span: tuple[int, int]) -> np.ndarray:
+        """[n, k of a tile] -> [n, products] in hardware order, 0 in empty places."""
+        mine = self.steps[(self.steps[:, 0] >= span[0]) & (self.steps[:, 0] < span[1])].ravel()
+        return np.ascontiguousarray(np.where(mine >= 0, factors[:, np.maximum(mine - span[0], 0)], 0))
 
 
 def _before(counts: np.ndarray) -> np.ndarray:

@@ -35,11 +35,12 @@ class TensorLayout:
         return np.where(inside, (channel * layer.H + h) * self._row_bits + w * self.bits, -1)
 
     def steps(self, rows: np.ndarray) -> np.ndarray:
-        """[steps] cycles of a fold. rows: [rows, stream] addresses; row i is one step behind row i - 1."""
-        high, stream = rows.shape
-        skewed = np.full((stream + high - 1, high), -1, np.int64)
+        """[steps] cycles of a fold. rows: [rows, values, stream] addresses; row i is one step behind row i - 1."""
+        high, values, stream = rows.shape
+        skewed = np.full((stream + high - 1, high, values), -1, np.int64)
         for row in range(high):
-            skewed[row : row + stream, row] = rows[row]
+            skewed[row : row + stream, row] = rows[row].T
+        skewed = skewed.reshape(len(skewed), high * values)
         cycles = np.empty(len(skewed), np.int64)
         ports = max(1, self.buffer.reads_per_cycle // self.buffer.banks)
         conflicts(skewed, self.buffer.word_bits, self.buffer.banks, ports, cycles)

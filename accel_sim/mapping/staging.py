@@ -82,9 +82,12 @@ class Staging:
 
     def sums(
         self, index: tuple[int, ...], outputs: Callable[[], tuple[Extent, ...]],
-        partial: Callable[[], tuple[Extent, ...]],
+        partial: Callable[[], tuple[Extent, ...]], *, loaded: bool = False,
     ) -> list[Stream]:  # fmt: skip
-        """Sums read back before the tile, and what leaves after it: outputs, or sums whose place is needed."""
+        """Sums read back before the tile, and what leaves after it: outputs, or sums whose place is needed.
+
+        loaded: sums do not begin at zero but at what lies in the outermost memory.
+        """
         nest, path = self.nest, self.buffers["outputs"].path
         keeps = nest.keeps["outputs"]
         reductions = [i for i, loop in enumerate(nest.loops) if loop.dim not in RELEVANT["outputs"]]
@@ -98,7 +101,7 @@ class Staging:
             inside = [i for i in reductions if i >= keeps[number]]
             if begun and any(index[i] for i in inside):
                 break  # still here since an earlier tile
-            if begun:
+            if begun or loaded:
                 source = path[number - 1].level if number else self.origin
                 reads.append(
                     Stream("partial_sums", "outputs", False, partial(), source, path[number].level, number_of_tile)

@@ -94,5 +94,6 @@ class Builder:
         """An elementwise layer: relu, relu6, lrn, batchnorm, softmax."""
         return self._add(name, kind, at=at)
 
-    def network(self) -> Network:
-        return Network(self.name, tuple(self.layers), self.input_shape, profile=self.profile)
+    def network(self, bits: dict[str, tuple[int, int]] | None = None) -> Network:
+        """bits: layer -> (activation, weight) width of its synthetic codes."""
+        return Network(self.name, tuple(self.layers), self.input_shape, profile=self.profile, bits=bits or {})

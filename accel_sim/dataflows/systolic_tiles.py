@@ -1,0 +1,365 @@
+"""A layer on a systolic array: folds of a matrix product, tile by tile (see ``systolic``)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from accel_sim.actions import Actions
+from accel_sim.address_map import Placement
+from accel_sim.dataflows.asymmetric import (
+    RawProducts,
+    multiplier_bits,
+    wide,
+)
+from accel_sim.dataflows.common import Facts
+from accel_sim.dataflows.feeding import Feeding
+from accel_sim.dataflows.fold_space import FoldSpace
+from accel_sim.dataflows.folds import Box, FoldPlan, Shape
+from accel_sim.dataflows.matrix import MatrixProducts
+from accel_sim.dataflows.tensor_layout import TensorLayout
+from accel_sim.dataflows.weight_store import WeightStore
+from accel_sim.levels import Buffer
+from accel_sim.mac_unit import MacUnit, Mode
+from accel_sim.mapping.mapper import Mapper
+from accel_sim.mapping.nest import Loop, Nest
+from accel_sim.mapping.staging import Staging
+from accel_sim.tile import FoldWork, Tile
+from workloads.encoding import Encoding
+from workloads.encodings.dense import Dense
+from workloads.formats.codes import Codes
+from workloads.layer import Layer
+from workloads.operands import Operands
+
+#: a grouped layer that has work for a smaller share of the array gets a note
+FULL_ENOUGH = 0.5
+#: stationary -> (on the rows, on the columns, streamed)
+DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels"), "is": ("k", "pixels", "filters")}
+
+
+@dataclass(frozen=True, eq=False)
+class TiledSystolic:
+    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie."""
+
+    layer: Layer
+    operands: Operands
+    stored: Codes
+    rows: int
+    cols: int
+    mac: MacUnit
+    mode: Mode
+    buffers: dict[str, Buffer]
+    encodings: dict[str, Encoding]
+    placement: Placement
+    machine: Any  # the dataflow's own fields
+    mapper: Mapper
+
+    @cached_property
+    def space(self) -> FoldSpace:
+        m, mode = self.machine, self.mode
+        bits = {
+            "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
+            "outputs": m.output_bits,
+        }  # fmt: skip
+        dims, layer = DIMENSIONS[m.stationary], self.layer
+        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        space = FoldSpace(
+            layer, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
+            per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
+            hidden_loads=m.overlap == "loads",
+        )  # fmt: skip
+        if m.groups == "packed" and layer.G > 1:
+            used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
+            if used[0] <= self.rows and used[1] <= self.cols:
+                space = replace(space, pack=min(self.rows // used[0], self.cols // used[1], layer.G))
+        return space
+
+    @property
+    def _beside_the_stream(self) -> tuple[int, int]:
+        """(load, skew) cycles of a fold."""
+        m, mode = self.machine, self.mode
+        if m.overlap == "folds":
+            return 0, 0
+        if m.stationary == "os":
+            return 0, self.rows + self.cols - 2 + self._window_cycles + self.rows * (m.drain == "exposed")
+        return self.rows, (self.rows - 1) * mode.cycles + self.cols - 1 + self._window_cycles
+
+    @cached_property
+    def _whole_store(self) -> WeightStore:
+        """Weights that no tile cuts."""
+        whole = Nest(tuple(Loop(dim, size, size) for dim, size in self._sizes.items()), {})
+        return self._store(whole)
+
+    def _store(self, nest: Nest) -> WeightStore:
+        bits, machine = self.operands.weights.format.bits, self.machine
+        return WeightStore(
+            self.layer, self.stored, self.encodings["weights"], nest, bits, machine.pointer_bits, machine.codebook_bits
+        )
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"groups": self.layer.G, "filters": self.layer.M // self.layer.G, "k": self.layer.K}
+
+    @cached_property
+    def plan(self) -> FoldPlan:
+        nest = self.mapper.nest(self.space, self.buffers)
+        return FoldPlan(
+            self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
+        )
+
+    @property
+    def nest(self) -> Nest:
+        return self.plan.nest
+
+    @cached_property
+    def products(self) -> MatrixProducts:
+        plan = self.plan
+        return MatrixProducts(
+            self.layer, self.operands, plan.store, plan.block("pixels"), plan.block("filters"), self.reduction_steps,
+            self.raw,
+        )  # fmt: skip
+
+    @property
+    def reduction_steps(self) -> np.ndarray:
+        """[T, products] indices k in the order of their additions, for the check."""
+        return self.space.reduction_steps
+
+    @cached_property
+    def raw(self) -> RawProducts | None:
+        return RawProducts.of(self.layer, self.operands, self.machine.asymmetric)
+
+    @cached_property
+    def boxes(self) -> list[Box]:
+        return list(self.plan.boxes())
+
+    @cached_property
+    def facts(self) -> Facts:
+        notes = (*self._group_note(), *self._zero_point_notes())
+        return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
+
+    def _group_note(self) -> Iterator[str]:
+        """Why a layer of many small groups leaves most of the array idle."""
+        plan, layer = self.plan, self.layer
+        folds = sum(plan.folds(box) for box in self.boxes)
+        share = sum(plan.mapped(box) for box in self.boxes) / (folds * self.rows * self.cols)
+        if layer.G > 1 and share < FULL_ENOUGH:
+            space = self.space
+            shape = plan.shapes(self.boxes[0])[0]
+            used = [shape.rows, shape.cols]
+            kind = "depthwise" if layer.kind == "depthwise" else "grouped"
+            filters = f"{space.sizes['filters']} filter{'s' if space.sizes['filters'] > 1 else ''} a group"
+            reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
+            groups = f"{space.pack} of {layer.G} groups a fold"
+            yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
+
+    def _zero_point_notes(self) -> Iterator[str]:
+        adds = sum(count for box in self.boxes for count in self._zero_point(box).values())
+        if self.raw is not None:
+            sums = f"{adds:,} additions at the input edge make the window sums" if adds else "no window sums needed"
+            cycles = f", {self._window_cycles} cycle a fold" if self._window_cycles else ""
+            ops = sum(self._correction_ops(box) for box in self.boxes)
+            yield f"asymmetric {self.raw.name}: raw codes, {sums}{cycles}, {ops:,} operations correct the outputs"
+        elif adds:
+            bits = "x".join(map(str, multiplier_bits(self.operands, "differences")))
+            yield f"asymmetric codes: {bits}-bit differences, {adds:,} subtractions at the array's edge"
+
+    def __iter__(self) -> Iterator[Tile]:
+        staging = self.plan.staging()
+        for box in self.boxes:
+            yield self._tile(box, staging)
+
+    def _tile(self, box: Box, staging: Staging) -> Tile:
+        plan, space = self.plan, self.space
+        products, mapped = self.products.slots(box.ranges), plan.mapped(box)
+        stream, folds = getattr(box.ranges, space.dims[2]), plan.folds(box)
+        steps = self._steps(box)
+        load, skew = space.exposed_load(steps) * box.first_piece, space.skew * box.last_piece
+        once = space.exposed_load(space.lanes(space.dims[2], space.sizes[space.dims[2]])) * (stream[0] == 0)
+        effectual, ineffectual = self._lane_slots(*products, mapped * steps)
+        work = FoldWork(
+            folds=folds,
+            load=load,
+            stream=steps * self.mode.cycles,
+            skew=skew,
+            lanes=self.rows * self.cols,
+            mapped=mapped,
+            effectual=effectual,
+            ineffectual=ineffectual,
+            stalls=self._stalls(box),
+            again=folds * (load - once * box.first_piece + skew * (stream[1] < space.sizes[space.dims[2]])),
+        )
+        actions = self._actions(box, *products)
+        streams = plan.streams(box, staging)
+        return Tile(
+            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box), macs_effectual=products[0]
+        )
+
+    def _steps(self, box: Box) -> int:
+        """Steps of a fold of a tile."""
+        first, last = getattr(box.ranges, self.space.dims[2])
+        return self.space.lanes(self.space.dims[2], last - first)
+
+    def _lane_slots(self, effectual: int, ineffectual: int, lane_steps: int) -> tuple[int, int]:
+        """(effectual, ineffectual) slots of so many products: a step of a lane has ``reduction * outputs`` places, and
+        each is that share of the step's slots; places without a product are ineffectual. Rounded to whole slots."""
+        mode = self.mode
+        places = mode.reduction * mode.outputs
+        empty = lane_steps * places - effectual - ineffectual
+        return effectual * mode.cycles // places, -(-(ineffectual + empty) * mode.cycles // places)
+
+    @cached_property
+    def feeding(self) -> Feeding:
+        plan, space = self.plan, self.space
+        edges = {edge: plan.operand_on(edge) for edge in ("rows", "cols")}
+        streamed = {edge: (name, space.bits[name]) for edge, name in edges.items() if name != "outputs"}
+        sums = None if plan.operand_on("both") == "outputs" else self.mode.sum_bits
+        together = space.width(space.dims[2])
+        return Feeding(self.rows, self.cols, self.buffers, streamed, sums, together, self.mode.cycles)
+
+    def _folds(self, box: Box) -> Iterator[tuple[Shape, bool, int]]:
+        """(what it takes of the array, sums are read back, how many) of the folds of a tile."""
+        begins = getattr(box.ranges, self.space.dims[0])[0] == 0  # sums of the first row fold begin at the bias
+        for shape in self.plan.shapes(box):
+            fresh = shape.first if begins else 0
+            yield from ((shape, back, n) for back, n in ((False, fresh), (True, shape.folds - fresh)) if n)
+
+    def _stalls(self, box: Box) -> dict[str, tuple[int, int]]:
+        """cause -> (cycles, slots of mapped lanes) that the stream lasts longer than a step a cycle."""
+        if self.buffers["inputs"].layout == "tensor" and self.plan.operand_on("rows") == "inputs":
+            return self._conflicts(box)
+        stalls: dict[str, tuple[int, int]] = {}
+        for shape, back, folds in self._folds(box):
+            late, cause = self.feeding.late(shape, back)
+            if late:
+                cycles, mapped = stalls.get(cause, (0, 0))
+                more = late * self._steps(box) * folds
+                stalls[cause] = cycles + more, mapped + more * shape.rows * shape.cols
+        return stalls
+
+    def _conflicts(self, box: Box) -> dict[str, tuple[int, int]]:
+        """As ``_stalls``, where inputs lie as in the tensor: every step of every row fold by its addresses."""
+        r, space, cycles, mapped = box.ranges, self.space, 0, 0
+        across, wide, stream = space.dims
+        layout = TensorLayout(self.layer, self.operands.inputs.format.bits, self.buffers["inputs"])
+        along, each = np.arange(*getattr(r, stream)), self.mode.cycles
+        high, width = space.blocks[across], self.mode.reduction
+        cols = space.parts(wide, getattr(r, wide)[1] - getattr(r, wide)[0])
+        for group in range(*r.groups):
+            for low in range(*getattr(r, across), high):
+                rows = np.arange(low, min(low + high, getattr(r, across)[1]))
+                pixels, k = (rows, along) if across == "pixels" else (along, rows)
+                steps = layout.steps(_bundled(layout.addresses(group, pixels, k), across == "pixels", width))
+                for used, lanes, folds in cols:
+                    shape = Shape(space.lanes(across, len(rows)), lanes, len(rows), used, 1, 1)
+                    need, _ = self.feeding.step(shape, across == "k" and low > 0)
+                    more = (int(np.maximum(steps, max(need, each)).sum()) - len(steps) * each) * folds
+                    cycles, mapped = cycles + more, mapped + more * shape.rows * shape.cols
+        return {"sram": (cycles, mapped)} if cycles else {}
+
+    @property
+    def _window_cycles(self) -> int:
+        """Cycles a fold lasts longer for the column of adders that inputs pass before the first PEs (OS, WS).
+
+        Where inputs are held (IS) the adders lie on top of the columns and work while they are loaded.
+        """
+        return int(self.raw is not None and self.raw.weights_raw and self.machine.stationary != "is")
+
+    def _correction_ops(self, box: Box) -> int:
+        if self.raw is None or not self.plan.outputs(box):
+            return 0
+        r = box.ranges
+        windows = (r.pixels[1] - r.pixels[0]) * (r.groups[1] - r.groups[0]) if r.filters[0] == 0 else 0
+        return self.raw.post_ops(self.plan.outputs(box), windows)
+
+    def _entering(self, box: Box) -> dict[str, int]:
+        """operand -> codes that enter the array at its edge: streamed once per fold, a held one while it is loaded."""
+        plan, (first, last) = self.plan, getattr(box.ranges, self.space.dims[2])
+        stream = last - first
+        edge_rows, edge_cols = plan.edges(box)
+        by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
+        entering = {by_rows: edge_rows * stream, by_cols: edge_cols * stream}
+        entering[held] = plan.held(box) if box.first_piece else 0
+        return {name: count for name, count in entering.items() if name != "outputs"}
+
+    def _zero_point(self, box: Box) -> Actions:
+        """Subtractions of codes that enter as differences; or additions of inputs to window sums, each input once."""
+        actions, entering = Actions(), self._entering(box)
+        if self.raw is None:
+            for name, codes in (("inputs", self.operands.inputs), ("weights", self.operands.weights)):
+                if wide(codes):
+                    actions["zero_point", "add", codes.format.value_bits] += entering[name]
+        elif self.raw.weights_raw:
+            held = self.plan.operand_on("both") == "inputs"
+            filters = box.ranges.filters
+            again = 1 if held else self.space.folds("filters", filters[1] - filters[0])  # once more per column fold
+            if filters[0] == 0:
+                actions["zero_point", "add", self.mode.sum_bits] += entering["inputs"] // again
+        return actions
+
+    def _actions(self, box: Box, effectual: int, ineffectual: int) -> Actions:
+        """Accesses of buffers and hops between neighbouring PEs.
+
+        A streamed operand enters at the array's edge once per fold and hops up to the last PE with work (those behind
+        are clock-gated); a stationary one hops down its column while it is loaded; sums stay in their PE (OS) or hop
+        down to the bottom edge, through rows without work too, and are kept in the output
+        buffer, from which every row fold but the first reads them back (WS, IS).
+        """
+        plan, space, sums, steps = self.plan, self.space, self.mode.sum_bits, self._steps(box)
+        bits = {"inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits}
+        by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
+        actions = self.mac.actions(
+            effectual + ineffectual, self.products.toggling(box.ranges, effectual), self.mode
+        )  # fmt: skip
+        actions.update(self._zero_point(box))
+        at_rows, at_cols = plan.edge_steps(box)
+        lane_steps = plan.mapped(box) * steps
+        add = self._accesses(by_rows, "read", bits[by_rows], at_rows, steps)
+        add["register", "hop", bits[by_rows]] += lane_steps * space.values(by_rows)
+        output = self.buffers["outputs"]
+        if held == "outputs":
+            add.update(self._accesses(by_cols, "read", bits[by_cols], at_cols, steps))
+            add["register", "hop", bits[by_cols]] += lane_steps * space.values(by_cols)
+            add["register", "read", sums] += lane_steps * space.values(held)
+            add["register", "write", sums] += lane_steps * space.values(held)
+            if box.last_piece:
+                add[output.level, "write", output.word_bits] += output.words(plan.held(box), sums)
+        else:
+            if box.first_piece:
+                buffer = self.buffers[held]
+                add[buffer.level, "read", buffer.word_bits] += buffer.words(plan.held(box), bits[held])
+                add["register", "hop", bits[held]] += plan.load_hops(box) * space.values(held)
+            leaving = sum(used * count for used, count in at_cols.items()) * space.width(space.dims[2])
+            add["register", "hop", sums] += leaving * steps * self.rows
+            add.update(self._accesses("outputs", "write", sums, at_cols, steps))
+            rows = getattr(box.ranges, space.dims[0])
+            folds = space.folds(space.dims[0], rows[1] - rows[0])
+            again = {used: count - count // folds if rows[0] == 0 else count for used, count in at_cols.items()}
+            add.update(self._accesses("outputs", "read", sums, again, steps))
+        width = {**bits, "outputs": sums}[held]
+        for shape, back, folds in self._folds(box):
+            add.update(self.feeding.hops(shape, steps, back).times(folds))
+            if box.last_piece if held == "outputs" else box.first_piece:
+                add.update(self.feeding.held(held, width, shape, space.values(held)).times(folds))
+        outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
+        add[output.level, "read", output.word_bits] += output.words(outputs, sums)
+        add[output.level, "write", output.word_bits] += output.words(outputs, self.machine.output_bits)
+        actions.update(add)
+        return actions
+
+    def _accesses(self, operand: str, action: str, bits: int, uses: dict[int, int], steps: int) -> Actions:
+        """Words that an edge moves: uses: elements at it -> folds; each for ``steps`` steps."""
+        buffer, together = self.buffers[operand], self.space.width(self.space.dims[2])
+        words = sum(buffer.words(used * together, bits) * folds for used, folds in uses.items())
+        return Actions({(buffer.level, action, buffer.word_bits): words * steps})
+
+    def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        return self.products.execute(tile.products, sums, low, high, saturate)
+
+
+def _bundled(addresses: np.ndarray, pixels_across: bool, width: int) -> np.ndarray:
+    """[pixels, k] -> [rows, values, steps], ``width`` neighbours in k together, -1 = none."""
+    padded = np.pad(addresses, ((0, 0), (0, -addresses.shape[1] % width)), constant_values=-1)
+    bundles = padded.reshape(len(padded), -1, width)  # [pixels, bundles of k, width]
+    return bundles.transpose((0, 2, 1) if pixels_across else (1, 2, 0))

@@ -4,7 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "interconnects", "experiments")
+KINDS = (
+    "networks", "hardware", "macs", "dataflows", "encodings", "formats", "memories", "interconnects", "experiments",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

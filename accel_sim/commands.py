@@ -164,6 +164,10 @@ def _names(kind: str) -> list[str]:
         from workloads.encoding import encodings
 
         return encodings.names()
+    if kind == "formats":
+        from workloads.format import formats
+
+        return formats.names()
     from accel_sim import parts
 
     return getattr(parts, kind).names()

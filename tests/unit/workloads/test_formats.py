@@ -1,6 +1,8 @@
 """Number formats bit for bit: every code, every tie, overflow and NaN; held against gfloat, ml_dtypes and apytypes."""
 
 import math
+import re
+from pathlib import Path
 
 import apytypes
 import gfloat.formats
@@ -367,3 +369,9 @@ def test_the_16_bit_path_shifts_a_16_bit_multiplier(x, q, e):
 def test_the_16_bit_path_refuses_large_multipliers():
     with pytest.raises(ValueError, match="too large for 'int16' rounding"):
         FixedPointRequant((1 << 30,), (8,), NumberFormat(16, True), -9, 9, "int16")
+
+
+def test_the_documentation_names_every_format():
+    text = (Path(__file__).parents[3] / "docs/number_formats.md").read_text(encoding="utf-8")
+    table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", table)) == set(formats.names())

@@ -99,7 +99,10 @@ class Builder:
         """bits: layer -> (activation, weight) width of its synthetic codes, for networks made for few bits."""
         network = Network(self.name, tuple(self.layers), self.input_shape, profile=self.profile)
         formats = {
-            layer: ("binary" if weight == 1 else f"integer:bits={weight}", f"integer:bits={activation}")
+            layer: (
+                "binary" if weight == 1 else f"integer:bits={weight}",
+                "affine:bits=1" if activation == 1 else f"integer:bits={activation}",
+            )
             for layer, (activation, weight) in (bits or {}).items()
         }
         return quantise_network(network, layers=formats)

@@ -137,6 +137,21 @@ def test_first_and_last_and_globs():
     assert network.weights["right"].source == "real weights; as integer:bits=3"
 
 
+def test_first_and_last_may_be_a_pair_and_a_scale_each_channel_is_of_weights():
+    for given in ("int6:axis=0", ("int6:axis=0", "int6")):
+        operands, _ = flow(quantise_network(small(), first_last=given))
+        for name in ("first", "last"):
+            assert len(operands[name].weights.format.scale) == operands[name].weights.values.shape[0]
+            assert operands[name].inputs.format.bits == 6
+        assert operands["left"].inputs.format.bits == 8
+
+
+def test_a_larger_batch_repeats_the_codes_of_its_images():
+    network = quantise_network(small(), activations="int5")
+    one, two = flow(network)[1], flow(network.with_batch(5))[1]
+    assert np.array_equal(two, one[[0, 1, 0, 1, 0]])
+
+
 def test_a_tensor_has_one_format():
     with pytest.raises(InputError) as error:
         quantise_network(small(), activations="int4", layers={"right": (None, "int8")})
@@ -155,6 +170,9 @@ def test_a_tensor_has_one_format():
         ({"activations": "ternary"}, "number format 'ternary' cannot flow through integer sums"),
         ({"activations": "int4:axis=0"}, "activations have one scale a tensor; leave axis out"),
         ({"layers": {"lfet": ("int4", None)}}, "unknown layer 'lfet'; did you mean 'left'?"),
+        ({"weights": 4}, "number format: expected a name, as int4 or affine:bits=4,axis=0, not 4"),
+        ({"layers": {"left": "int4"}}, "layers 'left': expected a pair (weights, activations), not 'int4'"),
+        ({"layers": {"left": ("int4:axis=9", None), "r*": ("float", None)}}, "layer 'left': number format 'integer:"),
         ({"weights": "intege"}, "unknown number format 'intege'; did you mean 'integer'?"),
     ],
 )

@@ -375,3 +375,50 @@ def test_the_documentation_names_every_format():
     text = (Path(__file__).parents[3] / "docs/number_formats.md").read_text(encoding="utf-8")
     table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     assert set(re.findall(r"`(\w+)`", table)) == set(formats.names())
+
+
+@pytest.mark.parametrize(
+    ("spec", "dtype"),
+    [
+        ("float:exponent_bits=3,mantissa_bits=4", ml_dtypes.float8_e3m4),
+        ("float:exponent_bits=4,mantissa_bits=3", ml_dtypes.float8_e4m3),
+        ("float:exponent_bits=4,mantissa_bits=3,bias=11,special=ieee", None),
+    ],
+)
+def test_a_layout_of_ones_own_is_coded_as_ml_dtypes_has_it(spec, dtype):
+    layout = named(spec).layout
+    codes = np.arange(256)
+    values = layout.decode(codes)
+    numbers = ~np.isnan(values)
+    assert np.array_equal(layout.encode(values[numbers], False), codes[numbers])
+    if dtype is None:
+        assert layout.bias == 11
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert np.array_equal(values, codes.astype(np.uint8).view(dtype).astype(np.float64), equal_nan=True)
+        x = between(layout)
+        assert same(layout.decode(layout.encode(x, False)), x.astype(dtype).astype(np.float64))
+
+
+@pytest.mark.parametrize("name", ["fp16", "bfloat16", "fp8_e4m3", "fp6_e3m2"])
+@given(x=hnp.arrays(np.float64, 20, elements=st.floats(-1e300, 1e300)))
+def test_any_double_rounds_once_as_gfloat_rounds_it(name, x):
+    layout, info = named(name).layout, FLOATS[name][0]
+    assert same(layout.decode(layout.encode(x, True)), gfloat.round_ndarray(info, x, sat=True))
+
+
+def gemmlowp(x: int, q: int, e: int) -> int:
+    """Double rounding with the integers of the definition: a truncating division, then ties away from zero."""
+    product = (x << max(e, 0)) * q
+    nudged = product + ((1 << 30) if product >= 0 else 1 - (1 << 30))
+    high = abs(nudged) // (1 << 31) * (1 if nudged >= 0 else -1)
+    right = max(-e, 0)
+    rest, threshold = high & ((1 << right) - 1), ((1 << right) - 1 >> 1) + (high < 0)
+    return (high >> right) + (rest > threshold)
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(1 << 30, (1 << 31) - 1), st.integers(-31, 0))
+def test_32_bit_roundings_are_those_of_their_definitions(x, q, e):
+    arguments = np.int64(x), np.int64(q), np.int64(e)
+    assert int(fixed_point(*arguments, "double")) == gemmlowp(x, q, e)
+    assert int(fixed_point(*arguments, "single")) == (x * q + (1 << (30 - e))) >> (31 - e)

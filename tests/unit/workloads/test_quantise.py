@@ -232,6 +232,18 @@ def test_checked_runs_of_the_machines(hardware, specs):
     assert result.summary["check"]["passed"]
 
 
+def test_recorded_activations_are_coded_again():
+    layer = replace(LAYERS[0], N=1)
+    values = np.random.default_rng(0).integers(-100, 101, layer.input_shape).astype(np.int8)
+    recorded = Codes(values, NumberFormat(8, True, 0.5))
+    network = Network("one", (layer,), (3, 9, 9), activations={"input": recorded})
+    operands, _ = flow(quantise_network(network, weights="int3", activations="affine:bits=4"))
+    inputs = operands["first"].inputs
+    assert inputs.format.bits == 4
+    assert np.abs(inputs.real() - recorded.real()).max() <= inputs.format.scale / 2 * (1 + 1e-9)
+    assert operands["first"].input_source == "recorded activations"
+
+
 def test_fewer_bits_move_fewer_bytes():
     machine, network = load_hardware("systolic"), load_network("lenet5")
     read = [

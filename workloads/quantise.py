@@ -42,8 +42,8 @@ def quantise_network(
     pair (weights, activations). layers: glob of layer names -> such a pair; later entries win, and over all else; a
     None in a pair changes nothing. The second operand of a dynamic product is an activation.
     Real weights are quantised from their real values, per layer; synthetic ones are drawn in the format (one scale).
-    Activations between layers without MACs are in the format of the layer that will read them; what none reads (the
-    scores) stays as it is.
+    A tensor is in the format of the layers with MACs that read it, if need be through pooling and joins; what none
+    reads (the scores) stays as it is.
     Raises InputError for a bad spec, a glob without a layer, a format that cannot flow through integer sums (floats,
     logarithms; of activations all but evenly spaced codes), readers of one tensor that want it in two formats, and a
     forward pass that cannot calibrate.
@@ -51,10 +51,7 @@ def quantise_network(
     plan = _plan(network, weights, activations, first_last, layers or {})
     if all(pair == (None, None) for pair in plan.values()):
         return network
-    default = None if activations is None else named(activations)
-    parts = _tensor_parts(network, plan, default)
-    for name, part in parts.items():
-        _check_flows(name, part)
+    parts = _tensor_parts(network, plan, None if activations is None else named(activations))
     if any(part is not None for part, _ in plan.values()):
         network = replace(network, calibration=MappingProxyType({}))  # the scales fit no longer
     network = _with_weights(network, {name: pair[0] for name, pair in plan.items()})
@@ -99,6 +96,8 @@ def _plan(
         given = parts(f"layers '{glob}'", pair)
         for name in chosen:
             plan[name] = _over(given, plan[name])
+    for name, (_, part) in plan.items():
+        _check_flows(name, part)
     return plan
 
 
@@ -134,15 +133,17 @@ def _tensor_parts(network: Network, plan: Mapping, default: Format | None) -> di
     return found
 
 
-def _check_flows(tensor: str, part: Format) -> None:
-    what = f"activations of '{tensor}': number format '{spec_of(part)}'"
+def _check_flows(layer: str, part: Format | None) -> None:
+    if part is None:
+        return
+    what = f"layer '{layer}': activations in number format '{spec_of(part)}'"
     if not isinstance(part, Linear):
         raise InputError(
-            f"{what} cannot flow through integer sums: activations need evenly spaced codes (affine, dorefa, "
+            f"{what} cannot flow through integer sums: they need evenly spaced codes (affine, dorefa, "
             "dynamic_fixed_point, integer, pow2)"
         )
     if getattr(part, "axis", None) is not None:
-        raise InputError(f"{what}: activations have one scale a tensor; leave axis out")
+        raise InputError(f"{what}: they have one scale a tensor; leave axis out")
 
 
 def _coded(layer: Layer, part: Format, real: np.ndarray) -> Codes:
@@ -249,6 +250,10 @@ def _input(network: Network, part: Format | None) -> tuple[Codes, np.ndarray | N
     Pixels without a format of their own are coded as they are; their mean goes into the bias of the layers that read
     them, or is the zero point where one of these pads (as in int8-pow2, to whole pixels).
     """
+    if "input" in network.activations:  # a network that was quantised before
+        codes = network.activations["input"]
+        real = codes.real()
+        return (codes if part is None else Codes.nearest(real, part.of_range(real.min(), real.max()))), None
     if "input" in network.formats:
         old = network.formats["input"]
         if part is None:

@@ -152,6 +152,15 @@ def test_a_larger_batch_repeats_the_codes_of_its_images():
     assert np.array_equal(two, one[[0, 1, 0, 1, 0]])
 
 
+def test_quantising_again_takes_it_from_there():
+    for padding in (0, 1):
+        once = quantise_network(small(padding), weights="int6", activations="int6")
+        same_flow(once, quantise_network(once, layers={"left": ("int6", None)}))
+        twice, _ = flow(quantise_network(once, weights="int3", first_last=(None, "affine:bits=4")))
+        assert {twice[layer.name].weights.format.bits for layer in once.mac_layers} == {3}
+        assert [twice[name].inputs.format.bits for name in ("first", "left", "last")] == [4, 6, 4]
+
+
 def test_a_tensor_has_one_format():
     with pytest.raises(InputError) as error:
         quantise_network(small(), activations="int4", layers={"right": (None, "int8")})
@@ -166,9 +175,12 @@ def test_a_tensor_has_one_format():
     [
         ({"weights": "fp16"}, "layer 'first': weights in number format 'fp16' cannot flow through integer sums"),
         ({"layers": {"left": ("log2", None)}}, "layer 'left': weights in number format 'log2' cannot flow"),
-        ({"activations": "fp8_e4m3"}, "number format 'fp8_e4m3' cannot flow through integer sums: activations need"),
+        (
+            {"activations": "fp8_e4m3"},
+            "layer 'first': activations in number format 'fp8_e4m3' cannot flow through integer",
+        ),
         ({"activations": "ternary"}, "number format 'ternary' cannot flow through integer sums"),
-        ({"activations": "int4:axis=0"}, "activations have one scale a tensor; leave axis out"),
+        ({"activations": "int4:axis=0"}, "they have one scale a tensor; leave axis out"),
         ({"layers": {"lfet": ("int4", None)}}, "unknown layer 'lfet'; did you mean 'left'?"),
         ({"weights": 4}, "number format: expected a name, as int4 or affine:bits=4,axis=0, not 4"),
         ({"layers": {"left": "int4"}}, "layers 'left': expected a pair (weights, activations), not 'int4'"),

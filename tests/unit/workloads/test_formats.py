@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import apytypes
@@ -14,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from workloads import Codes, InputError, Layer, NumberFormat
+from workloads import Codes, InputError, Layer, NumberFormat, load_network
 from workloads.format import Linear, formats, named, spec_of
 from workloads.formats.binary import Xnor, xnor_dot
 from workloads.formats.codebook import Codebook, k_means
 from workloads.formats.floating import FloatLayout
+from workloads.quantise import quantise_network
 from workloads.requant import FixedPointRequant, accumulator_bits, fixed_point
+from workloads.walk import walk
 
 #: name -> (gfloat's description, numpy type)
 FLOATS = {
@@ -422,3 +425,37 @@ def test_32_bit_roundings_are_those_of_their_definitions(x, q, e):
     arguments = np.int64(x), np.int64(q), np.int64(e)
     assert int(fixed_point(*arguments, "double")) == gemmlowp(x, q, e)
     assert int(fixed_point(*arguments, "single")) == (x * q + (1 << (30 - e))) >> (31 - e)
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+from workloads.format import formats
+from workloads.formats.codes import Codes, NumberFormat
+
+
+@formats.add("halves")
+@dataclass(frozen=True)
+class Halves:
+    bits: int = 4
+
+    def quantise(self, values):
+        return Codes.nearest(values, self.of_range(values.min(), values.max()))
+
+    def of_range(self, low, high):
+        return NumberFormat(self.bits, True, 0.5)
+"""
+
+
+def test_a_format_of_ones_own_is_one_file(tmp_path, monkeypatch):
+    (tmp_path / "halves.py").write_text(PLUGIN)
+    monkeypatch.setattr(formats, "_parts", dict(formats._parts))
+    monkeypatch.setattr(formats, "_complete", False)
+    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path))
+    try:
+        assert named("halves:bits=3").quantise(np.array([0.3, -9.0])).real().tolist() == [0.5, -2.0]
+        network = quantise_network(load_network("lenet_300_100"), weights="halves", activations="halves:bits=6")
+        seen = next(operands for _, operands in walk(network, 0))
+        assert (seen.weights.format.bits, seen.inputs.format.bits) == (4, 6)
+    finally:
+        sys.modules.pop("accel_sim_plugin_halves", None)

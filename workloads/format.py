@@ -42,6 +42,8 @@ def named(spec: "str | Format") -> Format:
     Raises InputError in one line for an unknown name or key (with the nearest right one) or a value out of range.
     """
     if not isinstance(spec, str):
+        if not hasattr(spec, "quantise"):
+            raise InputError(f"number format: expected a name, as int4 or affine:bits=4,axis=0, not {spec!r}")
         return spec
     name, _, text = spec.strip().partition(":")
     short = SHORT.fullmatch(name)

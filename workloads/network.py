@@ -141,12 +141,15 @@ class Network:
     def with_batch(self, n: int) -> "Network":
         """The same network on n items (images are repeated in turn, and numbered)."""
         images = self.images
-        names = self.image_names
+        names, recorded = self.image_names, dict(self.activations)
         if images is not None and len(images) != n:
             pick = np.arange(n) % len(images)
             images, names = images[pick], tuple(f"{names[i]}#{number}" for number, i in enumerate(pick, 1))
+            if "input" in recorded:  # the images' codes in a format of their own
+                codes = recorded["input"]
+                recorded["input"] = replace(codes, values=codes.values[pick])
         layers = tuple(self._with_items(layer, n) for layer in self.layers)
-        return replace(self, layers=layers, images=images, image_names=names)
+        return replace(self, layers=layers, images=images, image_names=names, activations=MappingProxyType(recorded))
 
     def _with_items(self, layer: Layer, n: int) -> Layer:
         if n == self.batch:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -31,17 +32,18 @@ def quantise_network(
     *,
     weights: Spec = None,
     activations: Spec = None,
-    first_last: Spec = None,
+    first_last: Spec | tuple[Spec, Spec] = None,
     layers: Mapping[str, tuple[Spec, Spec]] | None = None,
 ) -> Network:
     """The network with weights and activations (what its layers with MACs read) in these number formats.
 
     weights, activations: a format's spec (``workloads.format.named``) or the format; None = the width and kind they
-    have. first_last: both, of the first and the last layer with MACs. layers: glob of layer names -> (weights,
-    activations) of these; later entries win, and over all else; a None in a pair changes nothing.
+    have. first_last: of the first and the last layer with MACs, one for both (weights by channel, if it says so) or a
+    pair (weights, activations). layers: glob of layer names -> such a pair; later entries win, and over all else; a
+    None in a pair changes nothing. The second operand of a dynamic product is an activation.
     Real weights are quantised from their real values, per layer; synthetic ones are drawn in the format (one scale).
-    Activations between layers without MACs are in the format of the layer that will read them; what none reads (the
-    scores) stays as it is.
+    A tensor is in the format of the layers with MACs that read it, if need be through pooling and joins; what none
+    reads (the scores) stays as it is.
     Raises InputError for a bad spec, a glob without a layer, a format that cannot flow through integer sums (floats,
     logarithms; of activations all but evenly spaced codes), readers of one tensor that want it in two formats, and a
     forward pass that cannot calibrate.
@@ -49,10 +51,7 @@ def quantise_network(
     plan = _plan(network, weights, activations, first_last, layers or {})
     if all(pair == (None, None) for pair in plan.values()):
         return network
-    default = None if activations is None else named(activations)
-    parts = _tensor_parts(network, plan, default)
-    for name, part in parts.items():
-        _check_flows(name, part)
+    parts = _tensor_parts(network, plan, None if activations is None else named(activations))
     if any(part is not None for part, _ in plan.values()):
         network = replace(network, calibration=MappingProxyType({}))  # the scales fit no longer
     network = _with_weights(network, {name: pair[0] for name, pair in plan.items()})
@@ -73,25 +72,38 @@ def quantise_network(
 
 
 def _plan(
-    network: Network, weights: Spec, activations: Spec, first_last: Spec, layers: Mapping[str, tuple[Spec, Spec]]
+    network: Network, weights: Spec, activations: Spec, first_last: Any, layers: Mapping[str, tuple[Spec, Spec]]
 ) -> dict[str, tuple[Format | None, Format | None]]:
     """Layer with MACs -> (format of its weights, of its activations)."""
 
-    def parts(*specs: Spec) -> tuple[Format | None, ...]:
-        return tuple(None if spec is None else named(spec) for spec in specs)
+    def parts(where: str, pair: Any) -> tuple[Format | None, ...]:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise InputError(f"{where}: expected a pair (weights, activations), not {pair!r}")
+        return tuple(None if spec is None else named(spec) for spec in pair)
 
     names = [layer.name for layer in network.mac_layers]
-    plan = dict.fromkeys(names, parts(weights, activations))
-    if first_last is not None and names:
-        plan |= dict.fromkeys((names[0], names[-1]), parts(first_last, first_last))
+    plan = dict.fromkeys(names, parts("number formats", (weights, activations)))
+    if first_last is not None and not isinstance(first_last, tuple | list):
+        part = named(first_last)
+        first_last = (part, replace(part, axis=None) if hasattr(part, "axis") else part)
+    if first_last is not None:
+        for name in names[:1] + names[-1:]:
+            plan[name] = _over(parts("first_last", first_last), plan[name])
     for glob, pair in layers.items():
         chosen = [name for name in names if fnmatchcase(name, glob)]
         if not chosen:
             raise unknown("layer", glob, names)
-        given = parts(*pair)
+        given = parts(f"layers '{glob}'", pair)
         for name in chosen:
-            plan[name] = tuple(new or old for new, old in zip(given, plan[name], strict=True))
+            plan[name] = _over(given, plan[name])
+    for name, (_, part) in plan.items():
+        _check_flows(name, part)
     return plan
+
+
+def _over(pair: tuple, below: tuple) -> tuple[Format | None, Format | None]:
+    """The pair, with what lies below it where it says nothing."""
+    return tuple(below[i] if part is None else part for i, part in enumerate(pair))
 
 
 def _tensor_parts(network: Network, plan: Mapping, default: Format | None) -> dict[str, Format]:
@@ -121,23 +133,31 @@ def _tensor_parts(network: Network, plan: Mapping, default: Format | None) -> di
     return found
 
 
-def _check_flows(tensor: str, part: Format) -> None:
-    what = f"activations of '{tensor}': number format '{spec_of(part)}'"
+def _check_flows(layer: str, part: Format | None) -> None:
+    if part is None:
+        return
+    what = f"layer '{layer}': activations in number format '{spec_of(part)}'"
     if not isinstance(part, Linear):
         raise InputError(
-            f"{what} cannot flow through integer sums: activations need evenly spaced codes (affine, dorefa, "
+            f"{what} cannot flow through integer sums: they need evenly spaced codes (affine, dorefa, "
             "dynamic_fixed_point, integer, pow2)"
         )
     if getattr(part, "axis", None) is not None:
-        raise InputError(f"{what}: activations have one scale a tensor; leave axis out")
+        raise InputError(f"{what}: they have one scale a tensor; leave axis out")
 
 
-def _check_integers(layer: Layer, part: Format, codes: Codes) -> None:
+def _coded(layer: Layer, part: Format, real: np.ndarray) -> Codes:
+    """real: [M, C/G, R, S] weights -> integer codes; InputError that names the layer."""
+    try:
+        codes = part.quantise(real)
+    except ValueError as error:
+        raise InputError(f"layer '{layer.name}': number format '{spec_of(part)}': {error}") from None
     if codes.format.layout is not None:
         raise InputError(
             f"layer '{layer.name}': weights in number format '{spec_of(part)}' cannot flow through integer sums: their "
             "codes stand for no integers"
         )
+    return codes
 
 
 def _with_weights(network: Network, parts: Mapping[str, Format | None]) -> Network:
@@ -150,7 +170,7 @@ def _with_weights(network: Network, parts: Mapping[str, Format | None]) -> Netwo
             held[layer.name] = _weights(layer, held[layer.name], base.weight_codes(layer), part)
         elif part is not None and not layer.dynamic:
             drawn[layer.name] = replace(part, axis=None) if hasattr(part, "axis") else part
-            _check_integers(layer, part, drawn[layer.name].quantise(np.array([-1.0, 0.5])))
+            _coded(layer, part, np.ones((1, 1, 1, 1)))
     return replace(network, model="quantised", weights=MappingProxyType(held), weight_formats=MappingProxyType(drawn))
 
 
@@ -158,11 +178,7 @@ def _weights(layer: Layer, held: LayerWeights, codes: Codes, part: Format | None
     """codes: as they are now."""
     source = held.source
     if part is not None:
-        try:
-            codes = part.quantise(held.real())
-        except ValueError as error:
-            raise InputError(f"layer '{layer.name}': number format '{spec_of(part)}': {error}") from None
-        _check_integers(layer, part, codes)
+        codes = _coded(layer, part, held.real())
         source = f"{source}; as {spec_of(part)}"
     return replace(held, codes=codes, shared=None, values=None, source=source)
 
@@ -234,6 +250,10 @@ def _input(network: Network, part: Format | None) -> tuple[Codes, np.ndarray | N
     Pixels without a format of their own are coded as they are; their mean goes into the bias of the layers that read
     them, or is the zero point where one of these pads (as in int8-pow2, to whole pixels).
     """
+    if "input" in network.activations:  # a network that was quantised before
+        codes = network.activations["input"]
+        real = codes.real()
+        return (codes if part is None else Codes.nearest(real, part.of_range(real.min(), real.max()))), None
     if "input" in network.formats:
         old = network.formats["input"]
         if part is None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import apytypes
@@ -14,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from workloads import Codes, InputError, Layer, NumberFormat
+from workloads import Codes, InputError, Layer, NumberFormat, load_network
 from workloads.format import Linear, formats, named, spec_of
 from workloads.formats.binary import Xnor, xnor_dot
 from workloads.formats.codebook import Codebook, k_means
 from workloads.formats.floating import FloatLayout
+from workloads.quantise import quantise_network
 from workloads.requant import FixedPointRequant, accumulator_bits, fixed_point
+from workloads.walk import walk
 
 #: name -> (gfloat's description, numpy type)
 FLOATS = {
@@ -375,3 +378,84 @@ def test_the_documentation_names_every_format():
     text = (Path(__file__).parents[3] / "docs/number_formats.md").read_text(encoding="utf-8")
     table = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     assert set(re.findall(r"`(\w+)`", table)) == set(formats.names())
+
+
+@pytest.mark.parametrize(
+    ("spec", "dtype"),
+    [
+        ("float:exponent_bits=3,mantissa_bits=4", ml_dtypes.float8_e3m4),
+        ("float:exponent_bits=4,mantissa_bits=3", ml_dtypes.float8_e4m3),
+        ("float:exponent_bits=4,mantissa_bits=3,bias=11,special=ieee", None),
+    ],
+)
+def test_a_layout_of_ones_own_is_coded_as_ml_dtypes_has_it(spec, dtype):
+    layout = named(spec).layout
+    codes = np.arange(256)
+    values = layout.decode(codes)
+    numbers = ~np.isnan(values)
+    assert np.array_equal(layout.encode(values[numbers], False), codes[numbers])
+    if dtype is None:
+        assert layout.bias == 11
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert np.array_equal(values, codes.astype(np.uint8).view(dtype).astype(np.float64), equal_nan=True)
+        x = between(layout)
+        assert same(layout.decode(layout.encode(x, False)), x.astype(dtype).astype(np.float64))
+
+
+@pytest.mark.parametrize("name", ["fp16", "bfloat16", "fp8_e4m3", "fp6_e3m2"])
+@given(x=hnp.arrays(np.float64, 20, elements=st.floats(-1e300, 1e300)))
+def test_any_double_rounds_once_as_gfloat_rounds_it(name, x):
+    layout, info = named(name).layout, FLOATS[name][0]
+    assert same(layout.decode(layout.encode(x, True)), gfloat.round_ndarray(info, x, sat=True))
+
+
+def gemmlowp(x: int, q: int, e: int) -> int:
+    """Double rounding with the integers of the definition: a truncating division, then ties away from zero."""
+    product = (x << max(e, 0)) * q
+    nudged = product + ((1 << 30) if product >= 0 else 1 - (1 << 30))
+    high = abs(nudged) // (1 << 31) * (1 if nudged >= 0 else -1)
+    right = max(-e, 0)
+    rest, threshold = high & ((1 << right) - 1), ((1 << right) - 1 >> 1) + (high < 0)
+    return (high >> right) + (rest > threshold)
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(1 << 30, (1 << 31) - 1), st.integers(-31, 0))
+def test_32_bit_roundings_are_those_of_their_definitions(x, q, e):
+    arguments = np.int64(x), np.int64(q), np.int64(e)
+    assert int(fixed_point(*arguments, "double")) == gemmlowp(x, q, e)
+    assert int(fixed_point(*arguments, "single")) == (x * q + (1 << (30 - e))) >> (31 - e)
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+from workloads.format import formats
+from workloads.formats.codes import Codes, NumberFormat
+
+
+@formats.add("halves")
+@dataclass(frozen=True)
+class Halves:
+    bits: int = 4
+
+    def quantise(self, values):
+        return Codes.nearest(values, self.of_range(values.min(), values.max()))
+
+    def of_range(self, low, high):
+        return NumberFormat(self.bits, True, 0.5)
+"""
+
+
+def test_a_format_of_ones_own_is_one_file(tmp_path, monkeypatch):
+    (tmp_path / "halves.py").write_text(PLUGIN)
+    monkeypatch.setattr(formats, "_parts", dict(formats._parts))
+    monkeypatch.setattr(formats, "_complete", False)
+    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path))
+    try:
+        assert named("halves:bits=3").quantise(np.array([0.3, -9.0])).real().tolist() == [0.5, -2.0]
+        network = quantise_network(load_network("lenet_300_100"), weights="halves", activations="halves:bits=6")
+        seen = next(operands for _, operands in walk(network, 0))
+        assert (seen.weights.format.bits, seen.inputs.format.bits) == (4, 6)
+    finally:
+        sys.modules.pop("accel_sim_plugin_halves", None)

@@ -137,6 +137,30 @@ def test_first_and_last_and_globs():
     assert network.weights["right"].source == "real weights; as integer:bits=3"
 
 
+def test_first_and_last_may_be_a_pair_and_a_scale_each_channel_is_of_weights():
+    for given in ("int6:axis=0", ("int6:axis=0", "int6")):
+        operands, _ = flow(quantise_network(small(), first_last=given))
+        for name in ("first", "last"):
+            assert len(operands[name].weights.format.scale) == operands[name].weights.values.shape[0]
+            assert operands[name].inputs.format.bits == 6
+        assert operands["left"].inputs.format.bits == 8
+
+
+def test_a_larger_batch_repeats_the_codes_of_its_images():
+    network = quantise_network(small(), activations="int5")
+    one, two = flow(network)[1], flow(network.with_batch(5))[1]
+    assert np.array_equal(two, one[[0, 1, 0, 1, 0]])
+
+
+def test_quantising_again_takes_it_from_there():
+    for padding in (0, 1):
+        once = quantise_network(small(padding), weights="int6", activations="int6")
+        same_flow(once, quantise_network(once, layers={"left": ("int6", None)}))
+        twice, _ = flow(quantise_network(once, weights="int3", first_last=(None, "affine:bits=4")))
+        assert {twice[layer.name].weights.format.bits for layer in once.mac_layers} == {3}
+        assert [twice[name].inputs.format.bits for name in ("first", "left", "last")] == [4, 6, 4]
+
+
 def test_a_tensor_has_one_format():
     with pytest.raises(InputError) as error:
         quantise_network(small(), activations="int4", layers={"right": (None, "int8")})
@@ -151,10 +175,16 @@ def test_a_tensor_has_one_format():
     [
         ({"weights": "fp16"}, "layer 'first': weights in number format 'fp16' cannot flow through integer sums"),
         ({"layers": {"left": ("log2", None)}}, "layer 'left': weights in number format 'log2' cannot flow"),
-        ({"activations": "fp8_e4m3"}, "number format 'fp8_e4m3' cannot flow through integer sums: activations need"),
+        (
+            {"activations": "fp8_e4m3"},
+            "layer 'first': activations in number format 'fp8_e4m3' cannot flow through integer",
+        ),
         ({"activations": "ternary"}, "number format 'ternary' cannot flow through integer sums"),
-        ({"activations": "int4:axis=0"}, "activations have one scale a tensor; leave axis out"),
+        ({"activations": "int4:axis=0"}, "they have one scale a tensor; leave axis out"),
         ({"layers": {"lfet": ("int4", None)}}, "unknown layer 'lfet'; did you mean 'left'?"),
+        ({"weights": 4}, "number format: expected a name, as int4 or affine:bits=4,axis=0, not 4"),
+        ({"layers": {"left": "int4"}}, "layers 'left': expected a pair (weights, activations), not 'int4'"),
+        ({"layers": {"left": ("int4:axis=9", None), "r*": ("float", None)}}, "layer 'left': number format 'integer:"),
         ({"weights": "intege"}, "unknown number format 'intege'; did you mean 'integer'?"),
     ],
 )
@@ -212,6 +242,18 @@ def test_checked_runs_of_the_machines(hardware, specs):
     assert result.summary["check"]["passed"]
     result = simulate(quantise_network(load_network("lenet_300_100"), **specs), machine, check=True)
     assert result.summary["check"]["passed"]
+
+
+def test_recorded_activations_are_coded_again():
+    layer = replace(LAYERS[0], N=1)
+    values = np.random.default_rng(0).integers(-100, 101, layer.input_shape).astype(np.int8)
+    recorded = Codes(values, NumberFormat(8, True, 0.5))
+    network = Network("one", (layer,), (3, 9, 9), activations={"input": recorded})
+    operands, _ = flow(quantise_network(network, weights="int3", activations="affine:bits=4"))
+    inputs = operands["first"].inputs
+    assert inputs.format.bits == 4
+    assert np.abs(inputs.real() - recorded.real()).max() <= inputs.format.scale / 2 * (1 + 1e-9)
+    assert operands["first"].input_source == "recorded activations"
 
 
 def test_fewer_bits_move_fewer_bytes():

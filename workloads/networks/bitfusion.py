@@ -95,8 +95,8 @@ def lenet5_twn() -> Network:
 @networks.add("vgg7")
 def vgg7() -> Network:
     """VGG-7 as two branches from the picture on, whose last maps are added; 2 bits. The released file lets the second
-    branch read what the first has pooled, which makes maps of different sizes to add, and a network too small by a third
-    for the time it reports (0.3528 ms); two equal branches make that time."""
+    branch read what the first has pooled, which makes maps of different sizes to add, and a network too small by a
+    third for the time it reports (0.3528 ms); two equal branches make that time."""
     net = Builder("vgg7", PICTURE)
     for branch in "ab":
         source = "input"

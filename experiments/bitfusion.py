@@ -32,10 +32,10 @@ NETWORKS = {
 }  # fmt: skip
 #: rows that miss their target, and why; they are shown, and gate nothing
 WHY = {
-    "AlexNet": "7.06 Gbit of DRAM traffic released, 4.25 here: their tiles load overlapping windows anew (9 x 9 inputs for "
-    "7 x 7 outputs), the first layers' inputs lie in DRAM as im2col, and 27 and 13 rows count as 28 and 14",
-    "LeNet-5": "30 Mbit of DRAM traffic released for conv1, 17 here: it is bound by compute, so traffic is free to their "
-    "search, which takes the least cycles",
+    "AlexNet": "7.06 Gbit of DRAM traffic released, 4.25 here: their tiles load overlapping windows anew (9 x 9 inputs "
+    "for 7 x 7 outputs), the first layers' inputs lie in DRAM as im2col, and 27 and 13 rows count as 28 and 14",
+    "LeNet-5": "30 Mbit of DRAM traffic released for conv1, 17 here: it is bound by compute, so traffic is free to "
+    "their search, which takes the least cycles",
     "GEOMEAN": "AlexNet's and LeNet-5's traffic; and inputs are read once a row here, once in each fusion unit there",
 }
 Row = dict[str, Any]

@@ -12,7 +12,8 @@ PICTURE = (3, 32, 32)
 
 
 def _same(net: Builder, bits: tuple[int, int], **other: tuple[int, int]) -> Network:
-    """The network with one width for all layers with MACs but ``other``."""
+    """The network with one width for all layers with MACs but ``other``, and the softmax that all of ours end with."""
+    net.unit("prob", "softmax")
     names = [layer.name for layer in net.layers if layer.kind in ("conv", "fc")]
     return net.network({name: other.get(name, bits) for name in names})
 
@@ -51,6 +52,7 @@ def resnet18_wrpn2x() -> Network:
             net.conv(f"conv{stage}_{block}_a", width, 1, 2 if stage > 2 and block == 1 else 1)
             net.conv(f"conv{stage}_{block}_b", width, 3, pad=1)
         net.add(f"add{stage}", [f"conv{stage}_2_a", f"conv{stage}_2_b"], act="relu")
+    net.global_pool("pool5")
     return _same(net, (4, 4), conv1_a=(8, 8))
 
 

@@ -15,6 +15,7 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
+from workloads.quantise import quantise_network
 
 UNITS = {
     "together": {"name": "divide_conquer"},
@@ -130,9 +131,11 @@ def test_data_of_fewer_bits_run_in_a_faster_mode():
 
 def test_changing_the_mode_takes_time_where_the_unit_says_so(monkeypatch):
     """8 bits, then 2, then 2: one change."""
-    sizes = {f"fc{i}": Layer(name=f"fc{i}", kind="fc", C=8, M=8, inputs=("input",)) for i in range(3)}
-    bits = {"fc0": (8, 8), "fc1": (2, 2), "fc2": (2, 2)}
-    network = Network("mixed", tuple(sizes.values()), (8, 1, 1), bits=bits)
+    layers = tuple(
+        Layer(name=f"fc{i}", kind="fc", C=8, M=8, inputs=(f"fc{i - 1}",) if i else ("input",)) for i in range(3)
+    )
+    few = {f"fc{i}": ("int2", "int2") for i in (1, 2)}
+    network = quantise_network(Network("mixed", layers, (8, 1, 1)), weights="int8", activations="int8", layers=few)
     machine = load_hardware("systolic", {"mac": UNITS["together"]})
     before = simulate(network, machine, check=True)
     monkeypatch.setattr(macs.get("divide_conquer"), "reconfigure_cycles", 7)

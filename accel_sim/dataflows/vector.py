@@ -1,7 +1,8 @@
 """Vector dot-product arrays: DaDianNao (Chen et al., MICRO 2014) and the bit-serial machines built on its tiles.
 
 A PE has ``lanes`` multipliers and one accumulator. A step gives it a brick (``lanes`` channels of one tap) of a window
-and of a filter: PEs of a column share the window, PEs of a row the filter. Tiles of filters lie under each other. The MAC unit says how long a brick takes; columns wait for the slowest, or run ahead.
+and of a filter: PEs of a column share the window, PEs of a row the filter. Tiles of filters lie under each other. The
+MAC unit says how long a brick takes; columns wait for the slowest, or run ahead.
 """
 
 from dataclasses import dataclass, replace

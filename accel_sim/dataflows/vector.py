@@ -50,18 +50,19 @@ class Vector:
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """Of a PE: the unit's, with ``lanes`` times the products summed together."""
-        mode, name = self._unit_mode(mac, operands), f"MAC unit '{macs.name_of(mac)}'"
+        mode = self._unit_mode(mac, operands)
+        group = getattr(mac, "group_values", self.lanes)
+        refused = None
         if mode.reduction * mode.outputs != 1:
-            raise ValueError(
-                f"{name}: makes {mode.reduction * mode.outputs} products a step; dataflow 'vector' takes 1"
-            )
-        cost, group = mac.cost(mode), getattr(mac, "group_values", self.lanes)
-        if cost.table.ndim == 2 and cost.operator != "max":
-            raise ValueError(
-                f"{name}: dataflow 'vector' takes costs by pairs of operands with 'max', not {cost.operator}"
-            )
-        if group % self.lanes:
-            raise ValueError(f"{name}: group_values={group} must be a multiple of dataflow.lanes={self.lanes}")
+            refused = f"makes {mode.reduction * mode.outputs} products a step; dataflow 'vector' takes 1"
+        elif group % self.lanes:
+            refused = f"group_values={group} must be a multiple of dataflow.lanes={self.lanes}"
+        else:
+            cost = mac.cost(mode)
+            if cost.table.ndim == 2 and cost.operator != "max":
+                refused = f"dataflow 'vector' takes costs by pairs of operands with 'max', not '{cost.operator}'"
+        if refused is not None:
+            raise ValueError(f"MAC unit '{macs.name_of(mac)}': {refused}")
         return replace(mode, reduction=self.lanes)
 
     def _unit_mode(self, mac: MacUnit, operands: Operands) -> Mode:

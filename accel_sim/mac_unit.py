@@ -57,7 +57,8 @@ class CostTable:
     entries are cycles, and the longest, or all of them, count; 'or_width': entries are bit patterns, and a group lasts
     from the highest set bit of their OR to the lowest (``trim``) or to bit 0, at least 1; 'two_stage': entries are
     patterns of terms, consumed together by lanes whose first shifter stage reaches ``reach`` positions beyond the
-    lowest outstanding term (Pragmatic). classes: uint8 of the same shape -> index into ``names``, the action class.
+    lowest outstanding term (Pragmatic). factor: cycles of each cycle so found (digits of the other operand). classes:
+    uint8 of the same shape -> index into ``names``, the action class.
     """
 
     table: np.ndarray
@@ -66,6 +67,7 @@ class CostTable:
     operator: Operator = "max"
     reach: int = 0
     trim: bool = False
+    factor: int = 1
     classes: np.ndarray | None = None
     names: tuple[str, ...] = ("active",)
 

@@ -105,6 +105,29 @@ class FoldWork:
     again: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class ColumnWork:
+    """Steps of columns of ``high`` lanes that move together; a column reads a brick of operands in a step.
+
+    cost: [rows, columns] int32 cycles of data-dependent steps; step t costs cost[rows[t]] in its first mapped[t]
+    columns, height[t] lanes of which have work. rows, mapped, height: [T] int32. depth: as in ``serial.columns``.
+    staggered: [T] int32 the one column that does step t, with costs in column 0 of ``cost``, or empty: all do.
+    effectual, places: products with two non-zero operands, and all multiplier places, of the steps: their share of the
+    busy slots is effectual.
+    """
+
+    cost: np.ndarray
+    rows: np.ndarray
+    mapped: np.ndarray
+    height: np.ndarray
+    columns: int
+    high: int
+    depth: int
+    effectual: int
+    places: int
+    staggered: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+
+
 @dataclass(frozen=True)
 class PostWork:
     """A tile of a layer without MACs: nothing for the array; its time is that of the post-processing unit."""
@@ -119,7 +142,7 @@ class Tile:
     checked run needs to issue the tile's products (the dataflow's own record).
     """
 
-    work: GridWork | FoldWork | PostWork
+    work: GridWork | FoldWork | ColumnWork | PostWork
     streams: tuple[Stream, ...]
     actions: Actions
     outputs: int = 0

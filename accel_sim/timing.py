@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_sim.tile import FoldWork, GridWork, PostWork, Tile
-from cython_core import recurrence
+from accel_sim.tile import ColumnWork, FoldWork, GridWork, PostWork, Tile
+from cython_core import recurrence, serial
 
 #: every state a lane-slot can be in, in order of precedence
 CAUSES = (
@@ -71,6 +71,21 @@ def _grid(work: GridWork, lanes: int) -> Timed:
     return Timed(cycles + tail, slots)
 
 
+def _columns(work: ColumnWork, lanes: int) -> Timed:
+    if work.staggered.size:
+        cost = np.ascontiguousarray(work.cost[work.rows, 0])
+        cycles, busy, waiting, unmapped = serial.staggered(cost, work.staggered, work.height, work.columns, work.high)
+        cause = "dispatch"
+    else:
+        cycles, busy, waiting, unmapped = serial.columns(
+            work.cost, work.rows, work.mapped, work.height, work.high, work.depth
+        )
+        cause = "imbalance"
+    effectual = busy * work.effectual // max(1, work.places)
+    slots = {"unmapped": unmapped, "effectual": effectual, "ineffectual": busy - effectual, cause: waiting}
+    return Timed(cycles, slots)
+
+
 def _recur(work: GridWork, table: np.ndarray) -> tuple[int, list[int]]:
     """(cycles, idle slots by term); chooses the cheapest exact form."""
     c = work.recurrence
@@ -106,4 +121,4 @@ def _fits_32_bits(work: GridWork, table: np.ndarray) -> bool:
     return (longest * step + late) * lanes < 1 << 31
 
 
-_TIMERS = {GridWork: _grid, FoldWork: _folds, PostWork: _post}
+_TIMERS = {GridWork: _grid, FoldWork: _folds, ColumnWork: _columns, PostWork: _post}

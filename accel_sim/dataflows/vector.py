@@ -1,0 +1,85 @@
+"""Vector dot-product arrays: DaDianNao (Chen et al., MICRO 2014) and the bit-serial machines built on its tiles.
+
+A PE has ``lanes`` multipliers and one accumulator. A step gives it a brick (``lanes`` channels of one tap) of a window
+and of a filter: PEs of a column share the window, PEs of a row the filter. Tiles of filters lie under each other. The
+MAC unit says how long a brick takes; columns wait for the slowest, or run ahead.
+"""
+
+from dataclasses import dataclass, replace
+
+from accel_sim.address_map import Placement
+from accel_sim.dataflows.asymmetric import Precision, precision_bits
+from accel_sim.dataflows.vector_tiles import TiledVector
+from accel_sim.levels import Buffer
+from accel_sim.mac_unit import MacUnit, Mode
+from accel_sim.mapping.mapper import Mapper
+from accel_sim.parts import dataflows, macs, require
+from workloads.encoding import Encoding
+from workloads.encodings.dense import Dense
+from workloads.layer import Layer
+from workloads.operands import Operands
+from workloads.registry import InputError
+
+
+@dataflows.add("vector")
+@dataclass(frozen=True)
+class Vector:
+    """lanes: multipliers of a PE. column_registers: steps that a column may be ahead of one that others have yet to
+    begin: 0 = all begin together, None = no bound.
+
+    precision: the MAC unit's mode of a layer is the fastest for the width of its formats, or for the fewest bits that
+    its data need (known before it runs). Codes with a zero point are multiplied as differences.
+    output_bits: width of a stored output. pointer_bits, codebook_bits: where weights lie encoded, the count of entries
+    before each slice, and a codebook's entry.
+    """
+
+    lanes: int = 16
+    column_registers: int | None = 0
+    precision: Precision = "format"
+    output_bits: int = 8
+    pointer_bits: int = 16
+    codebook_bits: int = 16
+
+    #: of the systolic arrays whose tiles these are
+    asymmetric = "differences"
+    stationary = "os"
+
+    def __post_init__(self):
+        require(self, 1, "lanes", "output_bits", "pointer_bits", "codebook_bits")
+        require(self, 0, "column_registers")
+
+    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        """Of a PE: the unit's, with ``lanes`` times the products summed together."""
+        mode = self._unit_mode(mac, operands)
+        group = getattr(mac, "group_values", self.lanes)
+        refused = None
+        if mode.reduction * mode.outputs != 1:
+            refused = f"makes {mode.reduction * mode.outputs} products a step; dataflow 'vector' takes 1"
+        elif group % self.lanes:
+            refused = f"group_values={group} must be a multiple of dataflow.lanes={self.lanes}"
+        else:
+            cost = mac.cost(mode)
+            if cost.table.ndim == 2 and cost.operator != "max":
+                refused = f"dataflow 'vector' takes costs by pairs of operands with 'max', not '{cost.operator}'"
+        if refused is not None:
+            raise ValueError(f"MAC unit '{macs.name_of(mac)}': {refused}")
+        return replace(mode, reduction=self.lanes)
+
+    def _unit_mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        return mac.mode(*precision_bits(operands, "differences", self.precision))
+
+    def tiles(
+        self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
+        encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
+    ) -> TiledVector:  # fmt: skip
+        if buffers["weights"].compressed:
+            raise InputError(
+                f"dataflow 'vector' reads plain weights: take weights out of `compressed` of level "
+                f"'{buffers['weights'].level}' (a decoder stands before the first level without it)"
+            )
+        plain = replace(operands, weights=operands.weights.plain())
+        stored = plain.weights if encodings["weights"] == Dense() else operands.weights
+        return TiledVector(
+            layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self,
+            mapper, self._unit_mode(mac, operands),
+        )  # fmt: skip

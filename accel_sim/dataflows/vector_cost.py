@@ -1,0 +1,138 @@
+"""Cycles of the steps of a vector array, by the cost table of its MAC unit."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from accel_sim.dataflows.common import geometry
+from accel_sim.mac_unit import CostTable
+from cython_core import serial
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class BrickCosts:
+    """A step reads a brick (``lanes`` channels of one tap) of each of ``windows`` output pixels.
+
+    inputs: [N, C, H, W] and weights: [M, K] int32 integers as they are multiplied. shared: windows whose values have
+    one width where the unit finds it (operator 'or_width').
+    """
+
+    layer: Layer
+    inputs: np.ndarray
+    weights: np.ndarray
+    table: CostTable
+    lanes: int
+    windows: int
+    shared: int = 1
+
+    @property
+    def by_pairs(self) -> bool:
+        """The weights matter too."""
+        return self.table.table.ndim == 2
+
+    @property
+    def bricks(self) -> int:
+        """Of a group's channels."""
+        return -(-(self.layer.C // self.layer.G) // self.lanes)
+
+    def _in_bricks(self, values: np.ndarray) -> np.ndarray:
+        """[N, C, H, W] -> [N, H, W, G, bricks, lanes] int32, 0 in lanes without a channel."""
+        layer = self.layer
+        by_group = values.reshape(layer.N, layer.G, -1, layer.H, layer.W).transpose(0, 3, 4, 1, 2)
+        missing = self.bricks * self.lanes - layer.C // layer.G
+        padded = np.pad(by_group, ((0, 0),) * 4 + ((0, missing),))
+        return np.ascontiguousarray(padded, np.int32).reshape(*by_group.shape[:4], self.bricks, self.lanes)
+
+    @cached_property
+    def _at_input(self) -> tuple[np.ndarray, int]:
+        """([G, N, H, W, bricks] int32, the same of a padding tap): cycles of a brick, or the OR of its patterns."""
+        table, lanes = self.table, self.lanes
+        values = self._in_bricks(table.table[self.inputs - table.a_min])
+        outside = int(table.table[-table.a_min])
+        if table.operator == "or_width":
+            found, outside = np.bitwise_or.reduce(values, axis=-1), outside
+        elif table.operator == "two_stage":
+            found = np.empty(values.shape[:-1], np.int32)
+            serial.two_stage(values.reshape(-1, lanes), table.reach, found.reshape(-1))
+            outside = max(1, outside.bit_count())
+        else:
+            found = values.max(axis=-1) if table.operator == "max" else values.sum(axis=-1, dtype=np.int32)
+            found, outside = np.maximum(found, 1), max(1, outside * (lanes if table.operator == "sum" else 1))
+        return np.ascontiguousarray(found.transpose(3, 0, 1, 2, 4)), outside
+
+    def of(self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
+        """[window groups, steps, windows] int32 cycles, 0 beyond the last pixel; steps: bricks outside, taps inside.
+
+        filters: [first, last) of the group, which share the step.
+        """
+        count, taps = pixels[1] - pixels[0], self.layer.R * self.layer.S
+        shape = -(-count // self.windows), (bricks[1] - bricks[0]) * taps, self.windows
+        if self.table.constant is not None and not self.by_pairs:
+            found = np.full(shape, max(1, self.table.constant), np.int32)
+        elif self.by_pairs:
+            found = self._pairs(shape, group, pixels, bricks, filters)
+        else:
+            at_input, outside = self._at_input
+            found = np.zeros(shape, np.int32)
+            serial.gather(at_input[group], geometry(self.layer), *pixels, *bricks, outside, found)
+            if self.table.operator == "or_width":
+                found = self._widths(found)
+        found *= self.table.factor
+        last = count % self.windows
+        if last:
+            found[-1, :, last:] = 0
+        return found
+
+    def _widths(self, patterns: np.ndarray) -> np.ndarray:
+        """Patterns of windows -> cycles, the same for ``shared`` windows in a row."""
+        shared = min(self.shared, self.windows)
+        missing = -self.windows % shared
+        groups = np.pad(patterns, ((0, 0), (0, 0), (0, missing))).reshape(-1, shared)
+        width = np.empty(len(groups), np.int32)
+        serial.widths(groups, self.table.trim, width)
+        each = np.repeat(width, shared).reshape(*patterns.shape[:2], -1)
+        return np.ascontiguousarray(each[:, :, : self.windows])
+
+    @cached_property
+    def _ranked(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """(table with a row and a column for lanes without a product, [M, taps, channels] int32 columns of it, whether
+        a later column is never cheaper: then the dearest weight of a lane decides)."""
+        table = self.table
+        order = np.argsort(table.table.sum(axis=0, dtype=np.int64), kind="stable")
+        ordered = table.table[:, order]
+        total = bool((np.diff(ordered, axis=1) >= 0).all())
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(1, len(order) + 1)
+        layer, channels = self.layer, self.layer.C // self.layer.G
+        columns = rank[self.weights - table.w_min].reshape(layer.M, channels, layer.R * layer.S).transpose(0, 2, 1)
+        padded = np.pad(columns, ((0, 0), (0, 0), (0, self.bricks * self.lanes - channels)))
+        return np.ascontiguousarray(np.pad(ordered, ((1, 0), (1, 0)))), padded.astype(np.int32), total
+
+    @cached_property
+    def _code_rows(self) -> np.ndarray:
+        """[G, N, H, W, bricks * lanes] int32 rows of the ranked table."""
+        found = self._in_bricks(self.inputs - self.table.a_min + 1)
+        return np.ascontiguousarray(found.transpose(3, 0, 1, 2, 4, 5)).reshape(
+            *found.transpose(3, 0, 1, 2, 4, 5).shape[:4], -1
+        )
+
+    def _pairs(self, shape, group: int, pixels, bricks, filters) -> np.ndarray:
+        table, columns, total = self._ranked
+        groups, steps, windows = shape
+        first, last = bricks[0] * self.lanes, bricks[1] * self.lanes
+        taps, per_group = self.layer.R * self.layer.S, self.layer.M // self.layer.G
+        mine = columns[group * per_group + filters[0] : group * per_group + filters[1], :, first:last]
+        mine = mine.max(axis=0, keepdims=True) if total else mine
+        # [filters, taps, bricks, lanes] -> [bricks, taps, filters, lanes]
+        weights = mine.reshape(len(mine), taps, -1, self.lanes).transpose(2, 1, 0, 3).reshape(steps, len(mine), -1)
+        weights, rows = np.ascontiguousarray(weights), self._code_rows[group]
+        found, outside = np.zeros((groups, steps * windows), np.int32), 1 - self.table.a_min
+        for number in range(groups):  # codes of one group of windows at a time
+            at = pixels[0] + number * windows, min(pixels[0] + (number + 1) * windows, pixels[1])
+            codes = np.zeros((1, (last - first) * taps, windows), np.int32)
+            serial.gather(rows, geometry(self.layer), *at, first, last, outside, codes)
+            codes = codes.reshape(-1, self.lanes, taps, windows).transpose(0, 2, 3, 1).reshape(steps, windows, -1)
+            serial.pair_max(np.ascontiguousarray(codes), weights, table, found[number])
+        return np.maximum(found, 1).reshape(shape)

@@ -1,0 +1,184 @@
+"""A layer on a vector array: passes of window columns over the steps of a reduction (see ``vector``)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from accel_sim.actions import Actions
+from accel_sim.dataflows.fold_space import FoldSpace
+from accel_sim.dataflows.folds import Box, FoldPlan
+from accel_sim.dataflows.systolic_tiles import TiledSystolic
+from accel_sim.dataflows.vector_cost import BrickCosts
+from accel_sim.mac_unit import Mode
+from accel_sim.mapping.staging import Staging
+from accel_sim.tile import ColumnWork, Tile
+from workloads.encodings.dense import Dense
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The steps of a tile in order, as in ``tile.ColumnWork``. inputs, weights: values read from the buffers."""
+
+    cost: np.ndarray
+    rows: np.ndarray
+    mapped: np.ndarray
+    height: np.ndarray
+    staggered: np.ndarray
+    inputs: int
+    weights: int
+
+
+@dataclass(frozen=True, eq=False)
+class TiledVector(TiledSystolic):
+    """Rows of the array are filters, columns are windows (or, with one window a layer, further filters).
+
+    mode: of a PE, which has ``lanes`` of the unit's multipliers; unit_mode: of one of these.
+    """
+
+    unit_mode: Mode
+
+    @property
+    def one_window(self) -> bool:
+        return self.layer.E * self.layer.F == 1
+
+    @cached_property
+    def space(self) -> FoldSpace:
+        m, layer = self.machine, self.layer
+        bits = {
+            "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
+            "outputs": m.output_bits,
+        }  # fmt: skip
+        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        array, cycles = (self.rows, self.cols), self.mode.cycles
+        if self.one_window:
+            array, cycles = (self.rows * self.cols, 1), max(self.mode.cycles, self.cols)
+        return FoldSpace(
+            layer, ("filters", "pixels", "k"), array, 1, bits, self.mode.sum_bits, 0, 0, stored,
+            per_lane={"k": m.lanes}, step_cycles=cycles, taps=layer.R * layer.S,
+        )  # fmt: skip
+
+    @cached_property
+    def plan(self) -> FoldPlan:
+        nest = self.mapper.nest(self.space, self.buffers)
+        return FoldPlan(self.space, nest, self.buffers, self.placement, self._store(nest))
+
+    @cached_property
+    def costs(self) -> BrickCosts:
+        inputs, weights = self.operands.inputs, self.operands.weights
+        table = self.mac.cost(self.unit_mode, signed(inputs), signed(weights))
+        windows = 1 if self.one_window else self.cols
+        shared = max(1, getattr(self.mac, "group_values", 1) // self.machine.lanes)
+        return BrickCosts(
+            self.layer, inputs.integers(), weights.integers().reshape(self.layer.M, -1), table, self.machine.lanes,
+            windows, shared,
+        )  # fmt: skip
+
+    def _bricks(self, box: Box) -> tuple[int, int]:
+        """Bricks of channels of a tile."""
+        each = self.machine.lanes * self.layer.R * self.layer.S
+        return box.ranges.k[0] // each, -(-box.ranges.k[1] // each)
+
+    def _filter_groups(self, box: Box) -> list[tuple[int, int]]:
+        first, last = box.ranges.filters
+        return [(low, min(low + self.rows, last)) for low in range(first, last, self.rows)]
+
+    def steps(self, box: Box) -> Steps:
+        """Groups outside, then windows, then filters, then bricks of channels, then taps."""
+        parts = self._one_window_steps(box) if self.one_window else self._window_steps(box)
+        cost = [part[0] for part in parts]
+        before = np.cumsum([0, *map(len, cost)])
+        rows = np.concatenate([part[1] + at for part, at in zip(parts, before, strict=False)])
+        mapped, height, staggered = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4))
+        heights = int(height.sum())
+        inputs = int((mapped if not self.one_window else staggered == 0).sum())
+        lanes = self.machine.lanes
+        cost = np.ascontiguousarray(np.concatenate(cost))
+        return Steps(cost, *map(_int32, (rows, mapped, height, staggered)), inputs * lanes, heights * lanes)
+
+    def _window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
+        """Of each group: (cost, rows, mapped, height, nothing)."""
+        filters, pixels, parts = self._filter_groups(box), box.ranges.pixels, []
+        apart = filters if self.costs.by_pairs else filters[:1]
+        for group in range(*box.ranges.groups):
+            cost = np.stack([self.costs.of(group, pixels, self._bricks(box), each) for each in apart], axis=1)
+            windows, _, steps, _ = cost.shape
+            rows = np.arange(windows * len(apart) * steps).reshape(windows, len(apart), steps)
+            shape = windows, len(filters), steps
+            mapped = np.full(windows, self.cols)
+            mapped[-1] = (pixels[1] - pixels[0] - 1) % self.cols + 1
+            height = np.array([last - first for first, last in filters])
+            every = (rows, mapped[:, None, None], height[None, :, None])
+            parts.append(
+                (cost.reshape(-1, self.cols), *(np.broadcast_to(each, shape).ravel() for each in every), _NONE)
+            )
+        return parts
+
+    def _one_window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
+        """Of each group and pixel: columns take a filter group each, and do a brick one after another."""
+        filters, parts = self._filter_groups(box), []
+        apart = filters if self.costs.by_pairs else filters[:1]
+        height = np.array([last - first for first, last in filters])
+        for group in range(*box.ranges.groups):
+            for pixel in range(*box.ranges.pixels):
+                at = (pixel, pixel + 1)
+                cost = np.concatenate([self.costs.of(group, at, self._bricks(box), each)[0] for each in apart])
+                steps = len(cost) // len(apart)
+                order = [
+                    (low + column, step, column)
+                    for low in range(0, len(filters), self.cols)
+                    for step in range(steps)
+                    for column in range(min(self.cols, len(filters) - low))
+                ]
+                number, step, column = np.array(order).T
+                rows = step + (number * steps if len(apart) > 1 else 0)
+                parts.append((cost, rows, np.ones(len(rows), int), height[number], column))
+        return parts
+
+    def _tile(self, box: Box, staging: Staging) -> Tile:
+        plan, steps = self.plan, self.steps(box)
+        effectual, ineffectual = self.products.slots(box.ranges)
+        lane_steps = int((steps.mapped.astype(np.int64) * steps.height).sum())
+        depth = self.machine.column_registers
+        work = ColumnWork(
+            steps.cost, steps.rows, steps.mapped, steps.height, self.cols, self.rows, -1 if depth is None else depth,
+            effectual, lane_steps * self.machine.lanes, steps.staggered,
+        )  # fmt: skip
+        actions = self._accessed(box, steps, effectual, effectual + ineffectual, lane_steps)
+        streams = plan.streams(box, staging)
+        return Tile(work, streams, actions, plan.outputs(box), box.ranges, macs_effectual=effectual)
+
+    def _accessed(self, box: Box, steps: Steps, effectual: int, issued: int, lane_steps: int) -> Actions:
+        """A step reads a brick of every window and of every filter, and adds a sum in every PE; sums stay there."""
+        sums, held = self.mode.sum_bits, self.plan.held(box)
+        cycles = int(steps.cost.sum(axis=1, dtype=np.int64)[steps.rows] @ steps.height) * self.machine.lanes
+        actions = self.mac.actions(issued, effectual, self.unit_mode, cycles)
+        actions.update(self._zero_point(box))
+        for operand, values in (("inputs", steps.inputs), ("weights", steps.weights)):
+            buffer, bits = self.buffers[operand], getattr(self.operands, operand).format.bits
+            actions[buffer.level, "read", buffer.word_bits] += buffer.words(values, bits)
+        for action in ("read", "write"):
+            actions["accumulator", action, sums] += lane_steps
+        output = self.buffers["outputs"]
+        finished = self.plan.outputs(box)  # the post-processing unit turns each finished sum into a code
+        if box.last_piece:
+            actions[output.level, "write", output.word_bits] += output.words(held, sums)
+        actions[output.level, "read", output.word_bits] += output.words(finished, sums)
+        actions[output.level, "write", output.word_bits] += output.words(finished, self.machine.output_bits)
+        return actions
+
+
+_NONE = np.zeros(0, np.int64)
+
+
+def _int32(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, np.int32)
+
+
+def signed(codes) -> bool:
+    """Some value of the format is negative once its zero point is taken off."""
+    form = codes.format
+    if form.codebook is not None:
+        return min(form.codebook) < 0
+    points = (form.zero_point,) if isinstance(form.zero_point, int) else form.zero_point
+    return form.low < max(points)

@@ -34,6 +34,7 @@ VARIANTS = {
         {}, {"scan_width": 3}, {"double_buffer_accumulators": True}, {"registered_queue": True},
         {"asymmetric": "correction"},
     ],
+    "vector": [{}, {"lanes": 2, "column_registers": 1}, {"lanes": 4, "column_registers": None}],
 }  # fmt: skip
 
 
@@ -52,6 +53,12 @@ EVERY = {
 CUTS = {title: machine for title, machine in EVERY.items() if title.endswith("{}") or title.startswith("systolic")}
 
 
+def places(machine) -> int:
+    """Multipliers of a lane, where the dataflow has them as a field."""
+    lanes = getattr(machine.dataflow, "lanes", 1)
+    return lanes if isinstance(lanes, int) else 1
+
+
 def run(machine, network: Network, layer: Layer, naive: samples.Naive) -> Result:
     """A checked run, held against the naive result and the sums that every run must close."""
     result = simulate(network, machine, check=True)
@@ -63,7 +70,7 @@ def run(machine, network: Network, layer: Layer, naive: samples.Naive) -> Result
     assert result.cycles.lane_slots.sum() == row.cycles * lanes
     assert result.cycles.lane_slots.min() >= 0
     assert 0 <= row.array_cycles <= row.cycles
-    assert naive.effectual <= row.array_cycles * lanes * row.products_per_cycle
+    assert naive.effectual <= row.array_cycles * lanes * max(places(machine), row.products_per_cycle)
     assert (result.summary["check"]["passed"], row.overflows) == (True, 0)
     return result
 
@@ -211,8 +218,10 @@ def test_a_narrow_accumulator_overflows_as_its_reference_and_counts_it(machine):
     assert np.array_equal(wrapped.outputs["fc"], (exact + 128) % 256 - 128)
     held = simulate(network, replace(machine, mac=replace(tight, overflow="saturate")), check=True)
     sums = np.zeros_like(exact)
-    for k in range(layer.K):  # both machines add in the order of k
-        sums = np.clip(sums + (samples.real(w)[:, k] * samples.real(x)[0, k]).reshape(exact.shape), -128, 127)
+    for k in range(0, layer.K, places(machine)):  # all machines add in the order of k, some of them several at once
+        step = slice(k, k + places(machine))
+        products = samples.real(w)[:, step, 0, 0] * samples.real(x)[0, step, 0, 0]
+        sums = np.clip(sums + products.sum(axis=1).reshape(exact.shape), -128, 127)
     assert np.array_equal(held.outputs["fc"], sums)
     assert wrapped.layers.overflows[0] > 0
     assert held.layers.overflows[0] > 0

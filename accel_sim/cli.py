@@ -4,7 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "interconnects", "experiments")
+KINDS = (
+    "networks", "hardware", "macs", "dataflows", "encodings", "formats", "memories", "interconnects", "experiments",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,6 +91,13 @@ def _data(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones")
     command.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
+    command.add_argument(
+        "--precision",
+        action="append",
+        default=[],
+        metavar="KEY=FORMAT",
+        help="weights, activations, first_last or profile, as weights=integer:bits=4",
+    )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
     _dimensions(command)
 

@@ -15,11 +15,12 @@ from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
 RUN_KEYS = {
-    "network": None, "weights": None, "image": None, "activations": None, "batch": None, "dims": {}, "layers": "*",
-    "seed": 0,     "check": False,
+    "network": None, "weights": None, "image": None, "activations": None, "batch": None, "dims": {}, "precision": {},
+    "layers": "*",
+    "seed": 0, "check": False,
 }  # fmt: skip
 #: those of them that load_network takes
-DATA_KEYS = ("weights", "image", "activations", "batch", "dims")
+DATA_KEYS = ("weights", "image", "activations", "batch", "dims", "precision")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,7 +69,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     from accel_sim.config import from_tree, load_hardware
 
     settings = dict(_setting(text) for text in arguments.set)
-    arguments.dims = _dims(arguments.dims)
+    arguments.dims, arguments.precision = _dims(arguments.dims), _precision(arguments.precision)
     if arguments.config is None:
         if arguments.hardware is None:
             raise InputError("expected NETWORK and HARDWARE, or --config FILE")
@@ -82,7 +83,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     for key, value in tree["run"].items():
         if key not in RUN_KEYS:
             raise InputError(f"{arguments.config}: run: {unknown('key', str(key), list(RUN_KEYS))}")
-        kinds = {"batch": int, "seed": int, "check": bool, "dims": dict}.get(key, str)
+        kinds = {"batch": int, "seed": int, "check": bool, "dims": dict, "precision": dict}.get(key, str)
         optional = RUN_KEYS[key] is None and value is None
         if not optional and type(value) is not kinds:
             raise InputError(f"{arguments.config}: run.{key}: expected {kinds.__name__}, not {value!r}")
@@ -104,6 +105,22 @@ def _setting(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise InputError(f"--set {text}: expected KEY=VALUE, as array.rows=16")
     return key, yaml_io.parse(value, f"--set {key}")
+
+
+def _precision(texts: list[str]) -> dict[str, Any]:
+    """``KEY=FORMAT`` options; a key of one layer is ``layers.NAME.weights``."""
+    section: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            raise InputError(f"--precision {text}: expected KEY=FORMAT, as weights=integer:bits=4")
+        value = yaml_io.parse(value, f"--precision {key}")
+        if key.startswith("layers."):
+            name, _, operand = key.removeprefix("layers.").rpartition(".")
+            section.setdefault("layers", {}).setdefault(name, {})[operand] = value
+        else:
+            section[key] = value
+    return section
 
 
 def _dims(texts: list[str]) -> dict[str, int]:
@@ -147,6 +164,10 @@ def _names(kind: str) -> list[str]:
         from workloads.encoding import encodings
 
         return encodings.names()
+    if kind == "formats":
+        from workloads.format import formats
+
+        return formats.names()
     from accel_sim import parts
 
     return getattr(parts, kind).names()
@@ -182,7 +203,7 @@ def stats(arguments: argparse.Namespace) -> int:
     from workloads.survey import survey
 
     _check_seed(arguments.seed)
-    arguments.dims = _dims(arguments.dims)
+    arguments.dims, arguments.precision = _dims(arguments.dims), _precision(arguments.precision)
     network = load_network(arguments.network, **{key: getattr(arguments, key) for key in DATA_KEYS})
     rows = list(survey(network, arguments.seed, arguments.forward))
     from accel_sim import console

@@ -28,6 +28,8 @@ OPTIONAL = ("mapping",)
 #: sections that name a registered part
 PARTS = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
+#: section -> what its parts are registered in
+REGISTRIES = PARTS | {"encodings": encodings, "memories": memories}
 #: no number of a machine is larger
 LIMIT = 1 << 32
 
@@ -69,7 +71,7 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
     if not isinstance(tree, dict):
         raise InputError(f"{where}: expected a mapping of {', '.join(KEYS)}")
     tree = tree | {key: {} for key in OPTIONAL if key not in tree}
-    for path, value in (settings or {}).items():
+    for path, value in sorted((settings or {}).items(), key=lambda entry: not entry[0].endswith(".name")):
         _put(tree, path, value, where)
     errors: list[str] = []
     for key in tree:
@@ -194,8 +196,20 @@ def _put(tree: dict, path: str, value: Any, where: str) -> None:
             raise InputError(f"{where}: --set {path}: {unknown('key', step, [str(key) for key in node])}")
         if last:
             node[step] = value
+            if step == "name" and isinstance(node, dict):
+                _keep_shared(node, steps, value)
         else:
             node = node[step]
+
+
+def _keep_shared(node: dict, steps: list[str], name: Any) -> None:
+    """Another part takes the place of one: of the fields that were given, those it has too stay."""
+    registry = interconnects if "network" in steps else REGISTRIES.get(steps[0])
+    if registry is None or name not in registry.names():
+        return
+    known = {"name", *(field.name for field in dataclasses.fields(registry.get(name)))}
+    for key in set(node) - known:
+        del node[key]
 
 
 def to_tree(machine: Accelerator) -> dict[str, Any]:

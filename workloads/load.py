@@ -3,8 +3,10 @@
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from workloads.network import Network, networks
+from workloads.precision import Precision
 from workloads.registry import InputError, unknown
 
 
@@ -16,6 +18,7 @@ def load_network(
     activations: str | Path | None = None,
     batch: int | None = None,
     dims: Mapping[str, int] | None = None,
+    precision: Mapping[str, Any] | None = None,
 ) -> Network:
     """A built-in name, or a network file (``.onnx``, ``.tflite``, ``.npz``, Caffe ``.prototxt``, topology ``.csv``).
 
@@ -23,6 +26,7 @@ def load_network(
     (``file.npz:name`` for one of several) or a directory; the batch is their number unless ``batch`` is given.
     activations: a .npz of recorded tensors (see workloads.activations).
     dims: sizes of the dimensions that the file leaves open, by name.
+    precision: formats that its codes are made to have, as the fields of workloads.precision.Precision.
     Raises InputError for an unknown name, an unreadable file, or data that does not fit the network.
     """
     from workloads.importers import network_files, weight_files
@@ -64,4 +68,4 @@ def load_network(
         if image is not None:
             raise InputError("--activations and --image both say what flows through the network: give one")
         network = attach_activations(network, Path(activations))
-    return network
+    return Precision.of(precision or {}).apply(network)

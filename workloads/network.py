@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -75,9 +76,9 @@ class Network:
     densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output (integer model int8-pow2).
     formats: tensor ('input' or layer name) -> number format of its codes, where the file says so (quantised models).
-    bits: layer name -> (activation, weight) width of its synthetic codes, for networks made for few bits.
     variants: layer name -> which arithmetic of its kind it uses, where the integer model knows several.
     warnings: what the importer had to assume, one sentence each.
+    weight_formats: layer name -> number format (workloads.format) its synthetic weights get, instead of the density's.
     side_inputs: name -> shape of further inputs beside 'input' (masks, caches, tables) that layers read by name.
     """
 
@@ -96,8 +97,8 @@ class Network:
     activations: Mapping[str, Codes] = field(default_factory=lambda: MappingProxyType({}))
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
     formats: Mapping[str, NumberFormat] = field(default_factory=lambda: MappingProxyType({}))
-    bits: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
     variants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    weight_formats: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     side_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
 
@@ -140,12 +141,15 @@ class Network:
     def with_batch(self, n: int) -> "Network":
         """The same network on n items (images are repeated in turn, and numbered)."""
         images = self.images
-        names = self.image_names
+        names, recorded = self.image_names, dict(self.activations)
         if images is not None and len(images) != n:
             pick = np.arange(n) % len(images)
             images, names = images[pick], tuple(f"{names[i]}#{number}" for number, i in enumerate(pick, 1))
+            if "input" in recorded:  # the images' codes in a format of their own
+                codes = recorded["input"]
+                recorded["input"] = replace(codes, values=codes.values[pick])
         layers = tuple(self._with_items(layer, n) for layer in self.layers)
-        return replace(self, layers=layers, images=images, image_names=names)
+        return replace(self, layers=layers, images=images, image_names=names, activations=MappingProxyType(recorded))
 
     def _with_items(self, layer: Layer, n: int) -> Layer:
         if n == self.batch:

@@ -183,6 +183,8 @@ INTEGER_KINDS = ("pool", "concat", "relu", "shuffle", "add")
 
 def real_input(network: Network) -> np.ndarray:
     """[N, C, H, W] float64: the images as the network's first layer means them."""
+    if "input" in network.activations:
+        return network.activations["input"].real()
     if "input" in network.formats:
         return Codes.of_pixels(network.images, network.formats["input"]).real()
     mean = np.asarray(network.mean or (0.0,) * network.input_shape[0])

@@ -9,7 +9,14 @@ import numpy as np
 from workloads.formats.codes import NumberFormat
 
 INT32 = np.iinfo(np.int32)
-Rounding = Literal["double", "half_up", "single"]
+#: sums of the 16-bit path are clipped to so many bits, so that a product with its multiplier stays within 64
+WIDE = 1 << 47
+Rounding = Literal["double", "half_up", "single", "int16"]
+
+
+def accumulator_bits(activation_bits: int, weight_bits: int, products: int) -> int:
+    """Bits that hold any sum of so many products of signed operands: a + w + ceil(log2 products) (MODEL 6)."""
+    return activation_bits + weight_bits + (products - 1).bit_length()
 
 
 class Requant(Protocol):
@@ -19,12 +26,12 @@ class Requant(Protocol):
     def format(self) -> NumberFormat: ...
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
-        """sums: [N, M, E, F] int64 with the bias in them -> codes of the same shape, uint8 or int8."""
+        """sums: [N, M, E, F] int64 with the bias in them -> codes of the same shape, of the format's integer type."""
 
 
 def _codes(values: np.ndarray, low: int, form: NumberFormat, high: int | None = None) -> np.ndarray:
     clipped = np.clip(values, low, form.high if high is None else high)
-    return clipped.astype(np.int8 if form.signed else np.uint8)
+    return clipped.astype(form.dtype)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ class FixedPointRequant:
     rounding: Rounding = "half_up"
     tail: int | None = None
 
+    def __post_init__(self):
+        if self.rounding == "int16" and max(self.exponent) > 7:
+            raise ValueError(f"multipliers of 2^{max(self.exponent) - 1} and more are too large for 'int16' rounding")
+
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         shape = (1, -1) + (1,) * (sums.ndim - 2)
         multiplier = np.asarray(self.multiplier, dtype=np.int64).reshape(shape)
@@ -88,10 +99,16 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
 def fixed_point(values: np.ndarray, q: np.ndarray, e: np.ndarray, rounding: Rounding) -> np.ndarray:
     """values * q * 2^(e - 31) as hardware rounds it; all int64, broadcast against each other; e <= 30.
 
-    values outside 32 bits saturate first. 'double': the high half of twice the product, ties up, then a shift that
-    rounds ties away from zero (gemmlowp's reference). 'half_up': that shift rounds ties up (what the kernels of LiteRT
-    2.3.0 do on x86, measured). 'single': one shift of the whole product, ties up (TFLITE_SINGLE_ROUNDING).
+    values outside 32 bits (48 of 'int16') saturate first. 'double': the high half of twice the product, ties up, then a
+    shift that rounds ties away from zero (gemmlowp's reference). 'half_up': that shift rounds ties up (what the kernels
+    of LiteRT 2.3.0 do on x86, measured). 'single': one shift of the whole product, ties up (TFLITE_SINGLE_ROUNDING).
+    'int16': the same with the multiplier rounded to 16 bits, for 64-bit sums of 16-bit activations; e <= 7 (TensorFlow
+    Lite).
     """
+    if rounding == "int16":
+        short = np.where(q >= 0x7FFF0000, 0x7FFF, (q + (1 << 15)) >> 16)
+        total = 15 - e
+        return (np.clip(values, -WIDE, WIDE - 1) * short + (np.int64(1) << (total - 1))) >> total
     left, right = np.maximum(e, 0), np.maximum(-e, 0)
     values = np.clip(values, INT32.min, INT32.max)
     if rounding == "single":

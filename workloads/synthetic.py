@@ -5,18 +5,22 @@ Both generators draw 16 random bits a code and look them up in an inverse distri
 
 import math
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
+from statistics import NormalDist
 from zlib import crc32
 
 import numpy as np
 
+from workloads.format import Format
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Density
 
 #: largest weight in standard deviations; it takes the largest integer
 WEIGHT_RANGE = 4.0
-#: mean of a non-zero activation in steps of an 8-bit code (guess: a decaying distribution with few large values)
+#: mean of a non-zero activation in steps of an 8-bit code (guess: a decaying distribution with few large values);
+#: of other widths it is the same share of the range
 ACTIVATION_MEAN = 40.0
 
 
@@ -41,42 +45,54 @@ def synthetic_weights(layer: Layer, density: Density, seed: int) -> Codes:
     return Codes(codes, NumberFormat(bits, True))
 
 
+def formatted_weights(layer: Layer, density: Density, part: Format, seed: int) -> Codes:
+    """[M, C/G, R, S] codes in the number format ``part`` of the weights that ``synthetic_weights`` describes.
+
+    Weights that the format rounds to zero are zero on top of the pruned ones. The scale is unknown.
+    """
+    codes = _in_quantiles(density.weights, part)
+    values = _pick(codes.values, layer.weight_shape, f"weights of {layer.name}", seed)
+    return Codes(values, replace(codes.format, scale=None))
+
+
+@cache
+def _in_quantiles(density: float, part: Format) -> Codes:
+    """65536 equally likely weights in standard deviations, as codes of the format."""
+    pruned = round((1.0 - density) * 65536)
+    below = (65536 - pruned) // 2
+    shares = [(1.0 - density) + density * (i + 0.5) / (65536 - pruned - below) for i in range(65536 - pruned - below)]
+    lobe = np.minimum([NormalDist().inv_cdf((1 + share) / 2) for share in shares], WEIGHT_RANGE)
+    return part.quantise(np.concatenate((np.zeros(pruned), -lobe[:below], lobe)))
+
+
 def synthetic_activations(
-    name: str, shape: tuple[int, ...], density: float, seed: int, *, signed: bool = False
+    name: str, shape: tuple[int, ...], density: float, seed: int, *, signed: bool = False, bits: int = 8
 ) -> Codes:
-    """``shape`` 8-bit codes, each non-zero with probability ``density`` on its own; equal names give equal codes."""
-    tail = [math.exp(-value / ACTIVATION_MEAN) for value in range(1, 256 if not signed else 128)]
+    """``shape`` codes, each non-zero with probability ``density`` on its own; equal names give equal codes."""
+    mean = math.ldexp(ACTIVATION_MEAN, bits - 8)
+    tail = [math.exp(-value / mean) for value in range(1, 1 << bits if not signed else max(2, 1 << (bits - 1)))]
     scale = density / sum(tail) / (2 if signed else 1)
     values, shares = list(range(len(tail) + 1)), [1.0 - density] + [scale * share for share in tail]
     if signed:
         values, shares = values + [-value for value in values[1:]], shares + shares[1:]
-    table = np.asarray(values, dtype=np.int8 if signed else np.uint8)
-    return Codes(_draw(table, shares, shape, f"activations of {name}", seed), NumberFormat(8, signed))
+    form = NumberFormat(max(bits, 2) if signed else bits, signed)
+    return Codes(_draw(np.asarray(values, dtype=form.dtype), shares, shape, f"activations of {name}", seed), form)
 
 
 def in_format(codes: Codes, form: NumberFormat) -> Codes:
     """The same integers as codes of another format, clipped to its range; zeros stay zeros (the zero point)."""
     zero = form.zero_point if isinstance(form.zero_point, int) else form.zero_point[0]
     values = np.clip(codes.values.astype(np.int64), form.low - zero, form.high - zero) + zero
-    narrow = np.min_scalar_type(form.low if form.signed else form.high)
-    return Codes(values.astype(narrow), replace(form, zero_point=zero, axis=None))
-
-
-def narrowed(codes: Codes, bits: int) -> Codes:
-    """The same tensor in codes of ``bits``: scaled to their range; what is not zero stays so (-1 if they have a sign
-    and one bit). codes: of zero point 0, without a codebook."""
-    form, high = NumberFormat(bits, codes.format.signed), codes.format.high
-    values = codes.values.astype(np.int64)
-    if form.signed and bits == 1:
-        narrow = -(values != 0).astype(np.int64)
-    else:
-        narrow = np.sign(values) * np.maximum(np.minimum(abs(values), high) * form.high // high, values != 0)
-    return Codes(narrow.astype(np.int8 if form.signed else np.uint8), form)
+    return Codes(values.astype(form.dtype), replace(form, zero_point=zero, axis=None))
 
 
 def _draw(values: np.ndarray, shares: list[float], shape: tuple[int, ...], key: str, seed: int) -> np.ndarray:
     edges = np.rint(np.cumsum(shares) / math.fsum(shares) * 65536).astype(np.int64)
-    table = np.repeat(values, np.diff(edges, prepend=0))
+    return _pick(np.repeat(values, np.diff(edges, prepend=0)), shape, key, seed)
+
+
+def _pick(table: np.ndarray, shape: tuple[int, ...], key: str, seed: int) -> np.ndarray:
+    """``shape`` entries of a table of 65536, each by 16 random bits."""
     count = math.prod(shape)
     raw = np.random.PCG64([seed, crc32(key.encode())]).random_raw(-(-count // 4)).view(np.uint16)[:count]
     return table[raw].reshape(shape)

@@ -1,19 +1,22 @@
 """A network's layers with their operands, one after another: real codes as they flow, or synthetic ones."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
+from workloads.format import spec_of
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
-from workloads.network import Density, Network
+from workloads.network import Network
 from workloads.operands import Operands
 from workloads.profiles import densities, rectified
 from workloads.reference import conv_integer
 from workloads.registry import InputError
-from workloads.synthetic import in_format, narrowed, synthetic_activations, synthetic_weights
+from workloads.synthetic import formatted_weights, in_format, synthetic_activations, synthetic_weights
+
+#: synthetic activations are drawn at the width of their format up to this one, else at 8 bits
+MAX_BITS = 16
 
 
 def walk(network: Network, seed: int) -> "RealWalk | SyntheticWalk":
@@ -41,9 +44,6 @@ class SyntheticWalk:
             layer, layer.inputs if layer.kind == "concat" else layer.inputs[:1], layer.input_shape
         )
         made_up = ("inputs",) if source is None else ()
-        bits = self.network.bits.get(layer.name)
-        if bits is not None and source is None:
-            inputs = narrowed(inputs, bits[0])
         source = source or density.input_source
         if not layer.has_macs:
             return Operands(inputs, input_source=source, synthetic=made_up)
@@ -53,18 +53,20 @@ class SyntheticWalk:
             return Operands(
                 inputs, other, input_source=source, weight_source=recorded or density.input_source, synthetic=made_up
             )
-        real = self.network.weights.get(layer.name)
-        weights = self._weights(layer, density, bits) if real is None else self.model.weight_codes(layer)
+        real, part = self.network.weights.get(layer.name), self.network.weight_formats.get(layer.name)
+        source_of_weights = density.weight_source if real is None else real.source
+        if real is not None:
+            weights = self.model.weight_codes(layer)
+        elif part is None:
+            weights = synthetic_weights(layer, density, self.seed)
+        else:
+            weights = formatted_weights(layer, density, part, self.seed)
+            source_of_weights += f"; as {spec_of(part)}"
         return Operands(
             inputs, weights, input_source=source,
-            weight_source=density.weight_source if real is None else real.source,
+            weight_source=source_of_weights,
             synthetic=made_up + (("weights",) if real is None else ()),
         )  # fmt: skip
-
-    def _weights(self, layer: Layer, density: Density, bits: tuple[int, int] | None) -> Codes:
-        if bits is None:
-            return synthetic_weights(layer, density, self.seed)
-        return narrowed(synthetic_weights(layer, replace(density, code_bits=8, codebook=False), self.seed), bits[1])
 
     def _tensor(self, layer: Layer, names: tuple[str, ...], shape: tuple[int, ...]) -> tuple[Codes, str | None]:
         """(codes, where they were recorded; None if they are made up) of what a layer reads."""
@@ -84,7 +86,8 @@ class SyntheticWalk:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form = self.network.formats.get(reads[0])
         signed = signed if form is None else form.low < form.zero_point
-        codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed)
+        bits = 8 if form is None or form.bits > MAX_BITS else form.bits
+        codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed, bits=bits)
         return codes if form is None else in_format(codes, form)
 
 
@@ -110,8 +113,8 @@ class RealWalk:
         last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
         for layer in self.network.layers:
             maps = [tensors[name] for name in layer.inputs]
-            inputs = _joined(layer, maps)
             if layer.has_macs:
+                inputs = _joined(layer, maps)
                 bias, requant = self.model.finishing(layer)
                 operands = Operands(
                     inputs, self.model.weight_codes(layer), bias=bias, requant=requant,
@@ -120,8 +123,9 @@ class RealWalk:
                 )  # fmt: skip
                 tensors[layer.name] = reference_output(layer, operands)
             else:
-                operands = Operands(inputs, input_source=f"integer forward ({self.network.model}) of {source}")
                 tensors[layer.name] = self.model.post(layer, maps)
+                inputs = _joined(layer, maps, tensors[layer.name])
+                operands = Operands(inputs, input_source=f"integer forward ({self.network.model}) of {source}")
             if layer.kind != "softmax":
                 self.scores = _scores(layer, inputs, tensors[layer.name])
             for name in layer.inputs:
@@ -130,8 +134,13 @@ class RealWalk:
             yield layer, operands
 
 
-def _joined(layer: Layer, maps: list[Codes]) -> Codes:
-    """[N, C, H, W] codes a layer reads: the maps of a concat side by side, of other layers the first one."""
+def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Codes:
+    """[N, C, H, W] codes a layer reads: the maps of a concat side by side, of other layers the first one.
+
+    output: of a layer without MACs; what a concat joins is in its format where the maps differ in theirs.
+    """
+    if output is not None and layer.kind == "concat" and len({codes.format for codes in maps}) > 1:
+        return Codes(output.values.reshape(layer.input_shape), output.format)
     values = np.concatenate([m.values for m in maps], axis=1) if layer.kind == "concat" else maps[0].values
     return Codes(values.reshape(layer.input_shape), maps[0].format)
 

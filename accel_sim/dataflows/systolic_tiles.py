@@ -328,7 +328,8 @@ class TiledSystolic:
         else:
             if box.first_piece:
                 buffer = self.buffers[held]
-                add[buffer.level, "read", buffer.word_bits] += buffer.words(plan.held(box), bits[held])
+                again = steps if self.machine.overlap == "folds" else 1  # from the PE's own buffer in each step
+                add[buffer.level, "read", buffer.word_bits] += buffer.words(plan.held(box), bits[held]) * again
                 add["register", "hop", bits[held]] += plan.load_hops(box) * space.values(held)
             leaving = sum(used * count for used, count in at_cols.items()) * space.width(space.dims[2])
             add["register", "hop", sums] += leaving * steps * self.rows

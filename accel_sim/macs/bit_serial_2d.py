@@ -29,8 +29,8 @@ class BitSerial2d(MacUnit):
 
     def __post_init__(self):
         require(self, 1, "activation_bits", "weight_bits")
-        if self.digit_bits not in (1, 2, 4):
-            raise ValueError(f"digit_bits={self.digit_bits} must be 1, 2 or 4")
+        if self.digit_bits not in (1, 2, 4, 8):
+            raise ValueError(f"digit_bits={self.digit_bits} must be 1, 2, 4 or 8")
         super().__post_init__()
 
     @cached_property

@@ -23,6 +23,7 @@ EXPECTED = {
     "macs": {"conventional"},
     "dataflows": {"broadcast_csc", "systolic"},
     "encodings": {"dense", "relative_index"},
+    "formats": {"integer", "affine", "bfloat16", "ternary", "codebook"},
     "memories": {"flat", "sram"},
     "interconnects": {"bus", "crossbar", "multicast", "neighbour"},
     "experiments": {"systolic_reference"},

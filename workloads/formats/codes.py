@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+
+
+class Layout(Protocol):
+    """How the bits of a code that is no integer (floating point, logarithm) stand for a real value."""
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Unsigned codes of any shape -> float64 values, in units of the format's scale."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +21,8 @@ class NumberFormat:
     bits: width of a stored code, 1..32; signed: two's complement, else unsigned.
     scale: real value of one step (one number, or one per slice along ``axis``); None = unknown.
     zero_point: the code whose real value is zero (one number, or one per slice along ``axis``).
-    codebook: for weight-shared codes, the integer each code stands for; code 0 marks a pruned weight.
+    codebook: for weight-shared codes, the integer each code stands for; where entry 0 is 0, code 0 is a pruned weight.
+    layout: for codes that are no integers, what decodes them: real = scale * layout.decode(q); they are unsigned.
     value_bits: width of (q - zero_point) as a signed or unsigned number; with a codebook, of its entries.
     """
 
@@ -23,6 +32,7 @@ class NumberFormat:
     zero_point: int | tuple[int, ...] = 0
     axis: int | None = None
     codebook: tuple[int, ...] | None = None
+    layout: Layout | None = None
 
     def __post_init__(self):
         if not 1 <= self.bits <= 32:
@@ -32,10 +42,12 @@ class NumberFormat:
                 raise ValueError(
                     f"NumberFormat: {len(self.codebook)} codebook entries do not fit {self.bits}-bit codes"
                 )
-            if self.codebook[0] != 0 or self.signed or self.zero_point != 0:
-                raise ValueError("NumberFormat: a codebook needs entry 0 = 0, unsigned codes and zero point 0")
+            if self.signed or self.zero_point != 0:
+                raise ValueError("NumberFormat: a codebook needs unsigned codes and zero point 0")
         elif isinstance(self.zero_point, int) and not self.low <= self.zero_point <= self.high:
             raise ValueError(f"NumberFormat: zero point {self.zero_point} is outside {self.low}..{self.high}")
+        if self.layout is not None and (self.signed or self.zero_point != 0 or self.codebook is not None):
+            raise ValueError("NumberFormat: a layout needs unsigned codes, zero point 0 and no codebook")
 
     @property
     def low(self) -> int:
@@ -44,6 +56,12 @@ class NumberFormat:
     @property
     def high(self) -> int:
         return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
+
+    @property
+    def dtype(self) -> type[np.integer]:
+        """The narrowest integer type that holds a code."""
+        wide = 0 if self.bits <= 8 else 1 if self.bits <= 16 else 2
+        return ((np.int8, np.int16, np.int32) if self.signed else (np.uint8, np.uint16, np.uint32))[wide]
 
     @property
     def value_bits(self) -> int:
@@ -55,6 +73,21 @@ class NumberFormat:
         if low >= 0:
             return self.bits
         return 1 + max(high.bit_length(), (-low - 1).bit_length())
+
+    def scales(self, ndim: int) -> float | np.ndarray:
+        """The scale (1 if unknown), or a float64 array that broadcasts against ``ndim`` axes when it is per axis."""
+        scale = 1.0 if self.scale is None else self.scale
+        return self._along_axis(np.asarray(scale), ndim) if isinstance(scale, tuple) else scale
+
+    def zero_points(self, ndim: int) -> int | np.ndarray:
+        """The zero point, or an int32 array that broadcasts against ``ndim`` axes when it is per axis."""
+        zero = self.zero_point
+        return zero if isinstance(zero, int) else self._along_axis(np.asarray(zero, dtype=np.int32), ndim)
+
+    def _along_axis(self, each: np.ndarray, ndim: int) -> np.ndarray:
+        shape = [1] * ndim
+        shape[self.axis] = len(each)
+        return each.reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +108,8 @@ class Codes:
 
     @cached_property
     def _integers(self) -> np.ndarray:
+        if self.format.layout is not None:
+            raise ValueError(f"Codes: codes of {self.format.layout} stand for real values, not integers")
         if self.format.codebook is not None:
             return np.asarray(self.format.codebook, dtype=np.int32)[self.values]
         zero = self.zero_points()
@@ -95,8 +130,14 @@ class Codes:
 
     def zero_points(self) -> int | np.ndarray:
         """The zero point, or an int32 array that broadcasts against ``values`` when it is per axis."""
-        zero = self.format.zero_point
-        return zero if isinstance(zero, int) else self._along_axis(np.asarray(zero, dtype=np.int32))
+        return self.format.zero_points(self.values.ndim)
+
+    @staticmethod
+    def nearest(values: np.ndarray, form: NumberFormat, low: int | None = None) -> "Codes":
+        """Real values of any shape -> codes of evenly spaced integers: value / scale + zero point, rounded half to
+        even and clipped to the format's range (``low``: smallest code, where it is another)."""
+        codes = np.rint(values / form.scales(values.ndim)) + form.zero_points(values.ndim)
+        return Codes(np.clip(codes, form.low if low is None else low, form.high).astype(form.dtype), form)
 
     @staticmethod
     def of_pixels(pixels: np.ndarray, form: NumberFormat) -> "Codes":
@@ -105,20 +146,18 @@ class Codes:
 
     def scales(self) -> float | np.ndarray:
         """The scale (1 if unknown), or a float64 array that broadcasts against ``values`` when it is per axis."""
-        scale = 1.0 if self.format.scale is None else self.format.scale
-        return self._along_axis(np.asarray(scale)) if isinstance(scale, tuple) else scale
-
-    def _along_axis(self, each: np.ndarray) -> np.ndarray:
-        shape = [1] * self.values.ndim
-        shape[self.format.axis] = len(each)
-        return each.reshape(shape)
+        return self.format.scales(self.values.ndim)
 
     def real(self) -> np.ndarray:
-        """scale * (q - zero_point), shape of ``values``, float64."""
+        """scale * (q - zero_point), shape of ``values``, float64 (with a layout scale * what it decodes)."""
+        if self.format.layout is not None:
+            return self.format.layout.decode(self.values) * self.scales()
         return self.integers() * self.scales()
 
     def kept(self) -> np.ndarray:
         """bool array: not pruned. With a codebook a kept weight may still stand for the integer 0."""
+        if self.format.layout is not None:
+            return self.format.layout.decode(self.values) != 0
         if self.format.codebook is not None:
-            return self.values != 0
+            return (self.values != 0) | (self.format.codebook[0] != 0)
         return self.values != self.zero_points()

@@ -31,7 +31,7 @@ def limits(layer: Layer, form: NumberFormat) -> tuple[int, int]:
         return low, form.high
     with np.errstate(over="ignore"):
         steps = float(np.float32(CEILING[activation]) / np.float32(form.scale))
-    return low, min(form.high, form.zero_point + math.floor(min(steps, 256.0) + 0.5))
+    return low, min(form.high, form.zero_point + math.floor(min(steps, 65536.0) + 0.5))
 
 
 @integer_models.add("tflite-int8")

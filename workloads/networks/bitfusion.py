@@ -12,7 +12,8 @@ PICTURE = (3, 32, 32)
 
 
 def _same(net: Builder, bits: tuple[int, int], **other: tuple[int, int]) -> Network:
-    """The network with one width for all layers with MACs but ``other``."""
+    """The network with one width for all layers with MACs but ``other``, and the softmax that all of ours end with."""
+    net.unit("prob", "softmax")
     names = [layer.name for layer in net.layers if layer.kind in ("conv", "fc")]
     return net.network({name: other.get(name, bits) for name in names})
 
@@ -51,6 +52,7 @@ def resnet18_wrpn2x() -> Network:
             net.conv(f"conv{stage}_{block}_a", width, 1, 2 if stage > 2 and block == 1 else 1)
             net.conv(f"conv{stage}_{block}_b", width, 3, pad=1)
         net.add(f"add{stage}", [f"conv{stage}_2_a", f"conv{stage}_2_b"], act="relu")
+    net.global_pool("pool5")
     return _same(net, (4, 4), conv1_a=(8, 8))
 
 
@@ -94,16 +96,17 @@ def lenet5_twn() -> Network:
 
 @networks.add("vgg7")
 def vgg7() -> Network:
-    """VGG-7 as the source has it: two branches, of which the second reads what the first has pooled (2 bits). The
-    source adds their last maps, of 4x4 and 2x2 pixels; here the classifier reads the first alone."""
+    """VGG-7 as two branches from the picture on, whose last maps are added; 2 bits. The released file lets the second
+    branch read what the first has pooled, which makes maps of different sizes to add, and a network too small by a
+    third for the time it reports (0.3528 ms); two equal branches make that time."""
     net = Builder("vgg7", PICTURE)
-    ends = {"a": "input", "b": None}
-    for stage, width in enumerate((128, 256, 512), 1):
-        for branch in "ab":
-            source = ends[branch] or ends["a"]
+    for branch in "ab":
+        source = "input"
+        for stage, width in enumerate((128, 256, 512), 1):
             net.conv(f"conv{stage}_{branch}", width, 3, pad=1, at=source)
-            ends[branch] = net.pool(f"pool{stage}_{branch}", "max", 2, 2)
-    net.fc("fc1", 1024, act=None, at=ends["a"])
+            source = net.pool(f"pool{stage}_{branch}", "max", 2, 2)
+    net.add("add3", ["pool3_a", "pool3_b"], act="relu")
+    net.fc("fc1", 1024, act=None)
     return _same(net, (2, 2))
 
 

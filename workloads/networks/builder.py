@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from workloads.layer import Layer
 from workloads.network import Network
+from workloads.quantise import quantise_network
 from workloads.registry import InputError
 
 
@@ -95,5 +96,13 @@ class Builder:
         return self._add(name, kind, at=at)
 
     def network(self, bits: dict[str, tuple[int, int]] | None = None) -> Network:
-        """bits: layer -> (activation, weight) width of its synthetic codes."""
-        return Network(self.name, tuple(self.layers), self.input_shape, profile=self.profile, bits=bits or {})
+        """bits: layer -> (activation, weight) width of its synthetic codes, for networks made for few bits."""
+        network = Network(self.name, tuple(self.layers), self.input_shape, profile=self.profile)
+        formats = {
+            layer: (
+                "binary" if weight == 1 else f"integer:bits={weight}",
+                "affine:bits=1" if activation == 1 else f"integer:bits={activation}",
+            )
+            for layer, (activation, weight) in (bits or {}).items()
+        }
+        return quantise_network(network, layers=formats)

@@ -162,7 +162,7 @@ def test_bricks_without_a_sign_on_the_activation_side_take_unsigned_ones_only():
         (SubwordParallel, {"levels": 3}, "levels=3 must leave sub-words of 2 bits or more of max_bits=8"),
         (BitSerial, {"digit_bits": 3}, "digit_bits=3 must be 1, 2 or 4"),
         (BitSerial, {"weight_bits": 0}, "weight_bits=0 must be at least 1"),
-        (BitSerial2d, {"digit_bits": 8}, "digit_bits=8 must be 1, 2 or 4"),
+        (BitSerial2d, {"digit_bits": 3}, "digit_bits=3 must be 1, 2, 4 or 8"),
         (GroupPrecision, {"group_values": 0}, "group_values=0 must be at least 1"),
         (BitSerial, {"accumulator_bits": 15},
          "accumulator_bits=15 must hold a product of 8x8 bits and be at most 62"),

@@ -191,6 +191,3 @@ def test_refusals():
     ):
         made = machine("group of two", layer, 2, 2, 0)
         timed(replace(made, mac=replace(made.mac, group_values=3)), network, layer)
-    made = load_hardware("stripes", {"mac": {"name": "subword_parallel"}})
-    with pytest.raises(InputError, match=r"^layer 'fc': MAC unit 'subword_parallel': "):
-        timed(made, samples.given(layer, "narrow")[0], layer)

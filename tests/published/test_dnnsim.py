@@ -1,9 +1,8 @@
 """The bit-serial rows of DNNsim (sparse/dnnsim_runs.csv): one tile of 16 filters x 16 windows x 16 lanes, five layers.
 
 Rows of bits alone are exact. Where cycles depend on data ours are other random numbers of the same distribution: within
-3 %, and 8 % where half of them are zero (few activations, 13 x 13 x 16, make all steps). Left out: Laconic's fc (ours 4-8 %
-shorter: how its columns wait is not known from the rules). Loom's fc with 16 columns a group,
-where DNNsim loses the tail group (a bug, sparse.md 2.3), has no row.
+3 %, and 8 % where half of them are zero (few activations, 13 x 13 x 16, make all steps). Left out: Laconic's fc (ours
+4-8 % shorter; how its columns wait is not known from the rules).
 """
 
 import csv

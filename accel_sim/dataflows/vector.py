@@ -1,8 +1,8 @@
 """Vector dot-product arrays: DaDianNao (Chen et al., MICRO 2014) and the bit-serial machines built on its tiles.
 
-A PE has ``lanes`` multipliers and one accumulator. A step gives it a brick (``lanes`` channels of one tap) of a window
-and of a filter: PEs of a column share the window, PEs of a row the filter. Tiles of filters lie under each other. The
-MAC unit says how long a brick takes; columns wait for the slowest, or run ahead.
+A PE has ``lanes`` MAC units whose products are summed. A step gives it a brick (``lanes`` channels of one tap) of a
+window and of a filter: PEs of a column share the window, PEs of a row the filter. Tiles of filters lie under each
+other. The MAC unit says how long a brick takes; columns wait for the slowest, or run ahead.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from workloads.registry import InputError
 @dataflows.add("vector")
 @dataclass(frozen=True)
 class Vector:
-    """lanes: multipliers of a PE. column_registers: steps that a column may be ahead of one that others have yet to
+    """lanes: MAC units of a PE. column_registers: steps that a column may be ahead of one that others have yet to
     begin: 0 = all begin together, None = no bound.
 
     precision: the MAC unit's mode of a layer is the fastest for the width of its formats, or for the fewest bits that
@@ -49,21 +49,17 @@ class Vector:
         require(self, 0, "column_registers")
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
-        """Of a PE: the unit's, with ``lanes`` times the products summed together."""
+        """Of a PE: the unit's, with ``lanes`` times the products summed."""
         mode = self._unit_mode(mac, operands)
-        group = getattr(mac, "group_values", self.lanes)
-        refused = None
-        if mode.reduction * mode.outputs != 1:
-            refused = f"makes {mode.reduction * mode.outputs} products a step; dataflow 'vector' takes 1"
-        elif group % self.lanes:
-            refused = f"group_values={group} must be a multiple of dataflow.lanes={self.lanes}"
-        else:
-            cost = mac.cost(mode)
-            if cost.table.ndim == 2 and cost.operator != "max":
-                refused = f"dataflow 'vector' takes costs by pairs of operands with 'max', not '{cost.operator}'"
+        cost, together, refused = mac.cost(mode), mode.reduction * self.lanes, None
+        group = getattr(mac, "group_values", together)
+        if group % together:
+            refused = f"group_values={group} must be a multiple of the {together} values of a PE (dataflow.lanes)"
+        elif cost.table.ndim == 2 and cost.operator != "max":
+            refused = f"dataflow 'vector' takes costs by pairs of operands with 'max', not '{cost.operator}'"
         if refused is not None:
             raise ValueError(f"MAC unit '{macs.name_of(mac)}': {refused}")
-        return replace(mode, reduction=self.lanes)
+        return replace(mode, reduction=together)
 
     def _unit_mode(self, mac: MacUnit, operands: Operands) -> Mode:
         return mac.mode(*precision_bits(operands, "differences", self.precision))

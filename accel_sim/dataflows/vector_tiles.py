@@ -33,7 +33,7 @@ class Steps:
 class TiledVector(TiledSystolic):
     """Rows of the array are filters, columns are windows (or, with one window a layer, further filters).
 
-    mode: of a PE, which has ``lanes`` of the unit's multipliers; unit_mode: of one of these.
+    mode: of a PE, which has ``lanes`` MAC units; unit_mode: of one of these.
     """
 
     unit_mode: Mode
@@ -55,7 +55,8 @@ class TiledVector(TiledSystolic):
             array, cycles = (self.rows * self.cols, 1), max(self.mode.cycles, self.cols)
         return FoldSpace(
             layer, ("filters", "pixels", "k"), array, 1, bits, self.mode.sum_bits, 0, 0, stored,
-            per_lane={"k": m.lanes}, step_cycles=cycles, taps=layer.R * layer.S,
+            per_lane={"k": self.mode.reduction, "filters": self.mode.outputs}, step_cycles=cycles,
+            taps=layer.R * layer.S,
         )  # fmt: skip
 
     @cached_property
@@ -68,20 +69,24 @@ class TiledVector(TiledSystolic):
         inputs, weights = self.operands.inputs, self.operands.weights
         table = self.mac.cost(self.unit_mode, signed(inputs), signed(weights))
         windows = 1 if self.one_window else self.cols
-        shared = max(1, getattr(self.mac, "group_values", 1) // self.machine.lanes)
+        shared = max(1, getattr(self.mac, "group_values", 1) // self.mode.reduction)
         return BrickCosts(
-            self.layer, inputs.integers(), weights.integers().reshape(self.layer.M, -1), table, self.machine.lanes,
+            self.layer, inputs.integers(), weights.integers().reshape(self.layer.M, -1), table, self.mode.reduction,
             windows, shared,
         )  # fmt: skip
 
     def _bricks(self, box: Box) -> tuple[int, int]:
         """Bricks of channels of a tile."""
-        each = self.machine.lanes * self.layer.R * self.layer.S
+        each = self.mode.reduction * self.layer.R * self.layer.S
         return box.ranges.k[0] // each, -(-box.ranges.k[1] // each)
 
     def _filter_groups(self, box: Box) -> list[tuple[int, int]]:
-        first, last = box.ranges.filters
-        return [(low, min(low + self.rows, last)) for low in range(first, last, self.rows)]
+        (first, last), together = box.ranges.filters, self.rows * self.mode.outputs
+        return [(low, min(low + together, last)) for low in range(first, last, together)]
+
+    def _heights(self, filters: list[tuple[int, int]]) -> np.ndarray:
+        """Rows with work, of each group of filters."""
+        return np.array([-(-(last - first) // self.mode.outputs) for first, last in filters])
 
     def steps(self, box: Box) -> Steps:
         """Groups outside, then windows, then filters, then bricks of channels, then taps."""
@@ -92,9 +97,11 @@ class TiledVector(TiledSystolic):
         mapped, height, staggered = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4))
         heights = int(height.sum())
         inputs = int((mapped if not self.one_window else staggered == 0).sum())
-        lanes = self.machine.lanes
+        each = self.mode.reduction
         cost = np.ascontiguousarray(np.concatenate(cost))
-        return Steps(cost, *map(_int32, (rows, mapped, height, staggered)), inputs * lanes, heights * lanes)
+        return Steps(
+            cost, *map(_int32, (rows, mapped, height, staggered)), inputs * each, heights * each * self.mode.outputs
+        )
 
     def _window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
         """Of each group: (cost, rows, mapped, height, nothing)."""
@@ -107,7 +114,7 @@ class TiledVector(TiledSystolic):
             shape = windows, len(filters), steps
             mapped = np.full(windows, self.cols)
             mapped[-1] = (pixels[1] - pixels[0] - 1) % self.cols + 1
-            height = np.array([last - first for first, last in filters])
+            height = self._heights(filters)
             every = (rows, mapped[:, None, None], height[None, :, None])
             parts.append(
                 (cost.reshape(-1, self.cols), *(np.broadcast_to(each, shape).ravel() for each in every), _NONE)
@@ -118,7 +125,7 @@ class TiledVector(TiledSystolic):
         """Of each group and pixel: columns take a filter group each, and do a brick one after another."""
         filters, parts = self._filter_groups(box), []
         apart = filters if self.costs.by_pairs else filters[:1]
-        height = np.array([last - first for first, last in filters])
+        height = self._heights(filters)
         for group in range(*box.ranges.groups):
             for pixel in range(*box.ranges.pixels):
                 at = (pixel, pixel + 1)
@@ -142,7 +149,7 @@ class TiledVector(TiledSystolic):
         depth = self.machine.column_registers
         work = ColumnWork(
             steps.cost, steps.rows, steps.mapped, steps.height, self.cols, self.rows, -1 if depth is None else depth,
-            effectual, lane_steps * self.machine.lanes, steps.staggered,
+            effectual, lane_steps * self.mode.reduction * self.mode.outputs, steps.staggered,
         )  # fmt: skip
         actions = self._accessed(box, steps, effectual, effectual + ineffectual, lane_steps)
         streams = plan.streams(box, staging)
@@ -158,7 +165,7 @@ class TiledVector(TiledSystolic):
             buffer, bits = self.buffers[operand], getattr(self.operands, operand).format.bits
             actions[buffer.level, "read", buffer.word_bits] += buffer.words(values, bits)
         for action in ("read", "write"):
-            actions["accumulator", action, sums] += lane_steps
+            actions["accumulator", action, sums] += lane_steps * self.mode.outputs
         output = self.buffers["outputs"]
         finished = self.plan.outputs(box)  # the post-processing unit turns each finished sum into a code
         if box.last_piece:

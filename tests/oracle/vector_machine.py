@@ -52,12 +52,13 @@ def essential_cycles(values: list[int], reach: int) -> int:
     return max(1, cycles)
 
 
-def group_cycles(values: list[int], trim: bool) -> int:
-    """Bits between the highest and the lowest that any magnitude has; a negative value has one more above its own."""
+def group_cycles(values: list[int], trim: bool, width: int = 8) -> int:
+    """Bits between the highest and the lowest that any magnitude has; a negative value has one more above its own, but
+    never more than ``width``: the lowest value of so many bits is its own sign."""
     used = set()
     for value in values:
         bits = [k for k in range(24) if abs(value) >> k & 1]
-        used |= {*bits, *([bits[-1] + 1] if value < 0 else [])}
+        used |= {*bits, *([min(bits[-1] + 1, width - 1)] if value < 0 else [])}
     if not used:
         return 1
     return max(used) - (min(used) if trim else 0) + 1

@@ -12,6 +12,8 @@ from accel_sim import load_hardware, timing
 from accel_sim.accelerator import Array
 from accel_sim.mac_unit import CostTable
 from accel_sim.macs.conventional import Conventional
+from accel_sim.macs.dynamic_serial_2d import DynamicSerial2d
+from accel_sim.macs.group_precision import GroupPrecision
 from accel_sim.mapping.mapper import MappingRules
 from tests.contracts import samples
 from tests.oracle import vector_machine
@@ -71,7 +73,8 @@ def shared(step, lanes, group, trim, factor=1):
 
 LANES = 2
 WIDE = {"activation_bits": 9, "weight_bits": 9, "accumulator_bits": 40}
-#: title -> (MAC unit or the fields of a registered one, what a step costs by the oracle)
+STRIPES = load_hardware("stripes")
+#: title -> (MAC unit, what a step costs by the oracle)
 UNITS = {
     "max": (Conventional(**WIDE), lambda step: conv(step, lambda _: 1)),
     "two_stage 0": (TwoStage(reach=0, **WIDE), lambda step: conv(step, lambda v: essential(v, 0))),
@@ -81,12 +84,12 @@ UNITS = {
         TermProduct(crossed=True, **WIDE),
         lambda step: pairs(step, lambda a, w: abs(bits(a) - bits(w)) + 1),
     ),
-    "group of a brick": ({"name": "group_precision", "group_values": 2}, lambda step: shared(step, LANES, 2, True)),
+    "group of a brick": (GroupPrecision(group_values=2, **WIDE), lambda step: shared(step, LANES, 2, True)),
     "group of two": (
-        {"name": "group_precision", "group_values": 4, "trim": False}, lambda step: shared(step, LANES, 4, False),
+        GroupPrecision(group_values=4, trim=False, **WIDE), lambda step: shared(step, LANES, 4, False),
     ),
     "loom": (
-        {"name": "dynamic_serial_2d", "group_values": 6}, lambda step: shared(step, LANES, 6, True, factor=8),
+        DynamicSerial2d(group_values=6, **WIDE), lambda step: shared(step, LANES, 6, True, factor=8),
     ),
 }  # fmt: skip
 
@@ -188,6 +191,3 @@ def test_refusals():
     ):
         made = machine("group of two", layer, 2, 2, 0)
         timed(replace(made, mac=replace(made.mac, group_values=3)), network, layer)
-    made = load_hardware("stripes", {"mac": {"name": "subword_parallel"}})
-    with pytest.raises(InputError, match=r"^layer 'fc': MAC unit 'subword_parallel': "):
-        timed(made, samples.given(layer, "narrow")[0], layer)

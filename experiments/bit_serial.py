@@ -1,9 +1,9 @@
 """How far do bit-serial arrays get below 16 bits, and what does waiting for the slowest column take away?
 
-Stripes' ideal speed-up over 16-bit arithmetic is 16/p, p the activation bits of each layer weighted by its MACs: from the
-published profiles and the shapes of our networks. Pragmatic's depends on the terms that activations really have, and on
-how far window columns may run ahead: its array's cycles on SqueezeNet with columns in lockstep, one or four steps ahead,
-and without bound, beside those of DaDianNao's array with as many windows.
+Stripes' ideal speed-up over 16-bit arithmetic is 16/p, p the activation bits of each layer weighted by its MACs: from
+the published profiles and the shapes of our networks. Pragmatic's depends on the terms that activations really have, and
+on how far window columns may run ahead: its array's cycles on SqueezeNet with columns in lockstep, one or four steps
+ahead, and without bound, beside those of DaDianNao's array with as many windows.
 """
 
 import os

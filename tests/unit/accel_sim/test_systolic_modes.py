@@ -164,7 +164,7 @@ def test_tpu_v1_peaks_at_92_tops_and_loads_a_weight_tile_in_256_cycles():
     assert [peak[8, 8] / rate for rate in peak.values()] == [1, 2, 4]
     # 3 x 2 weight tiles, 8 inputs each: 248 cycles of a tile's load are seen, 8 are hidden by the tile before
     layer = Layer(name="fc", kind="fc", C=3 * 256, M=2 * 256, N=8)
-    network = Network("fc", (layer,), (3 * 256, 1, 1), bits={"fc": (8, 8)})
+    network = quantise_network(Network("fc", (layer,), (3 * 256, 1, 1)), weights="int8", activations="int8")
     result = simulate(network, machine, check=True)
     assert result.layers.array_cycles[0] == 6 * (256 + 255 + 255)
     slots = result.cycles.set_index("cause").lane_slots

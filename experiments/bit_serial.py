@@ -51,8 +51,8 @@ def squeezenet() -> tuple[Network, str]:
         return load_network("squeezenet1_0"), "synthetic codes"
     if not image.is_file():
         return load_network("squeezenet1_0", weights=weights), "released weights, synthetic input"
-    network = load_network("squeezenet1_0", weights=weights, image=image, batch=1)
-    return network, f"released weights, activations of the first of {image.name}"
+    network = load_network("squeezenet1_0", weights=weights, image=f"{image}:coffee")
+    return network, f"released weights, activations of the photograph coffee"
 
 
 @cache

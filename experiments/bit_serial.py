@@ -52,7 +52,7 @@ def squeezenet() -> tuple[Network, str]:
     if not image.is_file():
         return load_network("squeezenet1_0", weights=weights), "released weights, synthetic input"
     network = load_network("squeezenet1_0", weights=weights, image=f"{image}:coffee")
-    return network, f"released weights, activations of the photograph coffee"
+    return network, "released weights, activations of the photograph coffee"
 
 
 @cache

@@ -22,12 +22,14 @@ def test_ideal_speed_ups_are_those_of_the_reference(name, shared):
     assert ideal(name) == pytest.approx(float(row["ideal_recomputed"]), rel=0.001)
 
 
+@pytest.mark.slow
 def test_more_registers_never_cost_cycles():
     took = [sum(cycles("pragmatic", registers, "fire9/*").values()) for registers in REGISTERS.values()]
     assert took == sorted(took, reverse=True)
     assert took[0] > took[-1]
 
 
+@pytest.mark.slow
 def test_rows_are_whole():
     found = rows("fire9/*")
     assert {row["class"] for row in found} == {"measured", "recalled", "self"}

@@ -47,7 +47,7 @@ def variant(machine, fields):
 EVERY = {
     f"{title} {fields}": variant(machine, fields)
     for title, machine in MACHINES.items()
-    for fields in VARIANTS.get(title.split()[0], [{}])
+    for fields in (VARIANTS.get(title.split()[0], [{}]) if isinstance(machine.mac, Conventional) else [{}])
 }
 #: those of them that cut layers into other tiles
 CUTS = {title: machine for title, machine in EVERY.items() if title.endswith("{}") or title.startswith("systolic")}
@@ -70,7 +70,7 @@ def run(machine, network: Network, layer: Layer, naive: samples.Naive) -> Result
     assert result.cycles.lane_slots.sum() == row.cycles * lanes
     assert result.cycles.lane_slots.min() >= 0
     assert 0 <= row.array_cycles <= row.cycles
-    assert naive.effectual <= row.array_cycles * lanes * places(machine)
+    assert naive.effectual <= row.array_cycles * lanes * max(places(machine), row.products_per_cycle)
     assert (result.summary["check"]["passed"], row.overflows) == (True, 0)
     return result
 

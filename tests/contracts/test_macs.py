@@ -13,6 +13,7 @@ from accel_sim.actions import Actions
 from accel_sim.mac_unit import MacUnit
 from accel_sim.parts import macs
 from workloads import InputError
+from workloads.walk import walk
 
 from . import samples
 
@@ -125,14 +126,15 @@ def test_every_action_has_a_price_with_a_source(machine):
 
 
 def computed(machine, network):
-    """The checked result, or None where the dataflow's products are none that the unit makes one of in a cycle."""
+    """The checked result, or None where the dataflow does not take the unit's mode."""
     name = macs.name_of(machine.mac)
     try:
         return simulate(network, machine, check=True)
     except InputError as refusal:
         assert f"MAC unit '{name}': " in str(refusal)
+        ((_, operands),) = walk(network, 0)
         with pytest.raises(ValueError, match=f"MAC unit '{name}': "):
-            machine.mac.check_mode(4, 2)
+            machine.dataflow.mode(machine.mac, operands)
         return None
 
 

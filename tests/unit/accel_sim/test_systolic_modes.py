@@ -152,3 +152,48 @@ def test_a_small_network_passes_its_check(unit):
     machine = load_hardware("systolic", {"mac": UNITS[unit], "dataflow.asymmetric": "correction"})
     result = simulate(load_network("lenet5_twn"), machine, check=True)
     assert result.summary["check"] == {"passed": True, "layers": 4, "overflows": 0}
+
+
+def test_tpu_v1_peaks_at_92_tops_and_loads_a_weight_tile_in_256_cycles():
+    """65,536 units x 2 operations x 700 MHz; half the rate at 8x16 bits, a quarter at 16x16 (ISCA 2017)."""
+    machine = load_hardware("tpu_v1")
+    peak = {
+        bits: 2 * machine.array.lanes * machine.mac.mode(*bits).macs_per_cycle for bits in ((8, 8), (8, 16), (16, 16))
+    }
+    assert float(peak[8, 8]) * machine.clock_mhz / 1e6 == pytest.approx(91.7504)
+    assert [peak[8, 8] / rate for rate in peak.values()] == [1, 2, 4]
+    # 3 x 2 weight tiles, 8 inputs each: 248 cycles of a tile's load are seen, 8 are hidden by the tile before
+    layer = Layer(name="fc", kind="fc", C=3 * 256, M=2 * 256, N=8)
+    network = Network("fc", (layer,), (3 * 256, 1, 1), bits={"fc": (8, 8)})
+    result = simulate(network, machine, check=True)
+    assert result.layers.array_cycles[0] == 6 * (256 + 255 + 255)
+    slots = result.cycles.set_index("cause").lane_slots
+    assert slots["effectual"] + slots["ineffectual"] == layer.macs
+    exposed = simulate(network, load_hardware("tpu_v1", {"dataflow.overlap": "none"}))
+    assert exposed.layers.array_cycles[0] == 6 * (256 + 8 + 255 + 255)
+
+
+def test_what_a_mix_of_precisions_buys_on_a_matrix_unit():
+    """Two equal layers, one of 8 and one of 16 bits: the 8-bit one streams in half or a quarter of the time."""
+    layers = tuple(Layer(name=name, kind="fc", C=256, M=256, N=2048, inputs=("input",)) for name in ("narrow", "wide"))
+    machine, cycles = load_hardware("tpu_v1", {"dataflow.overlap": "none"}), {}
+    rng = np.random.default_rng(0)
+    for w_bits in (8, 16):
+        x = Codes(rng.integers(0, 200, layers[0].input_shape).astype(np.int64), NumberFormat(16, False))
+        w = Codes(rng.integers(-99, 99, layers[0].weight_shape).astype(np.int64), NumberFormat(w_bits, True))
+        case = Case(layers[0], Operands(x, w))
+        cycles[w_bits] = case.run("tpu_v1", {"dataflow.overlap": "none"}, check=False).array_cycles
+    assert cycles == {8: 256 + 2 * 2048 + 2 * 255 + 255, 16: 256 + 4 * 2048 + 4 * 255 + 255}
+    assert machine.mac.mode(16, 8).cycles == 2
+
+
+def test_a_tensor_core_takes_64_cycles_for_a_fragment_of_16_cubed():
+    """4096 products at 64 a cycle (Volta's WMMA fragment is 16x16x16); 16-bit integers take four times as long."""
+    layer = Layer(name="fc", kind="fc", C=16, M=16, N=16)
+    assert load_hardware("tensor_core").array.lanes * load_hardware("tensor_core").mac.mode(8, 8).reduction == 64
+    cycles = {}
+    for bits in (8, 16):
+        data = operands(layer, 8, 8, 0)
+        wide = [Codes(codes.values, NumberFormat(bits, codes.format.signed)) for codes in (data.inputs, data.weights)]
+        cycles[bits] = Case(layer, Operands(*wide)).run("tensor_core", {}).array_cycles
+    assert cycles == {8: 64, 16: 256}

@@ -34,7 +34,7 @@ VARIANTS = {
         {}, {"scan_width": 3}, {"double_buffer_accumulators": True}, {"registered_queue": True},
         {"asymmetric": "correction"},
     ],
-    "vector": [{}, {"lanes": 2, "column_registers": 1}, {"lanes": 4, "column_registers": None}],
+    "vector": [{}, {"lanes": 4, "column_registers": 1}],
 }  # fmt: skip
 
 

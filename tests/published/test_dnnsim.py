@@ -86,6 +86,7 @@ def test_rows_of_bits_alone_are_exact(rows, machine):
         assert abs(ours(row) - int(row["compute_cycles"])) <= slack, row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", [name for name, (*_, varies) in MACHINES.items() if varies])
 def test_rows_of_random_terms_agree(rows, machine):
     for row in of(rows, machine):

@@ -143,7 +143,7 @@ def layers(draw) -> Layer:
 
 
 @pytest.mark.parametrize("title", UNITS)
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     layer=layers(), rows=st.integers(1, 3), cols=st.integers(1, 4), registers=st.sampled_from([0, 0, 1, 2, None]),
     density=st.sampled_from([0.3, 1.0]), seed=st.integers(0, 99),
@@ -160,7 +160,7 @@ def test_any_layer(title, layer, rows, cols, registers, density, seed):
 
 
 @pytest.mark.parametrize("title", UNITS)
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(
     channels=st.integers(1, 9), filters=st.integers(1, 14), rows=st.integers(1, 3), cols=st.integers(1, 4),
     seed=st.integers(0, 99),

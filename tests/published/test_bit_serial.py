@@ -1,0 +1,36 @@
+"""Experiment bit_serial: ideal speed-ups of Stripes, and the laws of columns that run ahead."""
+
+import csv
+
+import pytest
+
+from experiments.bit_serial import PROFILES, REGISTERS, cycles, ideal, rows
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_ideal_speed_ups_are_those_of_the_reference(name, shared):
+    """Recomputed there from its own layer shapes, so within 0.1 %: the last digit printed."""
+    with (shared / "reference" / "precision" / "precision_profiles.csv").open(encoding="utf-8") as file:
+        found = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    (row,) = [
+        row
+        for row in found
+        if row["network"].replace("_", "").lower() == name.replace("_", "")
+        and (row["operand"], row["relative_accuracy"]) == ("act", "100 %")
+    ]
+    assert row["bits"] == PROFILES[name][0]
+    assert ideal(name) == pytest.approx(float(row["ideal_recomputed"]), rel=0.001)
+
+
+@pytest.mark.slow
+def test_more_registers_never_cost_cycles():
+    took = [sum(cycles("pragmatic", registers, "fire9/*").values()) for registers in REGISTERS.values()]
+    assert took == sorted(took, reverse=True)
+    assert took[0] > took[-1]
+
+
+@pytest.mark.slow
+def test_rows_are_whole():
+    found = rows("fire9/*")
+    assert {row["class"] for row in found} == {"measured", "recalled", "self"}
+    assert all(row["source"] for row in found)

@@ -1,0 +1,1 @@
+"""Energy and area of MAC units: a fitted component model, measured ratios, and one table of who is priced how."""

@@ -20,17 +20,18 @@ SOURCE = "component model fitted to KULeuven-MICAS/PSMA-benchmark, 28 nm"
 def features(parts: Structure, a_bits: int, w_bits: int) -> dict[str, dict[str, float]]:
     """component -> name -> quantity per cycle of the whole array that a coefficient (pJ) multiplies."""
     levels, active = parts.levels(a_bits, w_bits), parts.active(a_bits, w_bits)
-    cycles, deep = parts.cycles(a_bits, w_bits), parts.stages
+    cycles, depth = parts.cycles(a_bits, w_bits), parts.outer_depth
     bits, built = parts.output_bits(a_bits, w_bits), parts.built_output_bits
     serial = 256.0 * (parts.bg == "BS")
     found = {
         "mult_2x2": {f"multipliers_{parts.style}_{parts.bg}": 4096 * active},
         "out_reg": {"bits": built / cycles, "live_bits": bits / cycles, "held_bits": built * (cycles > 1)},
         "pipe_reg": {"units": serial, "per_cycle": serial / cycles},
-        "in_reg": {"array": 1, "bits": parts.input_bits, "deep": parts.input_bits * deep},
+        "in_reg": {"array": 1, "bits": parts.input_bits, "deep": parts.input_bits * parts.stages},
         "accum": {
-            "bits": built / cycles, "live_bits": bits / cycles, "held_bits": built * (cycles > 1),
-            "deep_bits": bits * parts.depth / cycles,
+            "bits": bits / cycles, "held_bits": built * (parts.bg == "BS"), "built_bits": built / cycles,
+            "joined_bits": bits * parts.joined(a_bits, w_bits), "deep_bits": bits * max(0, depth - 4) / cycles,
+            "several_bits": bits * depth * (parts.group in ("HS", "IS") and parts.bg != "BS"),
         },
     }  # fmt: skip
     for level in LEVELS:
@@ -48,8 +49,7 @@ def _tree(parts: Structure, level: str, made: Level, active: float) -> dict[str,
     elif parts.bg == "BS":
         place = "serial"
     else:
-        several = parts.style == "FU" and parts.group in ("HS", "IS")
-        place = "several" if several else "single"
+        place = {"HS": "half", "IS": "split"}.get(parts.group, "single")
     return {f"{place}_bits": made.adder_bits, "deep_bits": made.adder_bits * made.depth}
 
 

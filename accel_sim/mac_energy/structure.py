@@ -6,6 +6,7 @@ the level that shifts and adds bit groups (L2, L3), or BS = in time. Sharing of 
 apart; HS = 4 outputs; OS = one output; NO (SWU) = not summed.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,6 +76,11 @@ class Structure:
         return sum(4 - (OUTPUTS[kind].bit_length() - 1) for kind in self.spatial)
 
     @property
+    def outer_depth(self) -> int:
+        """Of it, what levels beyond the innermost sum."""
+        return self.depth - (4 - (OUTPUTS[self.shared["L2"]].bit_length() - 1) if self.bg == "BS" else 0)
+
+    @property
     def stages(self) -> int:
         """Levels of adders between the registers beyond those that fit a short path, as a fast clock sees them."""
         return 0 if self.bg == "BS" or self.group == "NO" else max(0, self.depth - 3)
@@ -96,6 +102,12 @@ class Structure:
     def active(self, a_bits: int, w_bits: int) -> float:
         """Share of the multipliers that work."""
         return self.products(a_bits, w_bits) * a_bits * w_bits / 64 if self.style == "SWU" else 1.0
+
+    def joined(self, a_bits: int, w_bits: int) -> float:
+        """log2 of the multipliers that a bit group's sum joins."""
+        if self.bg == "BS":
+            return 0.0
+        return math.log2(16 * self.active(a_bits, w_bits) / self.live(a_bits, w_bits))
 
     def live(self, a_bits: int, w_bits: int) -> int:
         """Sums that a bit group hands out."""

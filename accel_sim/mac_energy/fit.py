@@ -12,9 +12,9 @@ from accel_sim.mac_energy.psma import CLOCKS, COMPONENTS, area_features, feature
 from accel_sim.mac_energy.structure import Structure
 
 HEADER = (
-    "# coefficients of accel_sim.mac_energy.psma in 28 nm: pJ (area: um2) of one unit of the feature, at two clocks. Fitted by\n"
-    "# accel_sim.mac_energy.fit (non-negative least squares, errors relative to a design's whole energy or area) to the\n"
-    "# published results of KULeuven-MICAS/PSMA-benchmark (Ibrahim et al., TCAS-I 2022).\n"
+    "# coefficients of accel_sim.mac_energy.psma in 28 nm: pJ (area: um2) of one unit of the feature, at two clocks.\n"
+    "# Fitted by accel_sim.mac_energy.fit (non-negative least squares, errors relative to a design's whole energy or\n"
+    "# area) to the published results of KULeuven-MICAS/PSMA-benchmark (Ibrahim et al., TCAS-I 2022).\n"
 )
 
 

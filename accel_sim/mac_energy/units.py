@@ -7,21 +7,21 @@ are not in them: the simulator counts operand registers apart.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from accel_sim.energy import EnergyTable
+from accel_sim.energy import LOGIC_NM, NOMINAL_V, EnergyTable
 from accel_sim.mac_energy import psma, toggle
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.parts import macs
 from accel_sim.tech_scaling import area_scale, logic_energy_scale
 from workloads.registry import InputError
 
-#: nominal voltage of all figures here (28 nm HPM of the syntheses; 45 nm of Horowitz)
-NOMINAL_V = 0.9
+#: node of measured figures (their nominal voltage is Horowitz's: 0.9 V)
+HOME_NM = 28
 #: products summed before the accumulator -> sharing of (L4, L3)
 REDUCTIONS = {1: ("IS", "IS"), 4: ("HS", "IS"), 16: ("IS", "OS"), 64: ("HS", "OS"), 256: ("OS", "OS")}
 
 
 class Figures(NamedTuple):
-    """Row of the toggle table, or sharing of L2 among the PSMA arrays; mirrored: the table's activations are weights."""
+    """Row of the toggle table, or sharing of L2 among PSMA arrays; mirrored: the table's activations are weights."""
 
     row: str | None = None
     group: str | None = None
@@ -93,7 +93,7 @@ def unit_energy(
     if reduction_width not in REDUCTIONS:
         raise InputError(f"reduction_width={reduction_width} must be one of {', '.join(map(str, REDUCTIONS))}")
     tabled = None if found is None else _tabled(unit, mode, found, reduction_width, clock_mhz)
-    (energy, source), home = (_by_laws(unit, mode), 45) if tabled is None else (tabled, 28)
+    (energy, source), home = (_by_laws(unit, mode), LOGIC_NM) if tabled is None else (tabled, HOME_NM)
     node, volt = home if node_nm is None else node_nm, NOMINAL_V if vdd is None else vdd
     if (node, volt) != (home, NOMINAL_V):
         energy *= logic_energy_scale(home, NOMINAL_V, node, volt)
@@ -112,7 +112,7 @@ def _tabled(
     ratios = toggle.table()[found.row][1]
     bits = (mode.activation_bits, mode.weight_bits)[:: -1 if found.mirrored else 1]
     name = "{}x{}".format(*bits)
-    source = f"{toggle.SOURCE}, '{found.row}' {name} {toggle.ANCHOR}"
+    source = f"{toggle.SOURCE}, '{found.row}' {toggle.ANCHOR}"
     if name in ratios:
         return ratios[name] * toggle.conventional_pj(clock_mhz), source
     wider = [other for other in unit.modes if _covers(other, mode) and _name(other, found.mirrored) in ratios]
@@ -156,4 +156,4 @@ def unit_area_um2(unit: MacUnit, *, clock_mhz: float = 200, node_nm: float | Non
     else:
         area = toggle.table()[found.row][0] * toggle.conventional_um2(clock_mhz)
         source = f"{toggle.SOURCE}, '{found.row}' {toggle.ANCHOR}"
-    return area * (1 if node_nm is None else area_scale(28, node_nm)), source
+    return area * (1 if node_nm is None else area_scale(HOME_NM, node_nm)), source

@@ -54,8 +54,9 @@ def test_arrays_it_was_fitted_to(frame):
 
 
 def test_designs_it_has_not_seen(frame):
-    """Target: median 15 %, largest 40 %, rank correlation 0.9. The largest misses: with one of three serial arrays left
-    out, two are too few for the accumulators."""
+    """Target: median 15 %, largest 40 %, rank correlation 0.9. The largest is missed: 16 of 286 rows are off by more
+    than 40 %, 8 of them of a serial array that leaves two to learn from. The features were chosen with these same
+    designs in view, so that these errors are lower than those of designs nobody has looked at."""
     found = left_out(frame, DESIGN)
     median, worst, rank = errors(found.pj, frame.energy_pj_per_mac)
     assert median < 0.13 and worst < 0.66 and rank > 0.97

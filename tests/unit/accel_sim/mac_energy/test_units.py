@@ -72,7 +72,7 @@ def test_a_width_between_is_scaled_by_cycles():
 
 
 def test_width_laws_where_nothing_is_measured():
-    wide = Conventional(16, 16)
+    wide = Conventional(activation_bits=16, weight_bits=16)
     energy, source = unit_energy(wide, wide.modes[0])
     assert energy == pytest.approx(0.2 * 2**1.977 + 0.1, rel=1e-3) and "width laws" in source
     assert unit_area_um2(wide) == (None, "no measured area of this unit")

@@ -200,9 +200,8 @@ def _mixes_drawn(axis, values: pd.Series) -> None:
         axis.text(share + 1, 2.42, f"{share} %", fontsize=9, color="#555555", va="top")
     axis.set(
         ylim=(0.5, 2.5), xlim=(0, 100), xlabel="% of MACs at 8x8 (the rest half 4x4, half 2x2)",
-        ylabel="energy, data gated = 1", title="Which mix pays for a scalable unit",
+        ylabel="energy, data gated = 1", title="Which mix pays for a scalable unit\n(colours as in the middle)",
     )  # fmt: skip
-    axis.legend(loc="lower right", fontsize=9)
 
 
 EXPERIMENT = Experiment(

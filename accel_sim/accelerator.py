@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import TiledLayer
-from accel_sim.energy import ARITHMETIC, REGISTERS, EnergyTable
+from accel_sim.energy import ARITHMETIC, REGISTERS, EnergyTable, Products
 from accel_sim.levels import Buffer, OnChip, buffers
+from accel_sim.mac_energy import pricing as mac_pricing
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper, MappingRules
 from accel_sim.mapping.search import Goal
@@ -146,8 +147,20 @@ class Accelerator:
 
     @property
     def areas_um2(self) -> dict[str, float]:
-        """component -> um2 of all its instances, where it is known: on-chip memories."""
-        return {memory.level: memory.area_um2 * self.instances(memory) for memory in self.on_chip}
+        """component -> um2 of all its instances, where it is known: on-chip memories, and units priced as such."""
+        mac = mac_pricing.area_um2(self.mac, self.energy, self.clock_mhz)
+        units = {} if mac is None else {"mac": mac * self.array.lanes}
+        return units | {memory.level: memory.area_um2 * self.instances(memory) for memory in self.on_chip}
+
+    @property
+    def area_um2(self) -> float | None:
+        """um2 of the MAC array and the on-chip memories; None where that of the array is not known."""
+        areas = self.areas_um2
+        return sum(areas.values()) if "mac" in areas else None
+
+    def products(self, mode: Mode | None, issued: int, effectual: int) -> Products | None:
+        """A layer's products as ``energy.price`` takes them; None: their multiplications and additions are priced."""
+        return mac_pricing.products(self.mac, self.energy, self.clock_mhz, mode, issued, effectual)
 
     @cached_property
     def static_pj(self) -> dict[tuple[str, str], tuple[float, str]]:

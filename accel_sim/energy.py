@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from accel_sim.accelergy.reference import SUFFIXES, Ert
 from accel_sim.actions import Actions
 from accel_sim.parts import require
+from accel_sim.tech_scaling import logic_energy_scale
 from workloads.registry import unknown
 
 TABLES = "accel_sim.tables"
 #: adders and multipliers of their own width; zero_point: subtractions and window sums of asymmetric
 #: operands; decoder: one addition a code, which places it
 ARITHMETIC = ("mac", "zero_point", "decoder")
+#: node and voltage of the tables' logic
+LOGIC_NM, NOMINAL_V = 45, 0.9
+#: what a price per product of the MAC unit stands for
+OF_PRODUCTS = (("mac", "mult"), ("mac", "add"))
 #: register-like components: priced per bit as a register file
 REGISTERS = ("register", "queue", "accumulator", "codebook")
 
@@ -23,15 +29,29 @@ REGISTERS = ("register", "queue", "accumulator", "codebook")
 @dataclass(frozen=True)
 class EnergyTable:
     """table: name of a CSV in accel_sim/tables, or an Accelergy ERT (.yaml), which then prices every action, leakage
-    included. leakage_mw_per_lane: static power of logic; None = not modelled."""
+    included. leakage_mw_per_lane: static power of logic; None = not modelled.
+
+    mac: 'horowitz' prices a MAC unit's multiplications and additions by the table; 'unit' prices its products by
+    mac_energy (28 nm) where figures of the unit exist. node_nm, vdd: logic (never memories) is scaled to these; None =
+    as the figures are. dvafs: supply voltage falls with precision at constant throughput (needs mac: unit).
+    """
 
     table: str = "horowitz_45nm"
     leakage_mw_per_lane: float | None = None
+    mac: Literal["horowitz", "unit"] = "horowitz"
+    node_nm: float | None = None
+    vdd: float | None = None
+    dvafs: bool = False
 
     def __post_init__(self):
         require(self, 0, "leakage_mw_per_lane")
+        if self.dvafs and self.mac != "unit":
+            raise ValueError("dvafs: needs mac: unit")
         if self.ert is not None:
+            if (self.mac, self.node_nm, self.vdd) != ("horowitz", None, None):
+                raise ValueError("mac, node_nm and vdd cannot be given with an Accelergy ERT, which prices everything")
             return
+        _ = self.logic_scale
         files = [path.name for path in resources.files(TABLES).iterdir()]
         known = sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv"))
         if self.table not in known:
@@ -41,6 +61,14 @@ class EnergyTable:
     def ert(self) -> Ert | None:
         """The ERT that ``table`` is the path of; InputError if it is none."""
         return Ert.read(Path(self.table)) if self.table.endswith(SUFFIXES) else None
+
+    @cached_property
+    def logic_scale(self) -> float:
+        """What the table's logic (45 nm) is multiplied by; ValueError for a node or voltage outside the scaling."""
+        if (self.node_nm, self.vdd) == (None, None):
+            return 1.0
+        to = self.node_nm or LOGIC_NM, self.vdd or NOMINAL_V
+        return logic_energy_scale(LOGIC_NM, NOMINAL_V, *to)
 
     @property
     def files(self) -> dict[str, str]:
@@ -85,21 +113,35 @@ class EnergyTable:
         return first * (bits / low) ** exponent, f"law: {first} pJ x (b/{low})^{exponent:.3g}, int mult of {self.table}"
 
 
+class Products(NamedTuple):
+    """Products of one layer, priced as such. bits: of an accumulator; pj: of one product, accumulation included."""
+
+    action: str
+    bits: int
+    count: int
+    pj: float
+    source: str
+
+
 def price(
     actions: Actions,
     table: EnergyTable,
     memories: dict,
     post_pj: float | None,
     static: dict[tuple[str, str], tuple[float, str]],
+    products: Products | None = None,
 ) -> list[tuple]:
     """Rows (component, action, bits, count, pj_each, energy_pj, source), sorted.
 
-    memories: level -> part; static: (component, action) -> (pJ per cycle, source) for counts that are cycles.
+    memories: level -> part; static: (component, action) -> (pJ per cycle, source) for counts that are cycles;
+    products: one price that takes the place of the MAC unit's multiplications and additions.
     Raises InputError for an action that the table's ERT does not name, KeyError for a component nobody prices (a bug
     of ours).
     """
     rows = []
     for (component, action, bits), count in sorted(actions.items()):
+        if products is not None and (component, action) in OF_PRODUCTS:
+            continue
         if table.ert is not None:
             each, source = table.ert.price(component, action, bits)
         elif (component, action) in static:
@@ -115,5 +157,10 @@ def price(
             each, source = (post_pj, "given in post.pj_per_op") if given else table.arithmetic("add", bits)
         else:
             each, source = memories[component].price(action, bits, table)
+        if component in ARITHMETIC and table.logic_scale != 1 and (component, action) not in static:
+            each, source = each * table.logic_scale, f"{source}; x {table.logic_scale:.4g}, scaled logic"
         rows.append((component, action, bits, count, each, count * each, source))
-    return rows
+    if products is not None:
+        name, bits, count, each, source = products
+        rows.append(("mac", name, bits, count, each, count * each, source))
+    return sorted(rows, key=lambda row: row[:3])

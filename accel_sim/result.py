@@ -144,7 +144,12 @@ class Result:
         """Prices the actions; ConservationError (a bug of ours) if lane-slots, MACs or times do not add up."""
         priced = {
             run.layer.name: energy.price(
-                run.actions, machine.energy, machine.levels, machine.post.pj_per_op, machine.static_pj
+                run.actions,
+                machine.energy,
+                machine.levels,
+                machine.post.pj_per_op,
+                machine.static_pj,
+                machine.products(run.mode, run.facts.macs_issued, run.macs_effectual),
             )
             for run in runs
         }
@@ -255,7 +260,7 @@ class Result:
             "cycles": cycles,
             "time_s": cycles / (self.machine.clock_mhz * 1e6),
             "energy_pj": float(frame.energy_pj.sum()),
-            "area_um2": None,
+            "area_um2": self.machine.area_um2,
             **total,
             "utilization": sum(run.slots["effectual"] for run in self.runs) / (lanes * cycles) if cycles else 0.0,
             "dram_read_bytes": int(frame.dram_read_bytes.sum()),

@@ -1,0 +1,64 @@
+"""Fits the component model to the published arrays: ``python -m accel_sim.mac_energy.fit REFERENCE.csv OUT.csv``."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from accel_sim.mac_energy.nnls import nnls
+from accel_sim.mac_energy.psma import CLOCKS, COMPONENTS, area_features, features
+from accel_sim.mac_energy.structure import Structure
+
+HEADER = (
+    "# coefficients of accel_sim.mac_energy.psma in 28 nm: pJ (area: um2) of one unit of the feature, at two clocks.\n"
+    "# Fitted by accel_sim.mac_energy.fit (non-negative least squares, errors relative to a design's whole energy or\n"
+    "# area) to the published results of KULeuven-MICAS/PSMA-benchmark (Ibrahim et al., TCAS-I 2022).\n"
+)
+
+
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, comment="#")
+
+
+def structure(row) -> Structure:
+    return Structure(row.style, row.bg, (row.l4, row.l3, row.l2))
+
+
+def fit(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
+    """(component, feature) -> coefficient at each clock; features that no row shows are 0."""
+    by_clock = [_at_clock(frame[frame.freq_mhz == clock]) for clock in CLOCKS]
+    return {key: tuple(found.get(key, 0.0) for found in by_clock) for key in by_clock[0] | by_clock[1]}
+
+
+def _at_clock(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
+    rows = list(frame.itertuples())
+    modes = [tuple(int(bits) for bits in row.prec.split("x")) for row in rows]
+    made = [features(structure(row), *mode) for row, mode in zip(rows, modes, strict=True)]
+    found = {}
+    for component in COMPONENTS:
+        cycle = [2e-3 * max(0.0, getattr(row, f"fj_op_{component}")) * row.macs_per_cycle for row in rows]
+        whole = [row.energy_pj_per_mac * row.macs_per_cycle for row in rows]
+        found |= _solve(component, [features[component] for features in made], cycle, whole)
+    designs = list(frame.drop_duplicates(["style", "bg", "l4", "l3", "l2"]).itertuples())
+    areas = [row.area_um2 for row in designs]
+    return found | _solve("area", [area_features(structure(row)) for row in designs], areas, areas)
+
+
+def _solve(component: str, rows: list[dict], target: Iterable[float], whole: Iterable[float]) -> dict:
+    """Errors count relative to ``whole``."""
+    names = sorted({name for row in rows for name in row})
+    weights = 1 / np.array(list(whole))
+    matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows]) * weights[:, None]
+    values = nnls(matrix, np.array(list(target)) * weights)
+    return {(component, name): float(value) for name, value in zip(names, values, strict=True)}
+
+
+def write(table: dict, path: Path) -> None:
+    rows = (f"{c},{name},{slow:.9g},{fast:.9g}\n" for (c, name), (slow, fast) in sorted(table.items()))
+    path.write_text(HEADER + "component,feature,at_200_mhz,at_1000_mhz\n" + "".join(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(fit(read(Path(sys.argv[1]))), Path(sys.argv[2]))

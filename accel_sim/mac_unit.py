@@ -14,6 +14,8 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.parts import macs, require
+from workloads.layer import Layer
+from workloads.operands import Operands
 
 Operator = Literal["max", "sum", "or_width", "two_stage"]
 Overflow = Literal["wrap", "saturate"]
@@ -158,13 +160,19 @@ class MacUnit(ABC):
         """[...] integers -> [...] bool: may this be an operand on that side? Here every one that fits the mode."""
         return np.ones(values.shape, bool)
 
-    def check_taken(self, a: np.ndarray, w: np.ndarray) -> None:
-        """ValueError naming an operand that the unit does not take."""
-        sides: tuple[tuple[np.ndarray, Side], ...] = ((a, "activations"), (w, "weights"))
+    def check_operands(self, layer: Layer, operands: Operands) -> None:
+        """ValueError naming a value of the layer's integers (its padding included) that the unit does not take."""
+        if type(self).takes is MacUnit.takes:
+            return
+        padding = np.zeros(int(any(layer.padding)), np.int64)
+        activations = np.concatenate([operands.inputs.integers().ravel(), padding])
+        sides: tuple[tuple[np.ndarray, Side], ...] = (
+            (activations, "activations"), (operands.weights.integers(), "weights"),
+        )  # fmt: skip
         for values, side in sides:
             wrong = values[~self.takes(values, side)]
             if wrong.size:
-                raise ValueError(f"MAC unit '{macs.name_of(self)}': takes no {side} of value {wrong[0]}")
+                raise ValueError(f"MAC unit '{macs.name_of(self)}': takes no {side} of value {wrong.flat[0]}")
 
     def check_mode(self, activation_bits: int, weight_bits: int) -> None:
         """For a dataflow that takes one product a cycle and lane: ValueError unless the unit can give that."""

@@ -16,14 +16,29 @@ from workloads import InputError
 
 from . import samples
 
-PARTS = {name: samples.default(part) for name, part in macs.items()}
+ALL = {name: samples.default(part) for name, part in macs.items()}
+PARTS = {name: part for name, part in ALL.items() if part.integer}
+FLOATS = {name: part for name, part in ALL.items() if not part.integer}
 MACHINES = {
-    f"{name} in {preset}": machine for name in macs.names() for preset, machine in samples.machines("mac", name).items()
+    f"{name} in {preset}": machine for name in PARTS for preset, machine in samples.machines("mac", name).items()
 }
 SIGNS = list(itertools.product((True, False), repeat=2))
 
 
-@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("part", FLOATS.values(), ids=FLOATS)
+def test_a_unit_of_no_integers_refuses_every_layer_in_one_line(part):
+    assert part.modes == ()
+    name = macs.name_of(part)
+    with pytest.raises(ValueError, match=rf"^MAC unit '{name}': .* not integer codes \(4x2 bits\)") as held:
+        part.check_mode(4, 2)
+    assert "\n" not in str(held.value)
+    for machine in samples.machines("mac", name).values():
+        assert computed(machine, samples.given(samples.LAYERS["fc"], "narrow")[0]) is None
+        rows = energy.price(part.actions(1000, 500), energy.EnergyTable(), machine.levels, None, {})
+        assert all(pj > 0 and source for *_, pj, _, source in rows)
+
+
+@pytest.mark.parametrize("part", ALL.values(), ids=ALL)
 def test_its_accumulator_is_defined(part):
     assert isinstance(part, MacUnit)
     assert 2 <= part.accumulator_bits <= 62
@@ -147,7 +162,7 @@ def computed(machine, network):
 @pytest.mark.parametrize("name", ["crooked", "fc_batch"])
 def test_a_machine_computes_with_it(machine, name):
     layer = samples.LAYERS[name]
-    network, x, w = samples.given(layer, "narrow")
+    network, x, w = samples.given(layer, "narrow", mac=machine.mac)
     naive, result = samples.convolution(layer, x, w), computed(machine, network)
     if result is not None:
         assert np.array_equal(result.outputs[name], naive.sums)
@@ -156,7 +171,7 @@ def test_a_machine_computes_with_it(machine, name):
 
 def test_gating_saves_energy_and_no_cycle():
     for machine in MACHINES.values():
-        network, _, _ = samples.given(samples.LAYERS["fc"], "narrow")
+        network, _, _ = samples.given(samples.LAYERS["fc"], "narrow", mac=machine.mac)
         gated, plain = (
             computed(replace(machine, mac=replace(machine.mac, zero_operand_gating=gating)), network)
             for gating in (True, False)

@@ -165,10 +165,12 @@ class MacUnit(ABC):
         if type(self).takes is MacUnit.takes:
             return
         padding = np.zeros(int(any(layer.padding)), np.int64)
-        activations = np.concatenate([operands.inputs.integers().ravel(), padding])
-        sides: tuple[tuple[np.ndarray, Side], ...] = (
-            (activations, "activations"), (operands.weights.integers(), "weights"),
-        )  # fmt: skip
+        inputs = operands.inputs.integers().ravel()
+        self.check_values(np.concatenate([inputs, padding]), operands.weights.integers())
+
+    def check_values(self, a: np.ndarray, w: np.ndarray) -> None:
+        """ValueError naming an operand that the unit does not take."""
+        sides: tuple[tuple[np.ndarray, Side], ...] = ((a, "activations"), (w, "weights"))
         for values, side in sides:
             wrong = values[~self.takes(values, side)]
             if wrong.size:

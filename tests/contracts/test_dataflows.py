@@ -63,7 +63,7 @@ def run(machine, network: Network, layer: Layer, naive: samples.Naive) -> Result
     assert result.cycles.lane_slots.sum() == row.cycles * lanes
     assert result.cycles.lane_slots.min() >= 0
     assert 0 <= row.array_cycles <= row.cycles
-    assert naive.effectual <= row.array_cycles * lanes
+    assert naive.effectual <= row.array_cycles * lanes * row.products_per_cycle
     assert (result.summary["check"]["passed"], row.overflows) == (True, 0)
     return result
 

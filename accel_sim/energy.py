@@ -99,7 +99,8 @@ class EnergyTable:
     def arithmetic(self, operation: str, bits: int) -> tuple[float, str]:
         """(pJ, source) of an adder or multiplier; a width the table lacks follows the law through its rows.
 
-        add: linear, 0.0067 + 0.0029 b pJ (least squares through the table's rows); mult: power law through its ends.
+        add: linear, 0.0067 + 0.0029 b pJ (least squares through the table's rows); mult: power law through its ends;
+        float_add, float_mult: the same in significant bits (a guess).
         """
         rows = self.rows[operation]
         if bits in rows:
@@ -110,7 +111,8 @@ class EnergyTable:
         if operation == "add":
             return 0.0067 + 0.0029 * bits, f"law: 0.0067 + 0.0029 b pJ, fitted to int add of {self.table}"
         exponent = math.log(last / first) / math.log(high / low)
-        return first * (bits / low) ** exponent, f"law: {first} pJ x (b/{low})^{exponent:.3g}, int mult of {self.table}"
+        kind = {"mult": "int mult"}.get(operation, operation)
+        return first * (bits / low) ** exponent, f"law: {first} pJ x (b/{low})^{exponent:.3g}, {kind} of {self.table}"
 
 
 class Products(NamedTuple):

@@ -14,9 +14,12 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.parts import macs, require
+from workloads.layer import Layer
+from workloads.operands import Operands
 
 Operator = Literal["max", "sum", "or_width", "two_stage"]
 Overflow = Literal["wrap", "saturate"]
+Side = Literal["activations", "weights"]
 #: no accumulator is wider: sums are int64
 MOST_BITS = 62
 
@@ -120,6 +123,8 @@ class MacUnit(ABC):
 
     #: cycles that changing the mode between layers takes
     reconfigure_cycles = 0
+    #: False: its operands are no integers, so it has no modes and ``mode`` refuses every layer
+    integer = True
 
     def __post_init__(self):
         require(self, 0, "headroom_bits")
@@ -152,6 +157,26 @@ class MacUnit(ABC):
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """Energy-bearing actions of ``issued`` products, ``effectual`` of them with two non-zero operands, made in
         ``mode`` (None = the widest); cycles: lane-cycles they took where operands decide, else from the mode."""
+
+    def takes(self, values: np.ndarray, side: Side) -> np.ndarray:
+        """[...] integers -> [...] bool: may this be an operand on that side? Here every one that fits the mode."""
+        return np.ones(values.shape, bool)
+
+    def check_operands(self, layer: Layer, operands: Operands) -> None:
+        """ValueError naming a value of the layer's integers (its padding included) that the unit does not take."""
+        if type(self).takes is MacUnit.takes:
+            return
+        padding = np.zeros(int(any(layer.padding)), np.int64)
+        inputs = operands.inputs.integers().ravel()
+        self.check_values(np.concatenate([inputs, padding]), operands.weights.integers())
+
+    def check_values(self, a: np.ndarray, w: np.ndarray) -> None:
+        """ValueError naming an operand that the unit does not take."""
+        sides: tuple[tuple[np.ndarray, Side], ...] = ((a, "activations"), (w, "weights"))
+        for values, side in sides:
+            wrong = values[~self.takes(values, side)]
+            if wrong.size:
+                raise ValueError(f"MAC unit '{macs.name_of(self)}': takes no {side} of value {wrong.flat[0]}")
 
     def check_mode(self, activation_bits: int, weight_bits: int) -> None:
         """For a dataflow that takes one product a cycle and lane: ValueError unless the unit can give that."""

@@ -195,6 +195,7 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
         return TiledPost(layer, buffers, placement, operands.inputs.format.bits)
     try:
         machine.dataflow.mode(machine.mac, operands)
+        machine.mac.check_operands(layer, operands)
     except ValueError as error:
         raise InputError(f"layer '{layer.name}': {error}{hint(operands, machine.dataflow)}") from None
     return machine.dataflow.tiles(

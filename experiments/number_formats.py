@@ -43,8 +43,6 @@ PUBLISHED = {
 PARAMETERS = "IEEE 754 and OCP definitions as ml_dtypes 0.6.0 has them (reference/precision/number_formats.csv)"
 HOROWITZ = "Horowitz, ISSCC 2014, 45 nm 0.9 V (read in MIT 6.5930 notes)"
 NOTES = "MIT 6.5930 notes, L12 (read)"
-#: bits -> (pJ of an addition, of a multiplication) of floating point
-FLOATS_PJ = {16: (0.4, 1.1), 32: (0.9, 3.7)}
 DRAM_PJ_PER_BIT = 20.0  # 640 pJ for 32 bit (Horowitz, ISSCC 2014)
 SHOWN = "shown, gates nothing: "
 #: family -> specs, in order of their bits
@@ -150,9 +148,8 @@ def mac_pj(spec: str, products: int) -> tuple[float, str]:
 
 def _float_pj(layout: FloatLayout) -> tuple[float, str]:
     """Multipliers follow a power law in the significant bits through the two published; sums are in 32-bit floats."""
-    (_, half), (add, single) = FLOATS_PJ[16], FLOATS_PJ[32]
-    digits = layout.mantissa_bits + 1
-    mult = half * (digits / 11) ** (math.log(single / half) / math.log(24 / 11))
+    table = EnergyTable()
+    mult, add = table.arithmetic("float_mult", layout.mantissa_bits + 1)[0], table.arithmetic("float_add", 24)[0]
     known = layout.bits == 32 or (layout.bits == 16 and layout.mantissa_bits == 10)
     how = "fp mult as published" if known else "fp mult by a power law in significant bits (guess)"
     return mult + add, f"{how}; sums in fp32"

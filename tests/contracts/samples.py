@@ -64,14 +64,19 @@ def codes(shape: tuple[int, ...], form: NumberFormat, density: float, rng: np.ra
 
 
 def given(
-    layer: Layer, formats: str = "signed", inputs: float = 0.6, weights: float = 0.4, seed: int = 0
+    layer: Layer, formats: str = "signed", inputs: float = 0.6, weights: float = 0.4, seed: int = 0, mac=None
 ) -> tuple[Network, Codes, Codes]:
-    """(network of this one layer, its inputs, its weights) with given densities."""
+    """(network of this one layer, its inputs, its weights) with given densities; 0 for what ``mac`` does not take."""
     if "given" not in integer_models.names():
         integer_models.add("given")(Given)
     rng = np.random.default_rng(seed)
     x = codes(layer.input_shape, FORMATS[formats][0], inputs, rng)
     w = codes(layer.weight_shape, FORMATS[formats][1], weights, rng)
+    if mac is not None:
+        x, w = (
+            replace(held, values=np.where(mac.takes(held.values, side), held.values, 0).astype(held.values.dtype))
+            for held, side in ((x, "activations"), (w, "weights"))
+        )
     held = {} if layer.dynamic else {layer.name: LayerWeights(w)}
     network = Network(
         "sample", (layer,), (layer.C, layer.H, layer.W), weights=held, activations={"input": x}, model="given"

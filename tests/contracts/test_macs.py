@@ -17,14 +17,29 @@ from workloads.walk import walk
 
 from . import samples
 
-PARTS = {name: samples.default(part) for name, part in macs.items()}
+ALL = {name: samples.default(part) for name, part in macs.items()}
+PARTS = {name: part for name, part in ALL.items() if part.integer}
+FLOATS = {name: part for name, part in ALL.items() if not part.integer}
 MACHINES = {
-    f"{name} in {preset}": machine for name in macs.names() for preset, machine in samples.machines("mac", name).items()
+    f"{name} in {preset}": machine for name in PARTS for preset, machine in samples.machines("mac", name).items()
 }
 SIGNS = list(itertools.product((True, False), repeat=2))
 
 
-@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("part", FLOATS.values(), ids=FLOATS)
+def test_a_unit_of_no_integers_refuses_every_layer_in_one_line(part):
+    assert part.modes == ()
+    name = macs.name_of(part)
+    with pytest.raises(ValueError, match=rf"^MAC unit '{name}': .* not integer codes \(4x2 bits\)") as held:
+        part.check_mode(4, 2)
+    assert "\n" not in str(held.value)
+    for machine in samples.machines("mac", name).values():
+        assert computed(machine, samples.given(samples.LAYERS["fc"], "narrow")[0]) is None
+        rows = energy.price(part.actions(1000, 500), energy.EnergyTable(), machine.levels, None, {})
+        assert all(pj > 0 and source for *_, pj, _, source in rows)
+
+
+@pytest.mark.parametrize("part", ALL.values(), ids=ALL)
 def test_its_accumulator_is_defined(part):
     assert isinstance(part, MacUnit)
     assert 2 <= part.accumulator_bits <= 62
@@ -40,7 +55,6 @@ def test_its_modes_are_sane(part):
     for mode in part.modes:
         assert (mode.activation_bits, mode.weight_bits) <= (widest.activation_bits, widest.weight_bits), "widest first"
         assert min(mode.activation_bits, mode.weight_bits, mode.reduction, mode.outputs, mode.cycles) >= 1
-        assert 1 in (mode.reduction, mode.outputs), "together or apart"
         taken = part.mode(mode.activation_bits, mode.weight_bits)
         assert taken.macs_per_cycle >= mode.macs_per_cycle >= part.modes[0].macs_per_cycle
         assert part.sum_bits(mode.product_bits) == mode.sum_bits
@@ -67,15 +81,23 @@ def test_its_cost_is_a_table_over_all_codes(part):
             assert cost.classes.max() < len(cost.names)
 
 
+def drawn(part, side, low, end, shape, rng):
+    """Random operands of those that the unit takes."""
+    every = np.arange(low, end)
+    return rng.choice(every[part.takes(every, side)], shape)
+
+
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_its_products_are_those_of_the_integers(part):
     rng = np.random.default_rng(5)
     for mode, (a_signed, w_signed) in itertools.product(part.modes, SIGNS):
         shape = (2, 20, mode.outputs, mode.reduction)
         a, w = (
-            rng.integers(-(1 << bits >> 1) if signed else 0, 1 << bits >> signed, shape)
-            for bits, signed in ((mode.activation_bits, a_signed), (mode.weight_bits, w_signed))
-        )
+            drawn(part, side, -(1 << bits >> 1) if signed else 0, 1 << bits >> signed, shape, rng)
+            for side, bits, signed in (
+                ("activations", mode.activation_bits, a_signed), ("weights", mode.weight_bits, w_signed),
+            )
+        )  # fmt: skip
         got = part.products(a, w, mode, a_signed, w_signed)
         assert got.dtype == np.int64
         assert np.array_equal(got, (a * w).sum(axis=-1)), (mode.name, a_signed, w_signed)
@@ -142,7 +164,7 @@ def computed(machine, network):
 @pytest.mark.parametrize("name", ["crooked", "fc_batch"])
 def test_a_machine_computes_with_it(machine, name):
     layer = samples.LAYERS[name]
-    network, x, w = samples.given(layer, "narrow")
+    network, x, w = samples.given(layer, "narrow", mac=machine.mac)
     naive, result = samples.convolution(layer, x, w), computed(machine, network)
     if result is not None:
         assert np.array_equal(result.outputs[name], naive.sums)
@@ -151,7 +173,7 @@ def test_a_machine_computes_with_it(machine, name):
 
 def test_gating_saves_energy_and_no_cycle():
     for machine in MACHINES.values():
-        network, _, _ = samples.given(samples.LAYERS["fc"], "narrow")
+        network, _, _ = samples.given(samples.LAYERS["fc"], "narrow", mac=machine.mac)
         gated, plain = (
             computed(replace(machine, mac=replace(machine.mac, zero_operand_gating=gating)), network)
             for gating in (True, False)

@@ -1,15 +1,7 @@
 """Steps of bit-serial vector arrays: what a brick of lanes costs, and when columns of windows do their steps."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free as release
-
-
-cdef inline int lowest_bit(int64_t word) noexcept nogil:
-    cdef int place = 0
-    while not word & 1:
-        word >>= 1
-        place += 1
-    return place
 
 
 cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
@@ -24,35 +16,34 @@ cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
     return width if width > 0 else 1
 
 
-cdef inline int32_t steps_of(int64_t *words, Py_ssize_t lanes, int reach) noexcept nogil:
+cdef inline int32_t steps_of(uint32_t *words, Py_ssize_t lanes, int reach) noexcept nogil:
     """Steps in which a brick's terms are consumed, lowest first; a step takes one of each lane within the reach."""
-    cdef int64_t every, window
+    cdef uint32_t every = 0, window
     cdef int32_t steps = 0
     cdef Py_ssize_t l
-    while True:
+    for l in range(lanes):
+        every |= words[l]
+    while every:
+        window = <uint32_t>((every & (~every + 1)) * ((<uint64_t>2 << reach) - 1))  # from the lowest term of all on
         every = 0
         for l in range(lanes):
+            words[l] ^= words[l] & (~words[l] + 1) & window
             every |= words[l]
-        if every == 0:
-            return steps if steps > 0 else 1
-        window = (every & -every) * (((<int64_t>2) << reach) - 1)  # from the lowest term of all on
-        for l in range(lanes):
-            if words[l] & -words[l] & window:
-                words[l] &= words[l] - 1
         steps += 1
+    return steps if steps > 0 else 1
 
 
 def two_stage(const int32_t[:, ::1] patterns, int reach, int32_t[::1] out):
     """patterns: [bricks, lanes] bits of outstanding terms -> out: [bricks] steps, at least one each (Pragmatic's two
     shifters: all lanes share the first, which follows the lowest term; each reaches ``reach`` positions beyond)."""
     cdef Py_ssize_t lanes = patterns.shape[1], b, l
-    cdef int64_t *words = <int64_t *>calloc(lanes + 1, sizeof(int64_t))
+    cdef uint32_t *words = <uint32_t *>calloc(lanes + 1, sizeof(uint32_t))
     if words == NULL:
         raise MemoryError("two_stage: no memory for a brick")
     with nogil:
         for b in range(patterns.shape[0]):
             for l in range(lanes):
-                words[l] = patterns[b, l]
+                words[l] = <uint32_t>patterns[b, l]
             out[b] = steps_of(words, lanes, reach)
     release(words)
 

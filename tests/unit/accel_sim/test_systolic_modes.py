@@ -185,15 +185,3 @@ def test_what_a_mix_of_precisions_buys_on_a_matrix_unit():
         cycles[w_bits] = case.run("tpu_v1", {"dataflow.overlap": "none"}, check=False).array_cycles
     assert cycles == {8: 256 + 2 * 2048 + 2 * 255 + 255, 16: 256 + 4 * 2048 + 4 * 255 + 255}
     assert machine.mac.mode(16, 8).cycles == 2
-
-
-def test_a_tensor_core_takes_64_cycles_for_a_fragment_of_16_cubed():
-    """4096 products at 64 a cycle (Volta's WMMA fragment is 16x16x16); 16-bit integers take four times as long."""
-    layer = Layer(name="fc", kind="fc", C=16, M=16, N=16)
-    assert load_hardware("tensor_core").array.lanes * load_hardware("tensor_core").mac.mode(8, 8).reduction == 64
-    cycles = {}
-    for bits in (8, 16):
-        data = operands(layer, 8, 8, 0)
-        wide = [Codes(codes.values, NumberFormat(bits, codes.format.signed)) for codes in (data.inputs, data.weights)]
-        cycles[bits] = Case(layer, Operands(*wide)).run("tensor_core", {}).array_cycles
-    assert cycles == {8: 64, 16: 256}

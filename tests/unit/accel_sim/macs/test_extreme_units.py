@@ -16,9 +16,10 @@ from accel_sim.macs.log_shift import LogShift
 from accel_sim.macs.xnor_popcount import XnorPopcount
 from tests.contracts import samples
 from tests.oracle import accumulators
-from workloads import Codes, InputError, Layer, Network, NumberFormat
+from workloads import Codes, InputError, Layer, Network, NumberFormat, load_network
 from workloads.formats.logarithm import LogLayout
 from workloads.network import LayerWeights
+from workloads.quantise import quantise_network
 
 from .units import SIGNS
 
@@ -234,3 +235,23 @@ def test_a_layer_of_other_values_is_refused(mac, x, w, bits, padding, text):
 def test_fields_are_checked(unit, fields, text):
     with pytest.raises(ValueError, match=f"^{text}$"):
         unit(**fields)
+
+
+@pytest.mark.parametrize(
+    ("weights", "mac"),
+    [
+        ("ternary", {"name": "add_subtract"}),
+        ("binary", {"name": "add_subtract", "weights": "binary"}),
+        ("codebook:bits=4", {"name": "codebook", "index_bits": 4}),
+        ("binary", {"name": "log_shift", "weight_bits": 2}),
+    ],
+)
+def test_a_network_of_such_weights_runs(weights, mac):
+    """The same sums and cycles as on a unit that multiplies."""
+    small = quantise_network(load_network("lenet_300_100"), weights=weights, activations="affine:bits=8")
+    ran = simulate(small, machine(**mac), check=True)
+    plain = simulate(small, machine(name="conventional", activation_bits=16, weight_bits=16), check=True)
+    assert ran.layers.array_cycles.tolist() == plain.layers.array_cycles.tolist()
+    assert all(np.array_equal(ran.outputs[name], plain.outputs[name]) for name in plain.outputs)
+    spent = [each.actions.groupby("component").energy_pj.sum()["mac"] for each in (ran, plain)]
+    assert spent[0] < spent[1] or mac["name"] == "codebook"

@@ -7,6 +7,7 @@ import pytest
 
 from accel_sim import load_hardware, simulate
 from accel_sim.macs.tensor_core import TensorCore
+from tests.oracle import accumulators
 from workloads import Layer, Network
 from workloads.quantise import quantise_network
 
@@ -72,3 +73,27 @@ def test_the_tree_of_adders_is_counted():
 def test_fields_are_checked():
     with pytest.raises(ValueError, match=r"^least_bits=2 must be 16, 8 or 4$"):
         TensorCore(least_bits=2)
+
+
+def test_every_lane_meets_every_pair_of_four_bits():
+    unit = TensorCore(least_bits=4)
+    mode = unit.mode(4, 4)
+    assert (mode.reduction, mode.macs_per_cycle) == (16, 256)
+    a, w = (each.ravel() for each in np.meshgrid(np.arange(-8, 8), np.arange(16)))
+    a, w = (np.stack([np.roll(each, 7 * lane) for lane in range(256)], axis=-1).reshape(-1, 16, 16) for each in (a, w))
+    assert np.array_equal(unit.products(a, w, mode, w_signed=False), (a * w).sum(axis=-1))
+
+
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+def test_a_tight_accumulator_overflows_as_one_does(overflow):
+    unit, rng = TensorCore(accumulator_bits=None, headroom_bits=0, overflow=overflow), np.random.default_rng(1)
+    for mode in unit.modes:
+        half = 1 << (mode.activation_bits - 1)
+        a, w = (rng.integers(half - half // 8, half, (6 * mode.reduction, 16)) for _ in range(2))
+        got = unit.dot(a, w, mode)
+        expected = [
+            accumulators.dot(x.tolist(), y.tolist(), mode.reduction, mode.sum_bits, overflow == "saturate")
+            for x, y in zip(a.T, w.T, strict=True)
+        ]
+        assert got.values.tolist() == [total for total, _ in expected]
+        assert got.overflows == sum(count for _, count in expected) > 0

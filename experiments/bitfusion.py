@@ -7,7 +7,6 @@ and ms of an image), where mW are 6.25e-5: both machines' alike, so ratios hold;
 """
 
 import csv
-import math
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +19,7 @@ from accel_sim import load_hardware, simulate
 from accel_sim.experiment import Experiment
 from accel_sim.plots import house_style, save
 from workloads import Layer, Network, load_network
+from workloads.networks.builder import few_bits
 
 SOURCE = "hsharma35/bitfusion, released results (read); the headline of Bit Fusion, ISCA 2018, is 3.9x and 5.1x"
 BATCH, CLOCK_MHZ = 16, 500
@@ -30,7 +30,11 @@ NETWORKS = {
     "AlexNet": "alexnet_wrpn2x", "SVHN": "svhn", "CIFAR10": "cifar10", "LeNet-5": "lenet5_twn", "VGG-7": "vgg7",
     "RESNET-18": "resnet18_wrpn2x", "RNN": "rnn", "LSTM": "lstm",
 }  # fmt: skip
-#: rows that miss their target, and why; they are shown, and gate nothing
+#: (row, what) -> tolerance of those that miss their target (networks: speed 15 %, energy 25 %; means: 5 %, 10 %)
+WIDER = {
+    ("AlexNet", "speedup"): 0.20, ("AlexNet", "energy"): 0.75, ("LeNet-5", "energy"): 0.30, ("GEOMEAN", "energy"): 0.18,
+}  # fmt: skip
+#: why they do
 WHY = {
     "AlexNet": "7.06 Gbit of DRAM traffic released, 4.25 here: their tiles load overlapping windows anew (9 x 9 inputs "
     "for 7 x 7 outputs), the first layers' inputs lie in DRAM as im2col, and 27 and 13 rows count as 28 and 14",
@@ -56,8 +60,8 @@ def row_network(row: Row) -> Network:
         padding=(before, kernel - 1 - before) * 2, inputs=("input",) if row["im2col"] == "1" else ("map",),
     )  # fmt: skip
     shape = layer.input_shape[1:]
-    bits = {layer.name: (int(row["a_bits"]), int(row["w_bits"]))}
-    return Network(row["network"], (layer,), shape, bits=bits, side_inputs={"map": shape})
+    network = Network(row["network"], (layer,), shape, side_inputs={"map": shape})
+    return few_bits(network, {layer.name: (int(row["a_bits"]), int(row["w_bits"]))})
 
 
 def layer_rows(table: list[Row]) -> list[Row]:
@@ -98,9 +102,9 @@ def _pair(row: Row, speedup: float, energy: float, tolerances: tuple[float, floa
     for what, simulated, tolerance in (("speedup", speedup, tolerances[0]), ("energy", energy, tolerances[1])):
         published = float(row["speedup" if what == "speedup" else "energy_ratio"])
         derived = "simulated Bit Fusion, Eyeriss from the released rows"
-        if abs(simulated - published) > tolerance * published and name in WHY:
-            derived = f"shown, gates nothing: misses its {tolerance:.0%} ({WHY[name]}); {derived}"
-            tolerance = math.inf
+        if (name, what) in WIDER:
+            derived = f"misses its {tolerance:.0%}: {WHY[name]}; {derived}"
+            tolerance = WIDER[name, what]
         found.append(_item(f"{name}: {what} over Eyeriss", published, simulated, tolerance, derived))
     return found
 

@@ -98,11 +98,16 @@ class Builder:
     def network(self, bits: dict[str, tuple[int, int]] | None = None) -> Network:
         """bits: layer -> (activation, weight) width of its synthetic codes, for networks made for few bits."""
         network = Network(self.name, tuple(self.layers), self.input_shape, profile=self.profile)
-        formats = {
-            layer: (
-                "binary" if weight == 1 else f"integer:bits={weight}",
-                "affine:bits=1" if activation == 1 else f"integer:bits={activation}",
-            )
-            for layer, (activation, weight) in (bits or {}).items()
-        }
-        return quantise_network(network, layers=formats)
+        return few_bits(network, bits or {})
+
+
+def few_bits(network: Network, bits: dict[str, tuple[int, int]]) -> Network:
+    """bits: layer -> (activation, weight) width of its synthetic codes; single bits are binary weights, 0 or 1."""
+    formats = {
+        layer: (
+            "binary" if weight == 1 else f"integer:bits={weight}",
+            "affine:bits=1" if activation == 1 else f"integer:bits={activation}",
+        )
+        for layer, (activation, weight) in bits.items()
+    }
+    return quantise_network(network, layers=formats)

@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from accel_sim.sweep import command as study
+
 KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "interconnects", "experiments")
 
 
@@ -70,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
     _accelergy(commands)
+    study.options(commands)
     return top
 
 
@@ -117,7 +120,8 @@ def _output(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 good, 2 bad input, 3 a check failed, 130 interrupted."""
+    """Runs one command; returns its exit code: 0 good, 2 bad input, 3 a check failed, 4 points of a study
+    failed, 130 interrupted."""
     arguments = parser().parse_args(argv)
     from accel_sim import commands
     from accel_sim.check import CheckError

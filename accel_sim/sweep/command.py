@@ -1,0 +1,95 @@
+"""`accel-sim sweep`: its options and what it prints."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+#: exit code of a study with failed points
+FAILED = 4
+#: reasons that are printed
+MOST_REASONS = 5
+
+
+def options(commands: argparse._SubParsersAction) -> None:
+    """Adds the command."""
+    sweep = commands.add_parser("sweep", help="run a study: networks x machines x settings, resumable")
+    sweep.add_argument("study", metavar="STUDY.yaml")
+    sweep.add_argument("--out", metavar="DIR", help="where its points and results go (default: runs/NAME)")
+    sweep.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
+    sweep.add_argument("--engine", choices=("local", "dask"), help="who works: processes here (default), or Dask")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as tcp://host:8786")
+    sweep.add_argument("--dry-run", action="store_true", help="check it, count its points and estimate the time")
+    sweep.add_argument("--retry-failed", action="store_true", help="try points again that failed before")
+    sweep.add_argument("--json", action="store_true", help="print a machine-readable summary and nothing else")
+    sweep.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
+
+
+def sweep(arguments: argparse.Namespace) -> int:
+    """Runs a study; exit code 4 if points failed, 2 with a line for each mistake of a study that cannot run."""
+    from accel_sim.sweep import study
+
+    try:
+        return _sweep(arguments)
+    except study.StudyError as error:
+        for line in error.lines:
+            print(f"accel-sim sweep: {arguments.study}: {line}", file=sys.stderr)
+        return 2
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from accel_sim.sweep import run, study
+    from workloads.registry import InputError
+
+    workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
+    if workers < 1:
+        raise InputError(f"--workers {workers}: expected at least 1")
+    path, out = Path(arguments.study), arguments.out and Path(arguments.out)
+    loud = not (arguments.json or arguments.quiet)
+    if arguments.dry_run:
+        found = run.estimate(path, out, workers)
+        print(json.dumps(found) if arguments.json else _forecast(found, workers))
+        return 0
+    engine = _engine(arguments, workers)
+    started = time.perf_counter()
+    if out is None:
+        out = Path("runs") / study.read(path).folder
+    done = run.sweep(path, out, engine, retry_failed=arguments.retry_failed, loud=loud)
+    if arguments.json:
+        counts = {"points": done.points, "made": done.made, "skipped": done.skipped, "failed": len(done.failed)}
+        print(json.dumps(counts | {"out": str(out), "results": str(done.results)}))
+        return FAILED if done.failed else 0
+    if loud:
+        seconds = time.perf_counter() - started
+        print(f"{done.points} points: {done.made} made in {seconds:.1f} s, {done.skipped} were there already")
+    print(f"results: {done.results}")
+    for key, reason in list(done.failed.items())[:MOST_REASONS]:
+        print(f"accel-sim sweep: {out}/failed/{key}.json: {reason}", file=sys.stderr)
+    if done.failed:
+        print(f"accel-sim sweep: {len(done.failed)} of {done.points} points failed", file=sys.stderr)
+    return FAILED if done.failed else 0
+
+
+def _engine(arguments: argparse.Namespace, workers: int):
+    from accel_sim.sweep.engine import Local
+    from workloads.registry import InputError
+
+    if arguments.engine != "dask" and arguments.scheduler is None:
+        return Local(workers)
+    if arguments.engine == "local" or arguments.workers is not None:
+        raise InputError("--scheduler: the cluster's workers do the work; leave out --workers and --engine local")
+    from accel_sim.sweep.dask_engine import Dask
+
+    return Dask(arguments.scheduler)
+
+
+def _forecast(found: dict, workers: int) -> str:
+    from accel_sim.sweep.progress import span
+
+    text = f"{found['points']} points, {found['left']} to be made"
+    if found["estimate_s"] is None:
+        return text
+    each = f"{found['point_s'] * 1000:.0f} ms a point (mean of {found['sample']})"
+    return f"{text}: about {span(found['estimate_s'])} on {workers} workers, {each}"

@@ -173,7 +173,10 @@ class _Planner:
         if text not in self.networks:
             self.networks[text] = None
             network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-            self.networks[text] = [layer.name for layer in network.layers], identity(network)
+            self.networks[text] = (
+                [layer.name for layer in network.layers],
+                digest(identity(network), settings["precision"]),
+            )
         known = self.networks[text]
         if known is None:
             return None  # said already

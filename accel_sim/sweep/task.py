@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,10 @@ def identity(network: Network) -> str:
     for name, codes in network.activations.items():
         found.update(repr((name, codes.format)).encode())
         _array(found, codes.values)
-    for name in ("densities", "calibration", "variants", "side_inputs", "files"):
-        found.update(repr((name, sorted(getattr(network, name).items()))).encode())
-    rest = (network.profile, network.model, network.mean, network.bgr, network.image_names)
-    found.update(repr(rest).encode())
+    for field in fields(network):
+        if field.name not in ("layers", "weights", "images", "activations"):
+            value = getattr(network, field.name)
+            found.update(repr((field.name, sorted(value.items()) if isinstance(value, Mapping) else value)).encode())
     return found.hexdigest()
 
 

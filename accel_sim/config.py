@@ -151,7 +151,7 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
         errors.append(f"{path}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(record))}")
         return None
     known = [field.name for field in dataclasses.fields(record)]
-    hints = get_type_hints(record)
+    hints = _hints(record)
     ready, wrong = {}, set()
     for key, entry in value.items():
         if key not in known:
@@ -180,8 +180,8 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
         return None
 
 
-#: making one takes longer than all it is used for
-_adapter = cache(TypeAdapter)
+#: making these takes longer than all they are used for
+_adapter, _hints = cache(TypeAdapter), cache(get_type_hints)
 
 
 def _sane(key: str, value: Any, kind: Any) -> Any:

@@ -10,6 +10,7 @@ from multiprocessing import connection, get_context
 from typing import Any, Protocol
 
 from accel_sim.sweep.task import Task
+from workloads.registry import InputError
 
 #: tasks a worker has at once: one it works on, one that waits
 DEPTH = 2
@@ -34,7 +35,7 @@ class Engine(Protocol):
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]: ...
 
 
-class EngineError(RuntimeError):
+class EngineError(InputError):
     """No worker can be had."""
 
 

@@ -25,7 +25,7 @@ def process(*arguments, cwd):
     """A process of Dask, ended with the test."""
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler" if arguments[0] == "scheduler" else
                "distributed.cli.dask_worker", *arguments[1:], "--no-dashboard"]  # fmt: skip
-    with open(cwd / "dask.log", "a") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd) as running:
+    with (cwd / "dask.log").open("a") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd) as running:
         try:
             yield running
         finally:

@@ -13,7 +13,7 @@ import pytest
 
 from accel_sim.sweep import results
 
-from .calls import Done, call, tree
+from .calls import Done, call, tiny, tree
 
 SMALL = """name: small
 network: lenet_300_100
@@ -109,6 +109,22 @@ def test_a_point_has_the_figures_of_a_run(small, here):
     summary, row = json.loads(done.out), results.read(small[0]).iloc[3]
     for name in ("cycles", "time_s", "energy_pj", "utilization", "dram_read_bytes", "dram_write_bytes", "macs_issued"):
         assert row[name] == summary[name], name
+
+
+def test_real_weights_and_images_are_shared_too(here):
+    arguments = tiny(here)
+    text = (
+        f"network: {{name: {arguments[1]}, weights: {here}/tiny.net, image: {here}/tiny.png}}\n"
+        "hardware: [eie, systolic]\naxes: {batch: [1, 2]}\n"
+    )
+    assert call("sweep", study(here, text), "--out", "out", "--workers", 1, "--quiet").code == 0
+    frame = results.read(here / "out")
+    assert frame.data.tolist() == ["real"] * 4
+    for row, (hardware, batch) in enumerate([("eie", 1), ("eie", 2), ("systolic", 1), ("systolic", 2)]):
+        arguments[2] = hardware
+        summary = json.loads(call(*arguments, "--batch", batch, "--json", "--out", f"{hardware}{batch}").out)
+        assert frame.cycles[row] == summary["cycles"]
+        assert frame.energy_pj[row] == summary["energy_pj"]
 
 
 def test_a_second_start_makes_nothing_and_changes_nothing(small):

@@ -58,8 +58,9 @@ def parser() -> argparse.ArgumentParser:
         "--forward", default="integer", metavar="KIND", help="how images flow: integer (default) or float"
     )
     stats.add_argument("--json", action="store_true", help="everything, with histograms and counts per image")
-    plot = commands.add_parser("plot", help="draw a run's figures again")
+    plot = commands.add_parser("plot", help="draw a run's figures again, or a figure of a study")
     plot.add_argument("dir", metavar="DIR")
+    study.plot_options(plot)
     experiment = commands.add_parser("experiment", help="answer a published question: one table, one figure")
     experiment.add_argument("name", metavar="NAME|all")
     experiment.add_argument("--out", default="runs/experiments", metavar="DIR")

@@ -27,6 +27,37 @@ def options(commands: argparse._SubParsersAction) -> None:
     sweep.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
 
 
+#: what `accel-sim plot` may draw of a study
+KINDS = ("line", "heat", "pareto", "parallel", "tornado")
+WISHES = ("x", "y", "z", "color", "pick", "base", "where")
+
+
+def plot_options(plot: argparse.ArgumentParser) -> None:
+    """Adds what `accel-sim plot` takes for a study's directory."""
+    study = plot.add_argument_group("a study's directory")
+    study.add_argument("--kind", choices=KINDS, help="default: line with --x, else pareto")
+    for name in ("x", "y", "z", "color"):
+        study.add_argument(f"--{name}", metavar="COLUMN", help="of its results, as array.rows or energy_pj")
+    study.add_argument("--pick", choices=("min", "mean", "max"), help="of several points in a cell (default: min)")
+    study.add_argument("--base", metavar="POINT", help="the point a tornado starts from")
+    study.add_argument("--where", metavar="CONDITION", help='only such points, as "array.rows <= 64"')
+
+
+def plot(arguments: argparse.Namespace) -> int:
+    """Draws one figure of a study and writes the CSV of what it shows; a run's directory takes no options."""
+    from accel_sim.sweep import charts, results
+    from workloads.registry import InputError
+
+    folder = Path(arguments.dir)
+    given = {name: getattr(arguments, name) for name in WISHES if getattr(arguments, name) is not None}
+    if not results.is_study(folder):
+        raise InputError(f"{folder}: is no study's directory, which --{min(given, default='kind')} is for")
+    kind = arguments.kind or ("line" if arguments.x else "pareto")
+    for path in charts.draw(folder, charts.Wish(kind, **given)):
+        print(path)
+    return 0
+
+
 def sweep(arguments: argparse.Namespace) -> int:
     """Runs a study; exit code 4 if points failed, 2 with a line for each mistake of a study that cannot run."""
     from accel_sim.sweep import study

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from accel_sim.sweep import study
 from accel_sim.sweep.plan import Point
 from accel_sim.sweep.store import Store, write
 from workloads.registry import InputError
@@ -27,18 +28,32 @@ def collect(points: list[Point], store: Store, columns: list[str]) -> Path:
     return path
 
 
+def is_study(folder: Path) -> bool:
+    return (folder / "study.yaml").exists()
+
+
 def read(folder: Path) -> Any:
-    """The table of a study's directory, a DataFrame; InputError if there is none."""
+    """The table of a study's directory, a DataFrame; attrs["settings"]: network, hardware, axes and derived columns.
+
+    InputError if there is none, or none that can be read here.
+    """
     import pandas as pd
 
-    if (folder / "results.csv").exists():
-        return pd.read_csv(folder / "results.csv", keep_default_na=False, na_values=[""])
-    if not (folder / "results.parquet").exists():
-        raise InputError(f"{folder}: is no study's directory (results.parquet and results.csv are missing)")
+    columns = study.read(folder / "study.yaml").columns
+    path = next((folder / name for name in FILES if (folder / name).exists()), None)
+    if path is None:
+        raise InputError(f"{folder}: the study has no results yet (accel-sim sweep collects them at its end)")
     try:
-        return pd.read_parquet(folder / "results.parquet")
+        if path.suffix == ".csv":
+            frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        else:
+            frame = pd.read_parquet(path)
     except ImportError:
-        raise InputError(f"{folder}: results.parquet cannot be read without pyarrow") from None
+        raise InputError(f"{path}: cannot be read without pyarrow") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    frame.attrs["settings"] = columns
+    return frame
 
 
 def _labelled(point: Point, store: Store) -> dict[str, Any]:

@@ -126,6 +126,8 @@ def tornado(frame: pd.DataFrame, y: str, base: str | None) -> pd.DataFrame:
     at = _base(frame, free, base)
     rows = []
     for name in free:
+        if name == "network":  # what is run is no setting of the machine: it stays the base's
+            continue
         same = np.ones(len(frame), bool)
         for other in free:
             if other != name:

@@ -145,7 +145,8 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
         axis.plot(range(len(names)), heights[row], color=shade[row], linewidth=1, alpha=0.8)
     for i, name in enumerate(names):
         axis.axvline(i, color="black", linewidth=0.8)
-        ordered = sorted(set(zip(heights[:, i], table[name].map(_text), strict=True)))
+        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(_text)
+        ordered = sorted(set(zip(heights[:, i], texts, strict=True)))
         for height, text in ordered if len(ordered) <= 8 else (ordered[0], ordered[-1]):
             axis.text(
                 i + 0.03, height, text, fontsize=8, va="center", bbox={"color": "white", "alpha": 0.7, "pad": 0.5}
@@ -197,6 +198,13 @@ def _axis(axis: Any, name: str) -> None:
     if unit != "mm²" and name != "utilization":
         axis.set_major_formatter(EngFormatter(unit=unit))
     axis.set_label_text(f"{_title(name)} ({unit})" if unit == "mm²" else _title(name))
+
+
+def _prefixed(value: float, name: str) -> str:
+    from matplotlib.ticker import EngFormatter
+
+    factor, unit = _unit(name)
+    return EngFormatter(unit=unit, places=1)(value * factor)
 
 
 def _title(name: str) -> str:

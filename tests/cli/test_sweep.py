@@ -179,6 +179,39 @@ def test_all_mistakes_are_told_before_anything_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ("--x", "array.rows", "--y", "energy_pj", "--color", "dataflow.stationary"),
+        ("--kind", "heat", "--x", "array.rows", "--y", "dataflow.stationary", "--z", "cycles", "--pick", "mean"),
+        ("--where", "array.rows == 8"),
+        ("--kind", "parallel", "--y", "time_s"),
+        ("--kind", "tornado", "--y", "time_s"),
+    ],
+)
+def test_a_figure_and_the_csv_it_shows(small, options):
+    out, _ = small
+    done = call("plot", out, *options)
+    assert (done.code, done.err) == (0, "")
+    picture, data = map(Path, done.out.splitlines())
+    first = picture.read_bytes(), data.read_bytes()
+    assert first[0].startswith(b"\x89PNG")
+    assert len(pd.read_csv(data)) in (2, 4)
+    call("plot", out, *options)
+    assert (picture.read_bytes(), data.read_bytes()) == first
+
+
+def test_what_cannot_be_drawn(small, tmp_path):
+    out, _ = small
+    for options, reason in (
+        (("--x", "rows", "--y", "cycles"), "unknown column 'rows'"),
+        (("--x", "array.rows"), "--kind line: expected --y COLUMN"),
+        (("--where", "array.rows > 99"), f"{out}: has no points to draw"),
+    ):
+        assert call("plot", out, *options).line.startswith(f"accel-sim plot: {reason}")
+    assert "is no study's directory" in call("plot", tmp_path, "--x", "a").line
+
+
+@pytest.mark.parametrize(
     ("options", "reason"),
     [
         (("--workers", 0), "--workers 0: expected at least 1"),

@@ -96,7 +96,10 @@ def test_parallel_has_what_differs():
         (lambda f: chart_data.objectives(f.drop(columns="time_s"), []), "fewer than two of energy, time and area"),
         (lambda f: chart_data.tornado(f, "time_s", "x"), "--base x: no point's name begins so"),
         (lambda f: chart_data.tornado(f[:1], "time_s", None), "no setting differs between points"),
-        (lambda f: chart_data.tornado(f.iloc[[0, 3, 7, 8]], "time_s", None), "no two points differ in one setting alone"),
+        (
+            lambda f: chart_data.tornado(f.iloc[[0, 3, 7, 8]], "time_s", None),
+            "no two points differ in one setting alone",
+        ),
     ],
 )
 def test_refusals(make, reason):

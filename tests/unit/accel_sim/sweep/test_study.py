@@ -1,5 +1,8 @@
 """From a study's YAML to its points."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from accel_sim import yaml_io
@@ -8,7 +11,13 @@ from accel_sim.sweep.plan import plan
 from accel_sim.sweep.study import StudyError
 from workloads.precision import Precision
 
+ROOT = Path(__file__).parents[4]
 HEAD = "network: lenet_300_100\nhardware: systolic\n"
+
+
+def test_the_studies_of_the_documentation():
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "studies.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert [len(points(block)) for block in blocks] == [2 * 4 * 3, 2 * 2 + 2]
 
 
 def points(text):

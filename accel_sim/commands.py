@@ -277,5 +277,5 @@ def accelergy(arguments: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
-    "dram": dram, "accelergy": accelergy, "sweep": study.sweep,
+    "dram": dram, "accelergy": accelergy, "sweep": study.sweep, "search": study.search,
 }  # fmt: skip

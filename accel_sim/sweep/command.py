@@ -1,10 +1,11 @@
-"""`accel-sim sweep`: its options and what it prints."""
+"""`accel-sim sweep`, `search` and `plot` of a study: their options and what they print."""
 
 import argparse
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 #: exit code of a study with failed points
@@ -14,17 +15,22 @@ MOST_REASONS = 5
 
 
 def options(commands: argparse._SubParsersAction) -> None:
-    """Adds the command."""
+    """Adds the commands."""
     sweep = commands.add_parser("sweep", help="run a study: networks x machines x settings, resumable")
-    sweep.add_argument("study", metavar="STUDY.yaml")
-    sweep.add_argument("--out", metavar="DIR", help="where its points and results go (default: runs/NAME)")
-    sweep.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
-    sweep.add_argument("--engine", choices=("local", "dask"), help="who works: processes here (default), or Dask")
-    sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as tcp://host:8786")
+    search = commands.add_parser("search", help="look for the front of a study without running all of it")
+    for command in (sweep, search):
+        command.add_argument("study", metavar="STUDY.yaml")
+        command.add_argument("--out", metavar="DIR", help="where its points and results go (default: runs/NAME)")
+        command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
+        command.add_argument("--engine", choices=("local", "dask"), help="who works: processes here (default), or Dask")
+        command.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as tcp://host:8786")
+        command.add_argument("--json", action="store_true", help="print a machine-readable summary and nothing else")
+        command.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
+    search.add_argument("--points", type=int, required=True, metavar="N", help="how many points to look at")
+    search.add_argument("--seed", type=int, default=0, metavar="N", help="of the search")
+    search.add_argument("--sampler", choices=("nsga2", "tpe"), default="nsga2", help="default: nsga2")
     sweep.add_argument("--dry-run", action="store_true", help="check it, count its points and estimate the time")
     sweep.add_argument("--retry-failed", action="store_true", help="try points again that failed before")
-    sweep.add_argument("--json", action="store_true", help="print a machine-readable summary and nothing else")
-    sweep.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
 
 
 #: what `accel-sim plot` may draw of a study
@@ -60,23 +66,66 @@ def plot(arguments: argparse.Namespace) -> int:
 
 def sweep(arguments: argparse.Namespace) -> int:
     """Runs a study; exit code 4 if points failed, 2 with a line for each mistake of a study that cannot run."""
+    return _told(_sweep, arguments)
+
+
+def search(arguments: argparse.Namespace) -> int:
+    """Looks for a study's front; exit codes as sweep."""
+    return _told(_search, arguments)
+
+
+def _told(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     from accel_sim.sweep import study
 
     try:
-        return _sweep(arguments)
+        return command(arguments)
     except study.StudyError as error:
         for line in error.lines:
-            print(f"accel-sim sweep: {arguments.study}: {line}", file=sys.stderr)
+            print(f"accel-sim {arguments.command}: {arguments.study}: {line}", file=sys.stderr)
         return 2
 
 
-def _sweep(arguments: argparse.Namespace) -> int:
-    from accel_sim.sweep import run, study
+def _workers(arguments: argparse.Namespace) -> int:
     from workloads.registry import InputError
 
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     if workers < 1:
         raise InputError(f"--workers {workers}: expected at least 1")
+    return workers
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    from accel_sim.sweep import search_run, study
+    from workloads.registry import InputError
+
+    if arguments.points < 1 or not 0 <= arguments.seed < 1 << 32:
+        raise InputError("expected --points of at least 1 and --seed of 0 to 4294967295")
+    engine, path = _engine(arguments, _workers(arguments)), Path(arguments.study)
+    out = Path(arguments.out) if arguments.out else Path("runs") / study.read(path).folder
+    loud = not (arguments.json or arguments.quiet)
+    found = search_run.search(
+        path, out, engine, points=arguments.points, seed=arguments.seed, sampler=arguments.sampler, loud=loud
+    )
+    if arguments.json:
+        counts = {"points": found.points, "space": found.space, "failed": found.failed, "front": found.front}
+        print(json.dumps(counts | {"out": str(out), "results": str(found.results)}))
+    else:
+        if loud:
+            print(f"{found.points} of {found.space} points, {len(found.front)} on the front:")
+            for row in found.front:
+                print("  " + ", ".join(f"{name} {_short(row[name])}" for name in row if name != "point"))
+        print(f"results: {found.results}")
+    return FAILED if found.failed else 0
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from accel_sim.sweep import run, study
+
+    workers = _workers(arguments)
     path, out = Path(arguments.study), arguments.out and Path(arguments.out)
     loud = not (arguments.json or arguments.quiet)
     if arguments.dry_run:

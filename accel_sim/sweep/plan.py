@@ -17,7 +17,7 @@ from workloads.registry import InputError
 MOST_ERRORS = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
     """values: column -> value (None for an axis that does not apply); several points may share a task."""
 
@@ -26,7 +26,12 @@ class Point:
 
 
 def plan(study: Study) -> list[Point]:
-    """All points; StudyError with one line for each different mistake."""
+    """All points, each once; StudyError with one line for each different mistake."""
+    return list(dict.fromkeys(point for point in space(study) if point is not None))
+
+
+def space(study: Study) -> list[Point | None]:
+    """The point of each combination in order, None where a condition excludes it; StudyError as plan."""
     return _Planner(study).points()
 
 
@@ -39,23 +44,22 @@ class _Planner:
         self.networks: dict[str, tuple[list[str], str] | None] = {}
         self.built: dict[str, tuple[str, dict[str, str]] | None] = {}
 
-    def points(self) -> list[Point]:
-        found, seen = [], set()
+    def points(self) -> list[Point | None]:
+        found: list[Point | None] = []
+        seen: dict[str, Point | None] = {}
         for combination in self.study.combinations():
             self.here = ", ".join(f"{path}={_label(value)}" for path, value in combination.items())
             try:
                 values, settings = self._values(combination)
                 mark = json.dumps(values, sort_keys=True, default=str)
-                if mark in seen or not self._holds(values, combination["hardware"]):
-                    continue
-                seen.add(mark)
-                task = self._task(combination, settings)
+                if mark not in seen:
+                    seen[mark] = None
+                    task = self._task(combination, settings) if self._holds(values, combination["hardware"]) else None
+                    seen[mark] = None if task is None else Point(values, task)
+                found.append(seen[mark])
             except InputError as error:
                 self._wrong(str(error))
-                continue
-            if task is not None:
-                found.append(Point(values, task))
-        if not found and not self.errors:
+        if not any(found) and not self.errors:
             self._wrong("where: holds at no point")
         if self.errors:
             raise StudyError(self._lines())

@@ -42,13 +42,9 @@ def sweep(path: Path, out: Path, engine: Engine, *, retry_failed: bool = False, 
     with store.opened(out) as kept:
         store.write(out / "study.yaml", path.read_bytes())
         tasks = {point.task.key: point.task for point in points}
-        left = [
-            replace(task, cache=str(kept.cache.resolve()))
-            for key, task in tasks.items()
-            if key not in kept.points and (retry_failed or key not in kept.failed)
-        ]
+        left = missing(list(tasks.values()), kept, retry_failed=retry_failed)
         with progress(len(left), enabled=loud and bool(left)) as count:
-            made = _work(left, engine, kept, count)
+            made = work(left, engine, kept, count)
         failed = {key: kept.reason(key) for key in tasks if key in kept.failed}
         table = results.collect(points, kept, asked.columns)
     return Done(
@@ -56,8 +52,17 @@ def sweep(path: Path, out: Path, engine: Engine, *, retry_failed: bool = False, 
     )
 
 
-def _work(tasks: list[Task], engine: Engine, kept: store.Store, count: Counter) -> int:
-    """Number of points that were made."""
+def missing(tasks: list[Task], kept: store.Store, *, retry_failed: bool = False) -> list[Task]:
+    """Those that are not there yet, each once, for workers that share the store's cache."""
+    return [
+        replace(task, cache=str(kept.cache.resolve()))
+        for task in {task.key: task for task in tasks}.values()
+        if task.key not in kept.points and (retry_failed or task.key not in kept.failed)
+    ]
+
+
+def work(tasks: list[Task], engine: Engine, kept: store.Store, count: Counter) -> int:
+    """Puts the points of tasks into the store; returns the number of those that were made."""
     made = 0
     for outcome in engine.run(_encoded(tasks, kept.cache)):
         if outcome.text is None:

@@ -12,7 +12,7 @@ from typing import Any
 from workloads.registry import InputError
 
 #: all that may lie in it
-NAMES = ("study.yaml", "results.parquet", "results.csv", "points", "failed", "plots", ".cache")
+NAMES = ("study.yaml", "results.parquet", "results.csv", "points", "failed", "plots", "search.journal", ".cache")
 
 
 class Store:

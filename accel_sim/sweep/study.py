@@ -13,7 +13,7 @@ from accel_sim.sweep import axes
 from accel_sim.sweep.expression import Expression
 from workloads.registry import InputError, unknown
 
-KEYS = ("name", "description", "network", "hardware", "axes", "zip", "when", "where", "derived")
+KEYS = ("name", "description", "network", "hardware", "axes", "zip", "when", "where", "derived", "search")
 #: first steps of an axis that belongs to the run, not to the machine; the last three are followed by a name
 RUN = ("network", "weights", "image", "activations", "batch", "layers", "seed")
 NAMED = ("dims", "precision")
@@ -31,6 +31,14 @@ class StudyError(InputError):
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What a search looks for: objectives (columns of figures), and constraints over a point's figures and settings."""
+
+    objectives: tuple[str, ...] = ("energy_pj", "time_s")
+    constraints: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True)
 class Study:
     """axes: path -> values, the outermost first; network and hardware are axes too, their values entries with label.
 
@@ -44,6 +52,7 @@ class Study:
     when: dict[str, Expression] = field(default_factory=dict)
     where: tuple[Expression, ...] = ()
     derived: dict[str, Expression] = field(default_factory=dict)
+    goal: Goal = field(default_factory=Goal)
 
     @property
     def columns(self) -> list[str]:
@@ -92,12 +101,13 @@ def of(tree: dict[str, Any], name: str) -> Study:
     where = _expressions({str(i): text for i, text in enumerate(conditions)}, "where", errors)
     if not isinstance(tree.get("name", name), str):
         errors.append(f"name: expected text, not {tree['name']!r}")
+    goal = _goal(tree.get("search") or {}, errors)
     count = prod(len(found[group[0]]) for group in groups)
     if count > MOST_COMBINATIONS:
         errors.append(f"axes: {count} combinations, at most {MOST_COMBINATIONS}")
     if errors:
         raise StudyError(errors)
-    return Study(tree.get("name", name), found, groups, when, tuple(where.values()), derived)
+    return Study(tree.get("name", name), found, groups, when, tuple(where.values()), derived, goal)
 
 
 def _axes(tree: dict[str, Any], errors: list[str]) -> dict[str, list[Any]]:
@@ -183,6 +193,20 @@ def _groups(given: Any, found: dict[str, list[Any]], errors: list[str]) -> tuple
             continue
         taken |= dict.fromkeys(group, tuple(group))
     return tuple(dict.fromkeys(taken.get(path, (path,)) for path in found if found[path]))
+
+
+def _goal(given: Any, errors: list[str]) -> Goal:
+    if not isinstance(given, dict) or set(given) - {"objectives", "constraints"}:
+        errors.append("search: expected a mapping of objectives and constraints")
+        return Goal()
+    names = given.get("objectives", list(Goal.objectives))
+    if not isinstance(names, list) or not 1 <= len(names) <= 4 or not all(isinstance(name, str) for name in names):
+        errors.append(f"search.objectives: expected one to four columns of figures, not {names!r}")
+        return Goal()
+    texts = given.get("constraints") or []
+    texts = texts if isinstance(texts, list) else [texts]
+    found = _expressions({str(i): text for i, text in enumerate(texts)}, "search.constraints", errors)
+    return Goal(tuple(names), tuple(found.values()))
 
 
 def _expressions(given: Any, where: str, errors: list[str]) -> dict[str, Expression]:

@@ -41,6 +41,9 @@ class Dask:
                 for task in islice(waiting, 1):
                     flow.add(_submit(client, task, known))
 
+    def close(self) -> None:
+        """Nothing: the cluster is somebody else's."""
+
     def _client(self) -> Any:
         from distributed import Client
 

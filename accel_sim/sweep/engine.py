@@ -30,9 +30,11 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """run: one outcome for each task, in any order; tasks are taken as they are needed."""
+    """run: one outcome for each task, in any order; tasks are taken as they are needed. close: ends what it started."""
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]: ...
+
+    def close(self) -> None: ...
 
 
 class EngineError(InputError):
@@ -52,19 +54,31 @@ class Local:
     """Spawned processes. A task whose worker dies is tried once more; the second time it is its own fault."""
 
     workers: int
+    #: processes that wait for the next run
+    idle: list[_Worker] = field(default_factory=list, repr=False, compare=False)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
-        crew = _Crew(iter(tasks))
+        crew = _Crew(iter(tasks), self.idle)
         try:
             yield from crew.run(self.workers)
-        finally:
-            crew.dismiss()
+        except BaseException:
+            self.close()  # they may be at work
+            raise
+
+    def close(self) -> None:
+        while self.idle:
+            worker = self.idle.pop()
+            worker.process.terminate()
+            worker.process.join()
+            worker.pipe.close()
 
 
 class _Crew:
-    def __init__(self, tasks: Iterator[Task]):
+    """workers: those there are; the list is the caller's."""
+
+    def __init__(self, tasks: Iterator[Task], workers: list[_Worker]):
         self.tasks, self.again = tasks, deque[Task]()
-        self.workers: list[_Worker] = []
+        self.workers = workers
         self.suspects: set[str] = set()
         self.stillborn = 0
 
@@ -121,13 +135,6 @@ class _Crew:
                 self.suspects.add(task.key)
                 worker.pending.appendleft(task)
         self.again.extendleft(reversed(worker.pending))
-
-    def dismiss(self) -> None:
-        for worker in self.workers:
-            worker.process.terminate()
-        for worker in self.workers:
-            worker.process.join()
-            worker.pipe.close()
 
 
 def _end(code: int) -> str:

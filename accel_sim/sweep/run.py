@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def sweep(path: Path, out: Path, engine: Engine, *, retry_failed: bool = False, 
     asked = study.read(path)
     store.check(out)
     points = plan(asked)
-    with store.opened(out) as kept:
+    with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         tasks = {point.task.key: point.task for point in points}
         left = missing(list(tasks.values()), kept, retry_failed=retry_failed)

@@ -1,6 +1,7 @@
 """A search from its study's file to its results."""
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def search(
     asked = study.read(path)
     store.check(out)
     every = space(asked)
-    with store.opened(out) as kept:
+    with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         search = _Search(asked, every, Space.of(asked), engine, kept)
         total = len({point for point in every if point is not None})

@@ -125,6 +125,7 @@ def test_refusals(text, options, reason, refused, tmp_path):
     assert refused("search", "study.yaml", "--points", 5, *options).startswith(reason)
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_not_there(tmp_path):
     path = study(tmp_path, SPACE + "search: {objectives: [energy_pj, speed]}\n")
     done = call("search", path, "--out", tmp_path / "out", "--points", 1, "--workers", 1)

@@ -49,6 +49,11 @@ axes: {mac.headroom_bits: [1, 2, 3, 4, 5]}
 """
 
 
+def slow(*options: str):
+    """A parameter of the slow tier."""
+    return pytest.param(options, marks=pytest.mark.slow)
+
+
 def study(folder: Path, text: str = SMALL) -> Path:
     path = folder / "study.yaml"
     path.write_text(text)
@@ -111,6 +116,7 @@ def test_a_point_has_the_figures_of_a_run(small, here):
         assert row[name] == summary[name], name
 
 
+@pytest.mark.slow
 def test_real_weights_and_images_are_shared_too(here):
     arguments = tiny(here)
     text = (
@@ -137,6 +143,7 @@ def test_a_second_start_makes_nothing_and_changes_nothing(small):
     assert tree(out) == before
 
 
+@pytest.mark.slow
 def test_a_longer_study_makes_what_is_new(small, tmp_path):
     out, _ = small
     path = study(tmp_path, SMALL.replace("[4, 8]", "[4, 8, 16]"))
@@ -182,10 +189,10 @@ def test_all_mistakes_are_told_before_anything_runs(tmp_path):
     "options",
     [
         ("--x", "array.rows", "--y", "energy_pj", "--color", "dataflow.stationary"),
-        ("--kind", "heat", "--x", "array.rows", "--y", "dataflow.stationary", "--z", "cycles", "--pick", "mean"),
-        ("--where", "array.rows == 8"),
-        ("--kind", "parallel", "--y", "time_s"),
-        ("--kind", "tornado", "--y", "time_s"),
+        slow("--kind", "heat", "--x", "array.rows", "--y", "dataflow.stationary", "--z", "cycles", "--pick", "mean"),
+        slow("--where", "array.rows == 8"),
+        slow("--kind", "parallel", "--y", "time_s"),
+        slow("--kind", "tornado", "--y", "time_s"),
     ],
 )
 def test_a_figure_and_the_csv_it_shows(small, options):

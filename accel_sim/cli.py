@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from accel_sim.sweep import command as study
+
 KINDS = (
     "networks", "hardware", "macs", "dataflows", "encodings", "formats", "memories", "interconnects", "experiments",
 )  # fmt: skip
@@ -58,8 +60,9 @@ def parser() -> argparse.ArgumentParser:
         "--forward", default="integer", metavar="KIND", help="how images flow: integer (default) or float"
     )
     stats.add_argument("--json", action="store_true", help="everything, with histograms and counts per image")
-    plot = commands.add_parser("plot", help="draw a run's figures again")
+    plot = commands.add_parser("plot", help="draw a run's figures again, or a figure of a study")
     plot.add_argument("dir", metavar="DIR")
+    study.plot_options(plot)
     experiment = commands.add_parser("experiment", help="answer a published question: one table, one figure")
     experiment.add_argument("name", metavar="NAME|all")
     experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
@@ -72,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     )
     dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
     _accelergy(commands)
+    study.options(commands)
     return top
 
 
@@ -119,7 +123,8 @@ def _output(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 good, 2 bad input, 3 a check failed, 130 interrupted."""
+    """Runs one command; returns its exit code: 0 good, 2 bad input, 3 a check failed, 4 points of a study
+    failed, 130 interrupted."""
     arguments = parser().parse_args(argv)
     from accel_sim import commands
     from accel_sim.check import CheckError

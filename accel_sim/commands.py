@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import yaml_io
+from accel_sim.sweep import command as study
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
@@ -216,9 +217,11 @@ def stats(arguments: argparse.Namespace) -> int:
 
 
 def plot(arguments: argparse.Namespace) -> int:
-    """Draws the figures of a run's directory again."""
+    """Draws the figures of a run's directory again, or one of a study's."""
     from accel_sim import plots
 
+    if (Path(arguments.dir) / "study.yaml").exists() or any(vars(arguments)[name] for name in study.WISHES):
+        return study.plot(arguments)
     for path in plots.write(Path(arguments.dir)):
         print(path)
     return 0
@@ -278,5 +281,5 @@ def accelergy(arguments: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
-    "dram": dram, "accelergy": accelergy,
+    "dram": dram, "accelergy": accelergy, "sweep": study.sweep, "search": study.search,
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """YAML <-> Accelerator, both ways. All mistakes of a file are reported at once, with their paths."""
 
 import dataclasses
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -34,6 +35,14 @@ REGISTRIES = PARTS | {"encodings": encodings, "memories": memories}
 LIMIT = 1 << 32
 
 
+class ConfigError(InputError):
+    """All that is wrong with the machine of ``where``; errors: one line each."""
+
+    def __init__(self, where: str, errors: list[str]):
+        super().__init__(f"{where}: {'; '.join(errors)}")
+        self.where, self.errors = where, tuple(errors)
+
+
 def presets() -> list[str]:
     """Names of the shipped machines."""
     files = resources.files(PRESETS).iterdir()
@@ -45,20 +54,21 @@ def load_hardware(name: str | Path, settings: dict[str, Any] | None = None) -> A
 
     Raises InputError for an unknown name, an unreadable or broken file, an unknown key or a value out of range.
     """
+    where, tree, own = read_hardware(name)
+    return from_tree(tree, where, own | (settings or {}))
+
+
+def read_hardware(name: str | Path) -> tuple[str, Any, dict[str, Any]]:
+    """(where, tree, settings) of a machine as it was written, for from_tree; InputError for what cannot be read."""
     if str(name) in presets():
-        where = f"preset '{name}'"
-        tree = _preset(str(name))
-    elif Path(name).suffix == ".cfg":
+        return f"preset '{name}'", _preset(str(name)), {}
+    if Path(name).suffix == ".cfg":
         from accel_sim.scalesim_cfg import read_cfg
 
-        where, tree = str(name), _preset("systolic")
-        settings = read_cfg(Path(name)) | (settings or {})
-    elif Path(name).suffix in (".yaml", ".yml") or Path(name).exists():
-        where = str(name)
-        tree = yaml_io.read(Path(name))
-    else:
-        raise InputError(f"{unknown('hardware', str(name), presets())}; or give a .yaml or .cfg file")
-    return from_tree(tree, where, settings or {})
+        return str(name), _preset("systolic"), read_cfg(Path(name))
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).exists():
+        return str(name), yaml_io.read(Path(name)), {}
+    raise InputError(f"{unknown('hardware', str(name), presets())}; or give a .yaml or .cfg file")
 
 
 def _preset(name: str) -> Any:
@@ -81,7 +91,7 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
     if not errors:
         machine = _build(tree, errors)
     if errors:
-        raise InputError(f"{where}: {'; '.join(errors)}")
+        raise ConfigError(where, errors)
     return machine
 
 
@@ -141,7 +151,7 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
         errors.append(f"{path}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(record))}")
         return None
     known = [field.name for field in dataclasses.fields(record)]
-    hints = get_type_hints(record)
+    hints = _hints(record)
     ready, wrong = {}, set()
     for key, entry in value.items():
         if key not in known:
@@ -158,7 +168,7 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
             errors.append(f"{path}.{error}")
             wrong.add(key)
     try:
-        made = TypeAdapter(record).validate_python(ready)
+        made = _adapter(record).validate_python(ready)
         return None if wrong else made
     except ValidationError as error:
         for fault in error.errors():
@@ -168,6 +178,10 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
             given = "" if fault["type"] in ("missing", "value_error") else f", not {fault['input']!r}"
             errors.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{given}")
         return None
+
+
+#: making these takes longer than all they are used for
+_adapter, _hints = cache(TypeAdapter), cache(get_type_hints)
 
 
 def _sane(key: str, value: Any, kind: Any) -> Any:

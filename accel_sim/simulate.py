@@ -27,7 +27,7 @@ from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
 from workloads.registry import InputError
-from workloads.walk import walk
+from workloads.walk import Walk, walk
 
 #: more tiles than this in a layer are merged into fewer, larger swaps (and the result says so)
 MAX_TILES = 2000
@@ -109,17 +109,18 @@ def simulate(
     check: bool = False,
     layers: str = "*",
     progress: Callable[[str], None] | None = None,
+    data: Walk | None = None,
 ) -> Result:
     """Runs the network's layers whose name matches the glob ``layers``; returns a Result whose sums close.
 
     seed: of synthetic codes. check: also compute each layer's output from the products its tiles issue, and compare.
-    progress: called with each layer's name before it runs.
+    progress: called with each layer's name before it runs. data: walk(network, seed) where it is there already.
     Raises InputError (a layer that cannot run on this machine) and CheckError (a checked output differs).
     """
     if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
         raise InputError(f"network '{network.name}': no layer matches '{layers}'")
     session, runs, waiting = Session.start(network, machine, layers), [], None
-    data = walk(network, seed)
+    data = walk(network, seed) if data is None else data
     for layer, operands in data:
         if not fnmatchcase(layer.name, layers):
             continue

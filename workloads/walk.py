@@ -1,6 +1,7 @@
 """A network's layers with their operands, one after another: real codes as they flow, or synthetic ones."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +20,15 @@ from workloads.synthetic import formatted_weights, in_format, synthetic_activati
 MAX_BITS = 16
 
 
-def walk(network: Network, seed: int) -> "RealWalk | SyntheticWalk":
+class Walk(Protocol):
+    """Layers with their operands in order; scores: [images, classes] of real images once it is over, else None."""
+
+    scores: np.ndarray | None
+
+    def __iter__(self) -> Iterator[tuple[Layer, Operands]]: ...
+
+
+def walk(network: Network, seed: int) -> Walk:
     """Real codes if the network has images (and so weights), else synthetic inputs (and weights, if it has none)."""
     return SyntheticWalk(network, seed) if network.images is None else RealWalk(network)
 

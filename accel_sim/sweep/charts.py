@@ -1,0 +1,262 @@
+"""Figures of a study; each stands beside the CSV of what it shows."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from accel_sim.plots import house_style, save
+from accel_sim.sweep import chart_data, results
+from accel_sim.sweep.expression import Expression
+from workloads.registry import InputError
+
+#: Okabe-Ito colours, as in the figures of runs
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+GREY = "#BBBBBB"
+#: end of a column's name -> factor to the unit of its axis
+UNITS = {"_pj": (1e-12, "J"), "_s": (1.0, "s"), "_um2": (1e-6, "mm²"), "_bytes": (1.0, "B")}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to draw. kind: of KINDS; x, y, z, color: columns; pick: of several points in a cell; base: point's name."""
+
+    kind: str
+    x: str | None = None
+    y: str | None = None
+    z: str | None = None
+    color: str | None = None
+    pick: str = "min"
+    base: str | None = None
+    where: str | None = None
+
+
+def draw(folder: Path, wish: Wish) -> list[Path]:
+    """Writes a figure and its CSV below ``folder``/plots; returns their paths. InputError for columns it has not."""
+    frame = results.read(folder)
+    if wish.where is not None:
+        frame = frame[_holds(frame, Expression(wish.where))].reset_index(drop=True)
+    if frame.empty:
+        raise InputError(f"{folder}: has no points to draw")
+    with house_style() as plt:
+        figure, table = KINDS[wish.kind](plt, frame, wish)
+        names = [wish.kind, *filter(None, (wish.x, wish.y, wish.z, wish.color))]
+        stem = re.sub(r"[^\w.-]+", "_", "-".join(names))
+        (folder / "plots").mkdir(exist_ok=True)
+        picture, data = folder / "plots" / f"{stem}.png", folder / "plots" / f"{stem}.csv"
+        save(figure, picture)
+    table.to_csv(data, index=False, lineterminator="\n")
+    return [picture, data]
+
+
+def _holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
+    def lookup(row: dict[str, Any]) -> Callable[[str], Any]:
+        def value(name: str) -> Any:
+            chart_data.check(frame, name)
+            return None if pd.isna(row[name]) else row[name]
+
+        return value
+
+    return [bool(condition.value(lookup(row))) for row in frame.to_dict("records")]
+
+
+def _need(wish: Wish, *names: str) -> None:
+    for name in names:
+        if getattr(wish, name) is None:
+            raise InputError(f"--kind {wish.kind}: expected --{name} COLUMN")
+
+
+def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    _need(wish, "x", "y")
+    table = chart_data.lines(frame, wish.x, wish.y, wish.color)
+    figure, axis = plt.subplots(figsize=(8, 5))
+    place = _place(axis.xaxis, table[wish.x])
+    hues = _hues(table, wish.color)
+    for _, line in table.groupby("line", sort=False):
+        hue = hues[_key(line[wish.color].iloc[0])] if wish.color else COLOURS[0]
+        axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
+    _axis(axis.yaxis, wish.y)
+    axis.set(xlabel=wish.x, title=f"{_title(wish.y)} over {wish.x}")
+    _legend(axis, hues, wish.color)
+    return figure, table
+
+
+def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    _need(wish, "x", "y", "z")
+    table = chart_data.heat(frame, wish.x, wish.y, wish.z, wish.pick)
+    grid = table.pivot(index=wish.y, columns=wish.x, values=wish.z)
+    figure, axis = plt.subplots(figsize=(max(5.0, 0.7 * len(grid.columns) + 2.5), max(3.5, 0.45 * len(grid) + 1.8)))
+    axis.grid(False)
+    drawn = axis.imshow(grid.to_numpy() * _unit(wish.z)[0], origin="lower", aspect="auto", cmap="cividis")
+    for ticks, values in ((axis.set_xticks, grid.columns), (axis.set_yticks, grid.index)):
+        ticks(range(len(values)), [_text(value) for value in values])
+    bar = figure.colorbar(drawn, ax=axis)
+    _axis(bar.ax.yaxis, wish.z)
+    several = f", {wish.pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
+    axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{_title(wish.z)}{several}")
+    return figure, table
+
+
+def _pareto(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    names = chart_data.objectives(frame, [name for name in (wish.x, wish.y, wish.z) if name])
+    if len(names) < 2:
+        raise InputError("--kind pareto: expected --x and --y, or none of them")
+    table = chart_data.front(frame, names)
+    networks = table.network.unique()
+    figure, panels = plt.subplots(1, len(networks), figsize=(6.5 * len(networks), 5), squeeze=False)
+    for axis, network in zip(panels[0], networks, strict=True):
+        part = table[table.network == network]
+        best, knee = part[part.front].sort_values(names[0]), part[part.knee]
+        rest = part[~part.front]
+        axis.scatter(_scaled(rest[names[0]]), _scaled(rest[names[1]]), s=14, color=GREY, label="dominated")
+        line = "-" if len(names) == 2 else "none"
+        axis.plot(
+            _scaled(best[names[0]]), _scaled(best[names[1]]), marker="o", markersize=5, color=COLOURS[0],
+            linestyle=line, drawstyle="steps-post", label=f"front ({len(best)} of {len(part)})",
+        )  # fmt: skip
+        axis.scatter(
+            _scaled(knee[names[0]]),
+            _scaled(knee[names[1]]),
+            s=130,
+            marker="*",
+            color=COLOURS[1],
+            zorder=3,
+            label="knee",
+        )
+        _axis(axis.xaxis, names[0])
+        _axis(axis.yaxis, names[1])
+        axis.set_title(f"{network}: {', '.join(_title(name) for name in names)}")
+        axis.legend()
+    return figure, table
+
+
+def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    _need(wish, "y")
+    table = chart_data.parallel(frame, wish.y)
+    names = list(table.columns[1:])
+    figure, axis = plt.subplots(figsize=(max(7.0, 1.7 * len(names)), 5))
+    heights = np.column_stack([_height(table[name]) for name in names])
+    shade = plt.get_cmap("cividis")(heights[:, -1])
+    for row in np.argsort(-heights[:, -1], kind="stable"):  # the least on top
+        axis.plot(range(len(names)), heights[row], color=shade[row], linewidth=1, alpha=0.8)
+    for i, name in enumerate(names):
+        axis.axvline(i, color="black", linewidth=0.8)
+        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(_text)
+        ordered = sorted(set(zip(heights[:, i], texts, strict=True)))
+        for height, text in ordered if len(ordered) <= 8 else (ordered[0], ordered[-1]):
+            axis.text(
+                i + 0.03, height, text, fontsize=8, va="center", bbox={"color": "white", "alpha": 0.7, "pad": 0.5}
+            )
+    axis.set_xticks(range(len(names)), [*names[:-1], _title(wish.y)])
+    axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=f"{len(table)} points, dark = low {_title(wish.y)}")
+    axis.grid(False)
+    axis.spines["left"].set_visible(False)
+    return figure, table
+
+
+def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    _need(wish, "y")
+    table = chart_data.tornado(frame, wish.y, wish.base)
+    figure, axis = plt.subplots(figsize=(9, 1.6 + 0.55 * len(table)))
+    base = table.y_base.iloc[0] * _unit(wish.y)[0]
+    for i, row in enumerate(table.itertuples()):
+        for end, hue, text, side in (
+            (row.y_low, COLOURS[0], row.low, "right"), (row.y_high, COLOURS[1], row.high, "left"),
+        ):  # fmt: skip
+            value = end * _unit(wish.y)[0]
+            axis.barh(i, value - base, left=base, height=0.6, color=hue)
+            axis.annotate(_text(text), (value, i), (-4 if side == "right" else 4, 0), textcoords="offset points",
+                          ha=side, va="center", fontsize=8)  # fmt: skip
+    axis.axvline(base, color="black", linewidth=1)
+    axis.set_yticks(range(len(table)), [f"{row.setting} ({_text(row.base)})" for row in table.itertuples()])
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.grid(axis="x")
+    _axis(axis.xaxis, wish.y)
+    axis.set_title(f"{_title(wish.y)}: one setting at a time from the base (in brackets)")
+    return figure, table
+
+
+def _unit(name: str) -> tuple[float, str]:
+    family = "_pj" if name.startswith("energy_pj.") else name
+    return next((unit for end, unit in UNITS.items() if family.endswith(end)), (1.0, ""))
+
+
+def _scaled(column: pd.Series) -> np.ndarray:
+    return column.to_numpy(dtype=float) * _unit(str(column.name))[0]
+
+
+def _axis(axis: Any, name: str) -> None:
+    """Ticks with prefixes, and a label."""
+    from matplotlib.ticker import EngFormatter
+
+    unit = _unit(name)[1]
+    if unit != "mm²" and name != "utilization":
+        axis.set_major_formatter(EngFormatter(unit=unit))
+    axis.set_label_text(f"{_title(name)} ({unit})" if unit == "mm²" else _title(name))
+
+
+def _prefixed(value: float, name: str) -> str:
+    from matplotlib.ticker import EngFormatter
+
+    factor, unit = _unit(name)
+    return EngFormatter(unit=unit, places=1)(value * factor)
+
+
+def _title(name: str) -> str:
+    end = next((end for end in UNITS if name.endswith(end) and end != "_bytes"), "")
+    return name.removesuffix(end).replace("energy_pj.", "energy of ").replace("_", " ") if "." not in name else (
+        name.replace("energy_pj.", "energy of ").replace("cycles.", "cycles of ")
+    )  # fmt: skip
+
+
+def _place(axis: Any, column: pd.Series) -> Callable[[pd.Series], Any]:
+    """Where values stand: numbers as they are (in ratios, if they are such), others side by side."""
+    values = column.unique()
+    if not pd.api.types.is_numeric_dtype(column):
+        texts = list(dict.fromkeys(_text(value) for value in values))
+        axis.set_ticks(range(len(texts)), texts)
+        return lambda part: [texts.index(_text(value)) for value in part]
+    if len(values) > 2 and values.min() > 0 and values.max() >= 8 * values.min():
+        from matplotlib.ticker import NullLocator
+
+        axis.axes.set_xscale("log", base=2)
+        axis.set_minor_locator(NullLocator())
+    if len(values) <= 10:
+        axis.set_ticks(sorted(values), [_text(value) for value in sorted(values)])
+    return lambda part: part
+
+
+def _hues(table: pd.DataFrame, color: str | None) -> dict[Any, str]:
+    if color is None:
+        return {}
+    keys = sorted({_key(value) for value in table[color]}, key=lambda key: (isinstance(key, str), key))
+    return {key: COLOURS[i % len(COLOURS)] for i, key in enumerate(keys)}
+
+
+def _key(value: Any) -> Any:
+    return "none" if pd.isna(value) else value
+
+
+def _legend(axis: Any, hues: dict[Any, str], title: str | None) -> None:
+    if hues:
+        handles = [axis.plot([], [], color=hue, marker="o", markersize=4)[0] for hue in hues.values()]
+        axis.legend(handles, [_text(key) for key in hues], title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _height(column: pd.Series) -> np.ndarray:
+    """0..1: numbers by size, others by their order."""
+    numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
+    values = column.to_numpy(dtype=float) if numeric else pd.factorize(column.map(_text))[0].astype(float)
+    return (values - values.min()) / ((values.max() - values.min()) or 1)
+
+
+def _text(value: Any) -> str:
+    return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+KINDS = {"line": _lines, "heat": _heat, "pareto": _pareto, "parallel": _parallel, "tornado": _tornado}

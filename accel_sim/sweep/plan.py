@@ -1,0 +1,203 @@
+"""Study -> its points in order. Every network is loaded and every machine built here, before the first point runs."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from accel_sim.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
+from accel_sim.rundir import source_digest
+from accel_sim.sweep.study import NAMED, RUN, Study, StudyError
+from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
+from workloads.registry import InputError
+
+#: mistakes that are told of one study
+MOST_ERRORS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """values: column -> value (None for an axis that does not apply); several points may share a task."""
+
+    values: dict[str, Any]
+    task: Task
+
+
+def plan(study: Study) -> list[Point]:
+    """All points, each once; StudyError with one line for each different mistake."""
+    return list(dict.fromkeys(point for point in space(study) if point is not None))
+
+
+def space(study: Study) -> list[Point | None]:
+    """The point of each combination in order, None where a condition excludes it; StudyError as plan."""
+    return _Planner(study).points()
+
+
+class _Planner:
+    def __init__(self, study: Study):
+        self.study, self.source = study, source_digest()
+        #: mistake -> [first point, how many]
+        self.errors: dict[str, list[Any]] = {}
+        self.machines: dict[str, Any] = {}
+        self.networks: dict[str, tuple[list[str], str] | None] = {}
+        self.built: dict[str, tuple[str, dict[str, str]] | None] = {}
+
+    def points(self) -> list[Point | None]:
+        found: list[Point | None] = []
+        seen: dict[str, Point | None] = {}
+        for combination in self.study.combinations():
+            self.here = ", ".join(f"{path}={_label(value)}" for path, value in combination.items())
+            try:
+                values, settings = self._values(combination)
+                mark = json.dumps(values, sort_keys=True, default=str)
+                if mark not in seen:
+                    seen[mark] = None
+                    task = self._task(combination, settings) if self._holds(values, combination["hardware"]) else None
+                    seen[mark] = None if task is None else Point(values, task)
+                found.append(seen[mark])
+            except InputError as error:
+                self._wrong(str(error))
+        if not any(found) and not self.errors:
+            self._wrong("where: holds at no point")
+        if self.errors:
+            raise StudyError(self._lines())
+        return found
+
+    def _wrong(self, text: str) -> None:
+        self.errors.setdefault(text, [self.here, 0])[1] += 1
+
+    def _lines(self) -> list[str]:
+        lines = []
+        for text, (where, count) in list(self.errors.items())[:MOST_ERRORS]:
+            lines.append(f"{text} (at {where}{f' and {count - 1} more points' if count > 1 else ''})")
+        more = len(self.errors) - MOST_ERRORS
+        return lines + ([f"and {more} more mistakes"] if more > 0 else [])
+
+    def _values(self, combination: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(columns, path -> value that is set) of a combination."""
+        labels = {path: _label(value) for path, value in combination.items()}
+        machine, study = combination["hardware"], self.study
+        lookup = self._lookup(labels, machine)
+        off = {path for path, condition in study.when.items() if not condition.value(lookup)}
+        values = {path: None if path in off else labels.get(path) for path in study.columns}
+        settings = {path: value for path, value in combination.items() if path not in ("network", "hardware", *off)}
+        for path, expression in study.derived.items():
+            values[path] = expression.value(self._lookup(values, machine))
+            if "." in path or path in RUN or path in KEYS:
+                settings[path] = values[path]
+        return values, settings
+
+    def _holds(self, values: dict[str, Any], entry: dict[str, Any]) -> bool:
+        return all(condition.value(self._lookup(values, entry)) for condition in self.study.where)
+
+    def _lookup(self, values: dict[str, Any], entry: dict[str, Any]) -> Callable[[str], Any]:
+        """A point's value by name; else the machine's own."""
+
+        def lookup(name: str) -> Any:
+            if values.get(name) is not None:
+                return values[name]
+            tree = self._hardware(entry)["tree"]
+            for step in name.split("."):
+                if isinstance(tree, list):
+                    tree = {level["level"]: level for level in tree}
+                if not isinstance(tree, dict) or step not in tree:
+                    if name in values:
+                        return None
+                    raise InputError(f"no axis, derived value or field of '{entry['label']}' is called {name}")
+                tree = tree[step]
+            return tree
+
+        return lookup
+
+    def _hardware(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """What was written (where, given, own settings) and the whole tree of a machine before its axes are set."""
+        label = entry["label"]
+        if label not in self.machines:
+            try:
+                where, tree, own = read_hardware(entry["name"])
+                own = own | entry.get("set", {})
+                whole = to_tree(from_tree(deepcopy(tree), where, own))
+                self.machines[label] = {"where": where, "given": tree, "own": own, "tree": whole}
+            except InputError as error:
+                self.machines[label] = error
+        if isinstance(self.machines[label], InputError):
+            raise self.machines[label]
+        return self.machines[label]
+
+    def _tried(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """What a step gives; None if it refuses, which is noted."""
+        try:
+            return step(*arguments)
+        except ConfigError as error:
+            for line in error.errors:
+                self._wrong(f"hardware '{error.where}': {line}")
+        except InputError as error:
+            self._wrong(str(error))
+        return None
+
+    def _task(self, combination: dict[str, Any], settings: dict[str, Any]) -> Task | None:
+        entry = combination["network"]
+        run = {key: entry.get(key) for key in RUN[1:]} | {key: dict(entry.get(key, {})) for key in NAMED}
+        fields = {}
+        for path, value in settings.items():
+            first, _, rest = path.partition(".")
+            if first in RUN:
+                run[first] = value
+            elif first == "precision" and rest.startswith("layers."):
+                name, _, operand = rest.removeprefix("layers.").rpartition(".")
+                layers = dict(run["precision"].get("layers", {}))
+                run["precision"]["layers"] = layers | {name: layers.get(name, {}) | {operand: value}}
+            elif first in NAMED:
+                run[first][rest] = value
+            else:
+                fields[path] = value
+        seed, layers = run.pop("seed") or 0, run.pop("layers") or "*"
+        data = self._tried(self._data, {"network": entry["name"]} | run, seed, layers)
+        hardware = self._tried(self._built, combination["hardware"], fields)
+        if data is None or hardware is None:
+            return None
+        tree, files = hardware
+        return Task(digest(data.key, data.seed, layers, tree, files, self.source), data, tree, layers, self.source)
+
+    def _data(self, settings: dict[str, Any], seed: Any, layers: Any) -> Data | None:
+        from workloads import load_network
+
+        for key in ("weights", "image", "activations", "layers"):
+            value = layers if key == "layers" else settings[key]
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{key}: expected text, not {value!r}")
+        for key, value in {"seed": seed, "batch": settings["batch"], **settings["dims"]}.items():
+            if type(value) is not int and not (key == "batch" and value is None):
+                raise InputError(f"{key}: expected a whole number, not {value!r}")
+        if seed < 0:
+            raise InputError(f"seed={seed} must not be negative")
+        text = json.dumps({key: settings[key] for key in ("network", *DATA_KEYS)})
+        if text not in self.networks:
+            self.networks[text] = None
+            network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+            self.networks[text] = (
+                [layer.name for layer in network.layers],
+                digest(identity(network), settings["precision"]),
+            )
+        known = self.networks[text]
+        if known is None:
+            return None  # said already
+        if not any(fnmatchcase(name, layers) for name in known[0]):
+            raise InputError(f"network '{settings['network']}': no layer matches '{layers}'")
+        return Data(known[1], text, seed)
+
+    def _built(self, entry: dict[str, Any], fields: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+        """JSON of the machine's whole tree, and digests of the files it reads; None if it was refused before."""
+        machine = self._hardware(entry)
+        mark = json.dumps([entry["label"], fields], sort_keys=True, default=str)
+        if mark not in self.built:
+            self.built[mark] = None
+            built = from_tree(deepcopy(machine["given"]), machine["where"], machine["own"] | fields)
+            self.built[mark] = json.dumps(to_tree(built)), dict(built.energy.files)
+        return self.built[mark]
+
+
+def _label(value: Any) -> Any:
+    return value["label"] if isinstance(value, dict) and "label" in value else value

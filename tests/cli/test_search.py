@@ -1,0 +1,138 @@
+"""`accel-sim search`: the front of a study, by looking at a part of it."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from accel_sim.sweep import results
+from accel_sim.sweep.chart_data import undominated
+from accel_sim.sweep.search import Space, explore
+
+from .calls import call, tree
+from .test_sweep import started, study
+
+SPACE = """network: lenet_300_100
+hardware: systolic
+axes:
+  array.rows: {range: [4, 24, 2]}
+  array.cols: {range: [4, 24, 2]}
+  dataflow.stationary: [os, ws, is]
+"""
+
+
+@pytest.fixture(autouse=True)
+def optuna():
+    pytest.importorskip("optuna", reason="Optuna is not installed (pip install 'accel-sim[search]')")
+
+
+def dominated_area(points: np.ndarray, corner: np.ndarray) -> float:
+    """Hypervolume of two objectives between the points and a corner that is worse than all."""
+    best = points[undominated(points)]
+    area, top = 0.0, corner[1]
+    for x, y in best[best[:, 0].argsort()]:
+        area += (corner[0] - x) * (top - y)
+        top = y
+    return area
+
+
+def bowl(picks):
+    """Two objectives with a front of their own; the corner of high x has no point, high y is not allowed."""
+    return {
+        (x, y): None if x > 17 else ([float(x * x + 10 * y), float((x - 12) ** 2 + 10 * y)], y < 15) for x, y in picks
+    }
+
+
+def found(seed: int, points: int = 60, sampler: str = "nsga2"):
+    space = Space(("x", "y"), (20, 20), (True, True))
+    *_, known = explore(space, bowl, points=points, objectives=2, seed=seed, sampler=sampler)
+    return known
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
+def test_a_seed_gives_the_same_points_and_no_more_than_asked(sampler):
+    first = found(3, 40, sampler)
+    assert first == found(3, 40, sampler)
+    assert first.keys() != found(4, 40, sampler).keys()
+    assert sum(value is not None for value in first.values()) == 40
+
+
+def test_it_goes_where_points_are_allowed_and_good():
+    heights = [y for (_, y), value in found(0).items() if value is not None]
+    assert np.mean(heights[30:]) < np.mean(heights[:30]) - 2
+    assert sum(y >= 15 for y in heights[30:]) < sum(y >= 15 for y in heights[:30])
+
+
+def test_an_axis_of_names_is_no_scale():
+    space = Space(("a", "b"), (3, 4), (False, True))
+    assert space.number((2, 3)) == 11
+    *_, known = explore(space, lambda picks: {p: ([1.0], True) for p in picks}, points=12, objectives=1, seed=0)
+    assert known.keys() <= {(a, b) for a in range(3) for b in range(4)}
+
+
+@pytest.mark.slow
+def test_it_finds_the_front_with_a_fifth_of_the_points(tmp_path):
+    with started(study(tmp_path, SPACE), "--out", tmp_path / "all", "--workers", 2) as whole:
+        assert whole.wait() == 0
+    frame = results.read(tmp_path / "all")
+    values = frame[["energy_pj", "time_s"]].to_numpy()
+    assert len(values) == 363
+    corner = values.max(axis=0)
+    space = Space(("rows", "cols", "stationary"), (11, 11, 3), (True, True, False))
+    shares = []
+    for seed in range(10):
+        *_, known = explore(
+            space, lambda picks: {pick: (values[space.number(pick)].tolist(), True) for pick in picks},
+            points=363 // 5, objectives=2, seed=seed,
+        )  # fmt: skip
+        seen = np.array([value[0] for value in known.values()])
+        assert len(seen) <= 72
+        shares.append(dominated_area(seen, corner) / dominated_area(values, corner))
+    assert np.median(shares) >= 0.95
+
+
+@pytest.mark.slow
+def test_a_search_and_again_and_the_rest_of_the_study(tmp_path):
+    text = SPACE + "search: {objectives: [energy_pj, cycles], constraints: [array.rows * array.cols <= 256]}\n"
+    path, out = study(tmp_path, text), tmp_path / "out"
+    done = call("search", path, "--out", out, "--points", 12, "--workers", 1, "--seed", 5, "--json")
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(done.out)
+    assert (told["points"], told["space"], told["failed"]) == (12, 363, 0)
+    assert all(row["array.rows"] * row["array.cols"] <= 256 for row in told["front"])
+    assert len(results.read(out)) == 12
+    before = {name: data for name, data in tree(out).items() if name != "search.journal"}  # it has times in it
+    again = call("search", path, "--out", out, "--points", 12, "--workers", 2, "--seed", 5)
+    assert again.out.startswith(f"12 of 363 points, {len(told['front'])} on the front:\n")
+    assert again.err.splitlines()[-1].startswith(f"12/12 points, front of {len(told['front'])}, best energy_pj ")
+    assert {name: data for name, data in tree(out).items() if name != "search.journal"} == before
+    assert call("plot", out).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("search: {objective: [energy_pj]}\n", (), "study.yaml: search: expected a mapping of objectives and"),
+        ("search: {objectives: []}\n", (), "study.yaml: search.objectives: expected one to four columns"),
+        ("search: {constraints: ['1 +']}\n", (), "study.yaml: search.constraints.0: '1 +' is no expression"),
+        ("", ("--points", 0), "expected --points of at least 1"),
+        ("", ("--seed", -1), "expected --points of at least 1 and --seed of 0"),
+    ],
+)
+def test_refusals(text, options, reason, refused, tmp_path):
+    study(tmp_path, SPACE + text)
+    assert refused("search", "study.yaml", "--points", 5, *options).startswith(reason)
+
+
+@pytest.mark.slow
+def test_a_figure_that_is_not_there(tmp_path):
+    path = study(tmp_path, SPACE + "search: {objectives: [energy_pj, speed]}\n")
+    done = call("search", path, "--out", tmp_path / "out", "--points", 1, "--workers", 1)
+    assert (done.code, done.line) == (2, "accel-sim search: search: no figure or setting is called 'speed'")
+
+
+def test_no_optuna(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    done = call("search", study(tmp_path, SPACE), "--out", tmp_path / "out", "--points", 1)
+    assert done.line.startswith("accel-sim search: accel-sim search needs the package optuna")

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from experiments.bit_serial import PROFILES, REGISTERS, cycles, ideal, rows
+from workloads.profiles import read_table
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -18,7 +19,8 @@ def test_ideal_speed_ups_are_those_of_the_reference(name, shared):
         if row["network"].replace("_", "").lower() == name.replace("_", "")
         and (row["operand"], row["relative_accuracy"]) == ("act", "100 %")
     ]
-    assert row["bits"] == PROFILES[name][0]
+    ours = {row["profile"]: row["activations"] for row in read_table("precision_profiles")}
+    assert row["bits"] == ours[PROFILES[name][0]]
     assert ideal(name) == pytest.approx(float(row["ideal_recomputed"]), rel=0.001)
 
 

@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from accel_sim.reports import arguments as reports
+
 KINDS = ("networks", "hardware", "macs", "dataflows", "encodings", "memories", "interconnects", "experiments")
 
 
@@ -70,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
     _accelergy(commands)
+    reports.add(commands)
     return top
 
 

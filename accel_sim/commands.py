@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import yaml_io
+from accel_sim.reports.commands import COMMANDS as REPORTS
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
@@ -274,5 +275,5 @@ def accelergy(arguments: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
-    "dram": dram, "accelergy": accelergy,
+    "dram": dram, "accelergy": accelergy, **REPORTS,
 }  # fmt: skip

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,7 @@ def write(folder: Path) -> list[Path]:
 
 
 def _cycles(plt, frame: pd.DataFrame, summary: dict):
-    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
-    table = _used(table, CAUSES)
+    table = cycles_table(frame)
     figure, axes = _canvas(plt, len(table), 2)
     scale, unit = _scale(table.sum(axis=1).max(), (("", 1), ("thousand", 1e3), ("million", 1e6)))
     _stack(axes[0], table / scale, CAUSE_STYLE, table.sum())
@@ -119,15 +119,8 @@ def _cycles(plt, frame: pd.DataFrame, summary: dict):
 
 
 def _energy(plt, frame: pd.DataFrame, summary: dict):
-    static = frame.action.isin(["leakage", "background"])
-    frame = frame.assign(part=frame.component.where(~static, frame.action))
-    table = frame.pivot_table(
-        index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
-    )
-    order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
-    table = _used(table, order)
-    spare = iter(SPARE * 3)
-    styles = {part: COMPONENT_STYLE.get(part) or next(spare) for part in table}
+    table = energy_table(frame)
+    styles = component_styles(table)
     figure, axes = _canvas(plt, len(table), 2)
     chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
     totals = table.sum()
@@ -142,6 +135,29 @@ def _energy(plt, frame: pd.DataFrame, summary: dict):
     axes[0].tick_params(labelbottom=False)
     axes[1].get_legend().remove()
     return figure
+
+
+def cycles_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """[layers, causes] cycles from the rows of cycles.csv; layers and causes without any are left out."""
+    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
+    return _used(table, CAUSES)
+
+
+def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
+    static = frame.action.isin(["leakage", "background"])
+    frame = frame.assign(part=frame.component.where(~static, frame.action))
+    table = frame.pivot_table(
+        index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
+    )
+    order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
+    return _used(table, order)
+
+
+def component_styles(parts: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """(colour, hatch) of each component; those without one of their own take the spare ones in order."""
+    spare = cycle(SPARE)
+    return {part: COMPONENT_STYLE.get(part) or next(spare) for part in parts}
 
 
 def _used(table: pd.DataFrame, order: Iterable[str]) -> pd.DataFrame:

@@ -1,0 +1,12 @@
+"""The options of the commands that work on finished runs; nothing heavy is imported here."""
+
+import argparse
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Adds compare, report and completion."""
+    compare = commands.add_parser("compare", help="runs side by side: ratios, what changed, stacked bars")
+    compare.add_argument("dirs", nargs="+", metavar="DIR", help="run directories; ratios are to the first")
+    compare.add_argument("--out", metavar="DIR", help="also write figures and the CSV each of them shows")
+    compare.add_argument("--json", action="store_true", help="print a machine-readable comparison and nothing else")
+    compare.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")

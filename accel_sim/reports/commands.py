@@ -1,0 +1,31 @@
+"""What the commands do that work on finished runs."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Prints runs side by side; with --out, writes figures and tables."""
+    from accel_sim import rundir
+    from accel_sim.reports import compare_plots, compare_text
+    from accel_sim.reports.compare import compare as compared
+
+    done = compared([Path(folder) for folder in arguments.dirs])
+    if arguments.out is not None:
+        out = Path(arguments.out)
+        rundir.check_target(out, compare_plots.FILES, "comparison")
+        with rundir.whole(out) as scratch:
+            compare_plots.write(done, scratch)
+    if arguments.json:
+        print(json.dumps(done.tree() | {"out": arguments.out}))
+        return 0
+    if not arguments.quiet:
+        compare_text.show(done)
+    if arguments.out is not None:
+        print(f"results: {arguments.out}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"compare": compare}

@@ -1,0 +1,84 @@
+"""A run's directory, read back and checked: what comparisons and reports are made of."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from accel_sim import plots, yaml_io
+from workloads.registry import InputError
+
+#: columns of layers.csv that must be there and hold numbers
+NUMBERS = (
+    "cycles", "array_cycles", "utilization", "energy_pj", "dram_read_bytes", "dram_write_bytes", "lanes",
+    "macs_nominal", "macs_effectual",
+)  # fmt: skip
+#: numbers of summary.json that must be there
+TOTALS = ("cycles", "time_s", "energy_pj", "utilization", "dram_read_bytes", "dram_write_bytes", "macs_nominal")
+
+
+@dataclass(frozen=True, eq=False)
+class RunFiles:
+    """layers, cycles, actions, roofs: the CSV tables; summary, config, provenance: the trees; mapping: the text."""
+
+    folder: Path
+    layers: pd.DataFrame
+    cycles: pd.DataFrame
+    actions: pd.DataFrame
+    roofs: pd.DataFrame
+    summary: dict[str, Any]
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    mapping: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.summary['network']} on {self.summary['hardware']}"
+
+
+def read(folder: Path) -> RunFiles:
+    """InputError (one line) unless ``folder`` is the whole directory of a run."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no run directory ({'a file' if folder.exists() else 'nothing is there'})")
+    frames, summary = plots.read_run(folder)
+    try:
+        layers = pd.read_csv(folder / "layers.csv", dtype={"layer": str})
+        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        mapping = (folder / "mapping.txt").read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: is no run directory ({Path(error.filename).name} is missing)") from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{folder}: is no run directory ({str(error).splitlines()[0]})") from None
+    config = yaml_io.read(folder / "config.yaml")
+    cycles, actions, roofs = (frame.astype({"layer": str}) for frame in frames.values())
+    files = RunFiles(folder, layers, cycles, actions, roofs, summary, config, provenance, mapping)
+    _check(files)
+    return files
+
+
+def _check(run: RunFiles) -> None:
+    for name, tree in (("config.yaml", run.config), ("summary.json", run.summary), ("provenance.json", run.provenance)):
+        if not isinstance(tree, dict):
+            raise InputError(f"{run.folder}: is no run directory ({name} is no mapping)")
+    tables = (
+        ("layers.csv", run.layers, NUMBERS, ("layer", "kind")),
+        ("cycles.csv", run.cycles, ("cycles", "lane_slots"), ("cause",)),
+        ("actions.csv", run.actions, ("count", "pj_each", "energy_pj"), ("component", "action", "source")),
+    )
+    for name, frame, numbers, others in tables:
+        for column in (*numbers, *others):
+            if column not in frame:
+                raise InputError(f"{run.folder}: is no run directory ({name} has no column '{column}')")
+        for column in numbers:
+            if len(frame) and not pd.api.types.is_numeric_dtype(frame[column]):
+                raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' holds no numbers)")
+    for key in TOTALS:
+        if type(run.summary.get(key)) not in (int, float):
+            raise InputError(f"{run.folder}: is no run directory (summary.json: {key} is no number)")
+    for key in ("network", "hardware"):
+        if not isinstance(run.summary.get(key), str):
+            raise InputError(f"{run.folder}: is no run directory (summary.json: {key} is no text)")
+    if run.layers.empty or run.layers.layer.isna().any() or run.layers.layer.duplicated().any():
+        raise InputError(f"{run.folder}: is no run directory (layers.csv: expected one row per layer, named)")

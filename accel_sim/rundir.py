@@ -28,7 +28,7 @@ MARK = "summary.json"
 FILES = {
     "layers.csv", "mapping.txt", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log",
     "roofline.csv",
-    "cycles.png", "energy.png", "roofline.png",
+    "cycles.png", "energy.png", "roofline.png", "report.html", "trace.json", "stats.txt",
 }  # fmt: skip
 
 
@@ -101,6 +101,18 @@ def check_target(out: Path, files: Collection[str] = FILES, kind: str = "run") -
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file of a directory that is there already, whole or not at all; InputError if it cannot be written."""
+    scratch = path.with_name(f".accel_sim-{os.getpid()}-{path.name}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _json(path: Path, value: Any) -> None:

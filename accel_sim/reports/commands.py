@@ -28,4 +28,16 @@ def compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"compare": compare}
+def report(arguments: argparse.Namespace) -> int:
+    """Writes DIR/report.html."""
+    from accel_sim.reports import page, run_files
+    from accel_sim.rundir import write_text
+
+    folder = Path(arguments.dir)
+    path = folder / "report.html"
+    write_text(path, page.render(run_files.read(folder)))
+    print(json.dumps({"report": str(path), "bytes": path.stat().st_size}) if arguments.json else path)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"compare": compare, "report": report}

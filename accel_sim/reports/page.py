@@ -192,7 +192,8 @@ def _config(run: RunFiles) -> str:
     )
     tree = escape(yaml_io.dump(run.config))
     return (
-        f"<details open><summary>What determined this run</summary><div class=wide><table>{rows}</table></div></details>"
+        f"<details open><summary>What determined this run</summary><div class=wide><table>{rows}</table></div>"
+        "</details>"
         f"<details><summary>config.yaml, whole: running it again gives the same bytes</summary><pre tabindex=0>{tree}"
         "</pre></details>"
     )

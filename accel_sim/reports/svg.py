@@ -48,8 +48,9 @@ def paint(style: tuple[str, str]) -> str:
 def keys(parts: Iterable[tuple[str, str]], styles: dict[str, tuple[str, str]]) -> str:
     """A legend; parts: (name, what is said behind it)."""
     items = "".join(
-        f'<li><svg width="14" height="14" aria-hidden="true"><rect width="14" height="14" fill="{paint(styles[name])}"/>'
-        f"</svg>{escape(name.replace('_', ' '))} <span class=soft>{escape(said)}</span></li>"
+        '<li><svg width="14" height="14" aria-hidden="true">'
+        f'<rect width="14" height="14" fill="{paint(styles[name])}"/></svg>'
+        f"{escape(name.replace('_', ' '))} <span class=soft>{escape(said)}</span></li>"
         for name, said in parts
     )
     return f"<ul class=keys>{items}</ul>"
@@ -76,7 +77,7 @@ def ticks(top: float) -> list[float]:
     if top <= 0:
         return [0.0]
     step = 10 ** math.floor(math.log10(top))
-    step = next(step * share for share in (0.2, 0.25, 0.5, 1.0) if top / (step * share) <= 5)
+    step = next(step * share for share in (0.2, 0.5, 1.0, 2.0) if top / (step * share) <= 5)
     return [step * at for at in range(int(top / step + 1e-9) + 1)]
 
 

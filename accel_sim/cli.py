@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--check", action="store_true", help="also compute every output from the issued products, and compare"
     )
+    reports.extras(run)
     _output(run)
     listing = commands.add_parser("list", help="names that can be used")
     listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))

@@ -35,8 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in network.warnings:
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     from accel_sim import console, rundir  # pandas takes most of a second: a refused file does not wait for it
+    from accel_sim.reports.extras import Extras
     from accel_sim.simulate import simulate
 
+    extras = Extras(trace=arguments.trace, stats=arguments.stats)
     stem = re.sub(r"[^\w.-]+|\.\.+", "_", f"{_stem(settings['network'])}-{machine.name}")
     out = Path(arguments.out or f"runs/{stem}")
     rundir.check_target(out)
@@ -49,13 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
             check=settings["check"],
             layers=settings["layers"],
             progress=progress,
+            engine=extras.engine,
         )
     seconds = time.perf_counter() - started
     log = [
         f"wall time: {seconds:.3f} s", f"host: {platform.node()}", f"python: {sys.version.split()[0]}",
         f"command: {' '.join(sys.argv)}", f"directory: {out.absolute()}",
     ]  # fmt: skip
-    rundir.write(result, out, settings, log)
+    rundir.write(result, out, settings, log, extras.files(result))
     if arguments.json:
         print(json.dumps(result.summary | {"out": str(out)}))
     else:

@@ -122,13 +122,16 @@ class Engine:
         loads through the same port are over and a slot is free.
         """
         start, served = self.now, len(self.server.busy)
-        layer = _Layer(self, jobs, buffers)
+        layer = self.layer(jobs, buffers)
         layer.begin(ahead or {})
         self.env.run(until=self.env.process(layer.array()))
         end = self.now
         assert sum(layer.idle.values()) + sum(job.array for job in jobs) == end - start, "engine: cycles do not add up"
         busy = union(self.server.busy[served:])
         return Schedule(start, end, layer.idle, overlap(busy, layer.working))
+
+    def layer(self, jobs: list[Job], buffers: dict[str, Buffer]) -> "_Layer":
+        return _Layer(self, jobs, buffers)
 
     def bring(self, transfer: Transfer, marks: Marks, source: Buffer | None) -> Iterator[simpy.Event]:
         """Moves bytes one level inwards, from ``source`` (None: the outermost memory); returns the marks it leaves."""
@@ -304,9 +307,12 @@ class _Layer:
     def post(self) -> Iterator[simpy.Event]:
         for number, job in enumerate(self.jobs):
             yield from self._reach(self.done, number + 1)
-            if job.post and not job.post_only:
-                yield self.env.timeout(job.post)
+            yield from self._post(job)
             self.posted.bump()
+
+    def _post(self, job: Job) -> Iterator[simpy.Event]:
+        if job.post and not job.post_only:
+            yield self.env.timeout(job.post)
 
     def writer(self, hop: int) -> Iterator[simpy.Event]:
         """Moves what leaves one level outwards; the next level's slot is taken before."""

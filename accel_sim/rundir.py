@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,13 @@ FILES = {
 }  # fmt: skip
 
 
-def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> None:
+def write(
+    result: Result, out: Path, run: dict[str, Any], log: list[str], more: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Writes the directory under a temporary name and renames it when whole.
 
     run: the arguments that, with the hardware, make the run (the ``run`` section of config.yaml); log: lines for
-    run.log, which alone may differ between two equal runs. Raises InputError if ``out`` is something else's.
+    run.log, which alone may differ between two equal runs; more: name -> text of files on request. Raises InputError if ``out`` is something else's.
     """
     check_target(out)
     config = {"run": run, "hardware": to_tree(result.machine)}
@@ -53,6 +56,8 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
         from accel_sim import plots
 
         plots.write(scratch)
+        for name, text in more.items():
+            (scratch / name).write_text(text, encoding="utf-8")
         (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
 
 

@@ -44,13 +44,15 @@ class Session:
     memory_actions: Actions = field(default_factory=Actions)
 
     @staticmethod
-    def start(network: Network, machine: Accelerator, layers: str = "*") -> "Session":
+    def start(
+        network: Network, machine: Accelerator, layers: str = "*", engine: Callable[[Any, Any], Engine] = Engine
+    ) -> "Session":
         """layers: glob of those that run (a map stays on chip only between layers that do)."""
         addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
-        return Session(machine, addresses, state, Engine(machine.dram, state), kept)
+        return Session(machine, addresses, state, engine(machine.dram, state), kept)
 
     def new_memory_actions(self) -> Actions:
         """What the outer memory has done since the last call, beside moving bytes."""
@@ -97,16 +99,17 @@ def simulate(
     check: bool = False,
     layers: str = "*",
     progress: Callable[[str], None] | None = None,
+    engine: Callable[[Any, Any], Engine] = Engine,
 ) -> Result:
     """Runs the network's layers whose name matches the glob ``layers``; returns a Result whose sums close.
 
     seed: of synthetic codes. check: also compute each layer's output from the products its tiles issue, and compare.
-    progress: called with each layer's name before it runs.
+    progress: called with each layer's name before it runs. engine: makes what plays the schedule of (memory, state).
     Raises InputError (a layer that cannot run on this machine) and CheckError (a checked output differs).
     """
     if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
         raise InputError(f"network '{network.name}': no layer matches '{layers}'")
-    session, runs, waiting = Session.start(network, machine, layers), [], None
+    session, runs, waiting = Session.start(network, machine, layers, engine), [], None
     data = walk(network, seed)
     for layer, operands in data:
         if not fnmatchcase(layer.name, layers):

@@ -13,3 +13,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     report = commands.add_parser("report", help="write a run as one self-contained HTML file, DIR/report.html")
     report.add_argument("dir", metavar="DIR")
     report.add_argument("--json", action="store_true", help="print a machine-readable line and nothing else")
+    completion = commands.add_parser("completion", help="print a script that completes commands, options and names")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def extras(run: argparse.ArgumentParser) -> None:
+    """Files that a run writes on request."""
+    run.add_argument("--trace", action="store_true", help="also write trace.json, a timeline for ui.perfetto.dev")
+    run.add_argument("--stats", action="store_true", help="also write stats.txt, in the form of gem5's")

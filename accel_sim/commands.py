@@ -146,12 +146,13 @@ def _stem(network: str) -> str:
 
 def listing(arguments: argparse.Namespace) -> int:
     """Prints the names of one kind."""
-    names = _names(arguments.kind)
+    names = names_of(arguments.kind)
     print(json.dumps(names) if arguments.json else "\n".join(names))
     return 0
 
 
-def _names(kind: str) -> list[str]:
+def names_of(kind: str) -> list[str]:
+    """Names of one kind of cli.KINDS."""
     if kind == "networks":
         from workloads.network import networks
 

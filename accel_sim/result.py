@@ -260,6 +260,12 @@ class Result:
             "check": self._check_summary(),
         }
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from accel_sim.reports import notebook
+
+        return notebook.html(self)
+
     def _check_summary(self) -> dict[str, Any] | None:
         if not self.checked:
             return None

@@ -40,4 +40,19 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"compare": compare, "report": report}
+def completion(arguments: argparse.Namespace) -> int:
+    """Prints a shell's completion script."""
+    from accel_sim.cli import KINDS, parser
+    from accel_sim.commands import names_of
+    from accel_sim.reports.completion import script, words
+
+    found = words(parser(), lambda kind: names_of(kind) if kind in KINDS else [])
+    print(script(arguments.shell, found), end="")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "compare": compare,
+    "report": report,
+    "completion": completion,
+}

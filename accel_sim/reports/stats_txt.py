@@ -45,7 +45,7 @@ def _lines(result: Result) -> Iterator[str]:
 
 
 def _line(name: str, value: float, what: str, unit: str) -> str:
-    text = f"{value:.6f}" if isinstance(value, float) else str(value)
+    text = f"{value:.12g}" if isinstance(value, float) else str(value)
     return f"{name:<56} {text:>18}  # {what} ({unit})"
 
 

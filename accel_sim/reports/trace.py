@@ -77,9 +77,7 @@ class Recorder:
             events.append({"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": track}})
             events.append({"ph": "M", "pid": 1, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}})
         for track, name, begin, end in sorted(spans, key=lambda span: (tracks[span[0]], span[2])):
-            events.append(
-                {"ph": "X", "pid": 1, "tid": tracks[track], "name": name, "ts": begin, "dur": end - begin}
-            )
+            events.append({"ph": "X", "pid": 1, "tid": tracks[track], "name": name, "ts": begin, "dur": end - begin})
         for track, at, held in self.counts:
             events.append({"ph": "C", "pid": 1, "tid": 0, "name": track, "ts": at, "args": {"bytes": held}})
         if dropped:

@@ -39,7 +39,8 @@ def write(
     """Writes the directory under a temporary name and renames it when whole.
 
     run: the arguments that, with the hardware, make the run (the ``run`` section of config.yaml); log: lines for
-    run.log, which alone may differ between two equal runs; more: name -> text of files on request. Raises InputError if ``out`` is something else's.
+    run.log, which alone may differ between two equal runs; more: name -> text of files on
+    request. Raises InputError if ``out`` is something else's.
     """
     check_target(out)
     config = {"run": run, "hardware": to_tree(result.machine)}

@@ -34,7 +34,7 @@ def script(shell: str, found: dict[str, list[str]]) -> str:
 def _cases(found: dict[str, list[str]]) -> Iterable[str]:
     for command, choices in found.items():
         if command:
-            yield f"    {command}) words={_quoted(choices)} ;;"
+            yield f"    {command}) choices={_quoted(choices)} ;;"
 
 
 def _quoted(choices: list[str]) -> str:
@@ -45,14 +45,14 @@ def _bash(found: dict[str, list[str]]) -> str:
     cases = "\n".join(_cases(found))
     return f"""# accel-sim completion bash > ~/.local/share/bash-completion/completions/accel-sim
 _accel_sim() {{
-  local words={_quoted(found[""])} word="${{COMP_WORDS[COMP_CWORD]}}"
+  local choices={_quoted(found[""])} word="${{COMP_WORDS[COMP_CWORD]}}"
   if (( COMP_CWORD > 1 )); then
     case "${{COMP_WORDS[1]}}" in
 {cases}
-    *) words='' ;;
+    *) choices='' ;;
     esac
   fi
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
+  COMPREPLY=($(compgen -W "$choices" -- "$word"))
   [[ $word == -* ]] || COMPREPLY+=($(compgen -f -- "$word"))
 }}
 complete -o filenames -F _accel_sim accel-sim
@@ -64,16 +64,14 @@ def _zsh(found: dict[str, list[str]]) -> str:
     return f"""#compdef accel-sim
 # accel-sim completion zsh > a file named _accel-sim in a directory of $fpath
 _accel_sim() {{
-  local words_of={_quoted(found[""])} words_in=("${{words[@]}}")
-  local words=''
+  local choices={_quoted(found[""])}
   if (( CURRENT > 2 )); then
-    case "${{words_in[2]}}" in
+    case "${{words[2]}}" in
 {cases}
+    *) choices='' ;;
     esac
-  else
-    words="$words_of"
   fi
-  compadd -- ${{=words}}
+  compadd -- ${{=choices}}
   (( CURRENT > 2 )) && _files
 }}
 compdef _accel_sim accel-sim

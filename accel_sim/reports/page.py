@@ -137,10 +137,14 @@ def _cycles(run: RunFiles) -> str:
     whole = table.sum()
     legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), plots.CAUSE_STYLE)
     suffix, factor = next((pair for pair in reversed(svg.UNITS) if table.sum(axis=1).max() >= pair[1]), svg.UNITS[0])
-    unit = f"{suffix} cycles".strip()
-    return f"<p class=soft>Where the lane-slots of each layer went, in cycles.</p>{legend}<figure>" + svg.bars(
-        "cycles", "Cycles by cause, one bar per layer", table, plots.CAUSE_STYLE, unit, factor
-    ) + "</figure>"  # fmt: skip
+    unit, styles = f"{suffix} cycles".strip(), plots.CAUSE_STYLE
+    bars = svg.bars("cycles", "Cycles by cause, one bar per layer", table, styles, unit, factor)
+    share = table.div(table.sum(axis=1) / 100, axis=0)
+    shares = svg.bars("shares", "Share of each layer's cycles by cause", share, styles, "%", 1.0)
+    return (
+        f"<p class=soft>Where the lane-slots of each layer went, in cycles.</p>{legend}<figure>{bars}</figure>"
+        f"<h3>as a share of each layer</h3><figure>{shares}</figure>"
+    )
 
 
 def _energy(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 HATCHES = {
     "////": "M-2 2L2 -2M0 8L8 0M6 10L10 6", "....": "M2 2h1M6 6h1", "xxxx": "M0 0L8 8M8 0L0 8",
 }  # fmt: skip
-LEFT, TOP, LABELS = 62, 12, 92
+LEFT, TOP, LABELS = 56, 22, 92
 UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
 
 
@@ -107,7 +107,7 @@ def bars(name: str, label: str, table: pd.DataFrame, styles: dict, unit: str, fa
             f'<rect class="ring" x="{number(x)}" y="{TOP}" width="{number(pitch * 0.82)}" height="{height}"/>'
         )
         inside.append(mark("\n".join(lines), "".join(pieces)) + _under(layer, x + pitch * 0.41, TOP + height + 12))
-    inside.append(f'<text class="soft" x="4" y="{TOP - 2}">{escape(unit)}</text>')
+    inside.append(f'<text class="soft" x="4" y="{TOP - 9}">{escape(unit)}</text>')
     return figure(name, label, width, TOP + height + LABELS, "".join(inside))
 
 
@@ -129,7 +129,7 @@ def _under(text: str, x: float, y: float) -> str:
 
 def heat(table: pd.DataFrame, label: str) -> str:
     """[layers, causes] shares of the layer's lane-slots: one cell each, the darker the larger."""
-    cell, left, top = 46.0, 150, 78
+    cell, left, top = min(74.0, 860 / len(table.columns)), 160, 78
     inside = []
     for at, cause in enumerate(table):
         x = left + cell * (at + 0.5)
@@ -165,17 +165,17 @@ def roofline(rows: pd.DataFrame) -> str:
     high_x = 10 ** math.ceil(math.log10(max(found.macs_per_byte.max(), peak / bandwidth)) + 0.3)
     low_y = 10 ** math.floor(math.log10(found.macs_per_cycle.min()) - 0.01)
     high_y = 10 ** math.ceil(math.log10(peak) + 0.01)
-    width, height, left, bottom = 760.0, 380.0, 70.0, 330.0
+    width, height, left, bottom = 1020.0, 420.0, 56.0, 370.0
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = math.log(x / low_x) / math.log(high_x / low_x)
         up = math.log(max(y, low_y) / low_y) / math.log(high_y / low_y)
-        return left + (width - left - 20) * across, bottom - (bottom - 16) * up
+        return left + (width - left - 20) * across, bottom - (bottom - 28) * up
 
     inside = []
     for power in range(round(math.log10(low_x)), round(math.log10(high_x)) + 1):
         x = number(at(10.0**power, low_y)[0])
-        inside.append(f'<line class="grid" x1="{x}" x2="{x}" y1="16" y2="{bottom}"/>')
+        inside.append(f'<line class="grid" x1="{x}" x2="{x}" y1="28" y2="{bottom}"/>')
         inside.append(f'<text class="soft" text-anchor="middle" x="{x}" y="{bottom + 16}">{10.0**power:g}</text>')
     for power in range(round(math.log10(low_y)), round(math.log10(high_y)) + 1):
         y = number(at(low_x, 10.0**power)[1])
@@ -186,8 +186,8 @@ def roofline(rows: pd.DataFrame) -> str:
     inside.append(f'<polyline class="roof" points="{" ".join(f"{number(x)},{number(y)}" for x, y in corners)}"/>')
     inside.append(f'<text x="{width - 24}" y="{number(corners[1][1] - 6)}" text-anchor="end">{peak:g} MACs a cycle, '
                   f"{bandwidth:g} bytes a cycle</text>")  # fmt: skip
-    inside.append(f'<text x="{left}" y="{height - 8}">effectual MACs per DRAM byte →</text>')
-    inside.append('<text x="4" y="10">effectual MACs a cycle ↑</text>')
+    inside.append(f'<text class="soft" x="{left}" y="{height - 8}">effectual MACs per DRAM byte →</text>')
+    inside.append('<text class="soft" x="4" y="12">effectual MACs a cycle ↑</text>')
     longest = float(found.cycles.max())
     for row in found.itertuples(index=False):
         x, y = at(row.macs_per_byte, row.macs_per_cycle)

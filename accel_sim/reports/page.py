@@ -16,10 +16,10 @@ from accel_sim.timing import CAUSES
 COLUMNS = (
     ("layer", "layer", 1, None), ("kind", "kind", 1, None), ("MACs", "macs_nominal", 1, ",.0f"),
     ("effectual", "macs_effectual", 1, ",.0f"), ("cycles", "cycles", 1, ",.0f"),
-    ("array cycles", "array_cycles", 1, ",.0f"), ("utilisation %", "utilization", 0.01, ".1f"),
-    ("energy µJ", "energy_pj", 1e6, ",.3f"), ("read kB", "dram_read_bytes", 1e3, ",.1f"),
-    ("written kB", "dram_write_bytes", 1e3, ",.1f"), ("weight density %", "weight_density", 0.01, ".1f"),
-    ("input density %", "input_density", 0.01, ".1f"),
+    ("array", "array_cycles", 1, ",.0f"), ("util. %", "utilization", 0.01, ".1f"),
+    ("µJ", "energy_pj", 1e6, ",.3f"), ("read kB", "dram_read_bytes", 1e3, ",.1f"),
+    ("written kB", "dram_write_bytes", 1e3, ",.1f"), ("weights %", "weight_density", 0.01, ".1f"),
+    ("inputs %", "input_density", 0.01, ".1f"),
 )  # fmt: skip
 #: id of a section -> its heading
 SECTIONS = {
@@ -113,8 +113,12 @@ def _table(run: RunFiles) -> str:
         f"<tr>{''.join(_cell(row[name], factor, form) for _, name, factor, form in columns)}</tr>"
         for row in run.layers.to_dict("records")
     )
+    meaning = (
+        "array: cycles the array alone needs; util.: effectual of all lane-slots; read, written: the outermost memory; "
+        "weights, inputs: share that is not zero."
+    )
     return (
-        "<div class=tools><label>Layer contains <input id=filter type=search autocomplete=off></label>"
+        f"<p class=soft>{meaning}</p><div class=tools><label>Layer contains <input id=filter type=search autocomplete=off></label>"
         f"<label>Kind <select id=kind><option value=''>all</option>{kinds}</select></label>"
         "<span id=count role=status class=soft></span><span id=said role=status class=soft></span></div>"
         f"<div class=wide tabindex=0 role=region aria-labelledby=h-table><table class=sorts><thead><tr>{heads}"
@@ -136,11 +140,12 @@ def _cycles(run: RunFiles) -> str:
         return ""
     whole = table.sum()
     legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), plots.CAUSE_STYLE)
-    suffix, factor = next((pair for pair in reversed(svg.UNITS) if table.sum(axis=1).max() >= pair[1]), svg.UNITS[0])
-    unit, styles = f"{suffix} cycles".strip(), plots.CAUSE_STYLE
-    bars = svg.bars("cycles", "Cycles by cause, one bar per layer", table, styles, unit, factor)
-    share = table.div(table.sum(axis=1) / 100, axis=0)
-    shares = svg.bars("shares", "Share of each layer's cycles by cause", share, styles, "%", 1.0)
+    most, styles = table.sum(axis=1).max(), plots.CAUSE_STYLE
+    suffix, factor = next((pair for pair in reversed(svg.UNITS) if most >= pair[1]), svg.UNITS[0])
+    axis = f"{suffix} cycles".strip(), factor
+    bars = svg.bars("cycles", "Cycles by cause, one bar per layer", table, styles, axis, "{:,.0f} cycles".format)
+    share, label = table.div(table.sum(axis=1) / 100, axis=0), "Share of each layer's cycles by cause"
+    shares = svg.bars("shares", label, share, styles, ("%", 1.0), "{:.2f} %".format)
     return (
         f"<p class=soft>Where the lane-slots of each layer went, in cycles.</p>{legend}<figure>{bars}</figure>"
         f"<h3>as a share of each layer</h3><figure>{shares}</figure>"
@@ -157,9 +162,9 @@ def _energy(table: pd.DataFrame) -> str:
     for name, what, part in (("energy", "all components", table), ("chip", "on chip alone", chip)):
         if part.empty or part.to_numpy().sum() <= 0:
             continue
-        unit, factor = _unit(float(part.sum(axis=1).max()))
+        axis = _unit(float(part.sum(axis=1).max()))
         label = f"Energy by component, {what}, one bar per layer"
-        drawn = svg.bars(name, label, part, styles, unit, factor)
+        drawn = svg.bars(name, label, part, styles, axis, _joules)
         figures.append(f"<h3>{what}: {_joules(float(part.to_numpy().sum()))}</h3><figure>{drawn}</figure>")
     return legend + "".join(figures)
 

@@ -1,7 +1,7 @@
 """Inline SVG figures: stacked bars, roofline, heat map. Same input, same bytes; every mark can be focused and read."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 
 import pandas as pd
@@ -81,17 +81,21 @@ def ticks(top: float) -> list[float]:
     return [step * at for at in range(int(top / step + 1e-9) + 1)]
 
 
-def bars(name: str, label: str, table: pd.DataFrame, styles: dict, unit: str, factor: float) -> str:
-    """One stacked bar per row of ``table`` [layers, parts]; figures are divided by ``factor`` and said in ``unit``."""
+def bars(
+    name: str, label: str, table: pd.DataFrame, styles: dict, axis: tuple[str, float], say: Callable[[float], str]
+) -> str:
+    """One stacked bar per row of ``table`` [layers, parts]. axis: its unit and what one of it is; say: a figure as text
+    with its unit."""
+    unit, factor = axis
     count, height = len(table), 230
-    pitch = min(56.0, max(15.0, 1040 / max(1, count)))
+    pitch = min(56.0, max(15.0, 1000 / max(1, count)))
     width = LEFT + pitch * count + 40
     top = float(table.sum(axis=1).max()) / factor
     scale = height / top
     inside = [_grid(ticks(top), scale, height, width)]
     for at, (layer, row) in enumerate(table.iterrows()):
         x, total, base, pieces = LEFT + pitch * (at + 0.09), float(row.sum()), 0.0, []
-        lines = [f"{layer}: {total / factor:,.4g} {unit}"]
+        lines = [f"{layer}: {say(total)}"]
         for part, value in row.items():
             if value <= 0:
                 continue
@@ -101,7 +105,7 @@ def bars(name: str, label: str, table: pd.DataFrame, styles: dict, unit: str, fa
                 f'<rect x="{number(x)}" y="{number(y)}" width="{number(pitch * 0.82)}" height="{number(tall)}" '
                 f'fill="{paint(styles[part])}"/>'
             )
-            lines.append(f"{part.replace('_', ' ')} {value / factor:,.4g} ({100 * value / total:.1f} %)")
+            lines.append(f"{part.replace('_', ' ')} {say(value)} ({100 * value / total:.1f} %)")
             base += tall
         pieces.append(
             f'<rect class="ring" x="{number(x)}" y="{TOP}" width="{number(pitch * 0.82)}" height="{height}"/>'

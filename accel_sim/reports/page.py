@@ -118,7 +118,8 @@ def _table(run: RunFiles) -> str:
         "weights, inputs: share that is not zero."
     )
     return (
-        f"<p class=soft>{meaning}</p><div class=tools><label>Layer contains <input id=filter type=search autocomplete=off></label>"
+        f"<p class=soft>{meaning}</p><div class=tools>"
+        "<label>Layer contains <input id=filter type=search autocomplete=off></label>"
         f"<label>Kind <select id=kind><option value=''>all</option>{kinds}</select></label>"
         "<span id=count role=status class=soft></span><span id=said role=status class=soft></span></div>"
         f"<div class=wide tabindex=0 role=region aria-labelledby=h-table><table class=sorts><thead><tr>{heads}"

@@ -98,7 +98,8 @@ class Browser:
         """Moves the mouse over the middle of what the selector finds first."""
         x, y = self.run(
             f"(() => {{const e = document.querySelector({json.dumps(selector)});"
-            "e.scrollIntoView({block: 'center', behavior: 'instant'}); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]})()"
+            "e.scrollIntoView({block: 'center', behavior: 'instant'}); const b = e.getBoundingClientRect();"
+            "return [b.x + b.width / 2, b.y + b.height / 2]})()"
         )
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 

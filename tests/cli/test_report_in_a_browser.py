@@ -1,6 +1,7 @@
 """The report in a real headless Chromium: no errors, no network, sorting, filtering, values on hover and focus."""
 
 import base64
+import shutil
 
 import pytest
 
@@ -22,8 +23,8 @@ HEAD = "document.querySelectorAll('#table th')[4]"
 
 
 @pytest.fixture(scope="module")
-def page(runs):
-    folder = runs["squeezenet1_0", "eie"]
+def page(runs, tmp_path_factory):
+    folder = shutil.copytree(runs["squeezenet1_0", "eie"], tmp_path_factory.mktemp("report") / "r")
     assert call("report", folder).code == 0
     return folder / "report.html"
 

@@ -42,10 +42,15 @@ TABLES = {
 }
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file of a run; layers are text, whatever they are called, and only an empty field is no value."""
+    return pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""])
+
+
 def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:
     """(TABLES, summary) of a run's directory; InputError if it is none."""
     try:
-        frames = {name: pd.read_csv(folder / name) for name in TABLES}
+        frames = {name: read_table(folder / name) for name in TABLES}
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         for name, columns in TABLES.items():
             missing = [column for column in columns if column not in frames[name]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim import plots, yaml_io
+from accel_sim import plots, roofline, yaml_io
 from workloads.registry import InputError
 
 #: columns of layers.csv that must be there and hold numbers
@@ -44,7 +44,7 @@ def read(folder: Path) -> RunFiles:
         raise InputError(f"{folder}: is no run directory ({'a file' if folder.exists() else 'nothing is there'})")
     frames, summary = plots.read_run(folder)
     try:
-        layers = pd.read_csv(folder / "layers.csv", dtype={"layer": str})
+        layers = plots.read_table(folder / "layers.csv")
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         mapping = (folder / "mapping.txt").read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -52,8 +52,7 @@ def read(folder: Path) -> RunFiles:
     except (ValueError, OSError) as error:
         raise InputError(f"{folder}: is no run directory ({str(error).splitlines()[0]})") from None
     config = yaml_io.read(folder / "config.yaml")
-    cycles, actions, roofs = (frame.astype({"layer": str}) for frame in frames.values())
-    files = RunFiles(folder, layers, cycles, actions, roofs, summary, config, provenance, mapping)
+    files = RunFiles(folder, layers, *frames.values(), summary, config, provenance, mapping)
     _check(files)
     return files
 
@@ -62,15 +61,21 @@ def _check(run: RunFiles) -> None:
     for name, tree in (("config.yaml", run.config), ("summary.json", run.summary), ("provenance.json", run.provenance)):
         if not isinstance(tree, dict):
             raise InputError(f"{run.folder}: is no run directory ({name} is no mapping)")
+    if not isinstance(run.config.get("hardware"), dict):
+        raise InputError(f"{run.folder}: is no run directory (config.yaml: hardware is no mapping)")
     tables = (
         ("layers.csv", run.layers, NUMBERS, ("layer", "kind")),
-        ("cycles.csv", run.cycles, ("cycles", "lane_slots"), ("cause",)),
-        ("actions.csv", run.actions, ("count", "pj_each", "energy_pj"), ("component", "action", "source")),
+        ("cycles.csv", run.cycles, ("cycles", "lane_slots"), ("layer", "cause")),
+        ("roofline.csv", run.roofs, roofline.COLUMNS[2:], ("layer", "bound")),
+        ("actions.csv", run.actions, ("count", "pj_each", "energy_pj"), ("layer", "component", "action", "source")),
     )
     for name, frame, numbers, others in tables:
         for column in (*numbers, *others):
             if column not in frame:
                 raise InputError(f"{run.folder}: is no run directory ({name} has no column '{column}')")
+        for column in others:
+            if frame[column].isna().any():
+                raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' has empty fields)")
         for column in numbers:
             if len(frame) and not pd.api.types.is_numeric_dtype(frame[column]):
                 raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' holds no numbers)")
@@ -80,5 +85,7 @@ def _check(run: RunFiles) -> None:
     for key in ("network", "hardware"):
         if not isinstance(run.summary.get(key), str):
             raise InputError(f"{run.folder}: is no run directory (summary.json: {key} is no text)")
-    if run.layers.empty or run.layers.layer.isna().any() or run.layers.layer.duplicated().any():
-        raise InputError(f"{run.folder}: is no run directory (layers.csv: expected one row per layer, named)")
+    if run.layers.empty or run.layers.layer.duplicated().any():
+        raise InputError(f"{run.folder}: is no run directory (layers.csv: expected one row per layer)")
+    if run.cycles.duplicated(["layer", "cause"]).any():
+        raise InputError(f"{run.folder}: is no run directory (cycles.csv: expected one row per layer and cause)")

@@ -1,6 +1,7 @@
 """A run's directory, read back and checked: what comparisons and reports are made of."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import plots, roofline, yaml_io
+from accel_sim.timing import CAUSES
 from workloads.registry import InputError
 
 #: columns of layers.csv that must be there and hold numbers
@@ -15,6 +17,8 @@ NUMBERS = (
     "cycles", "array_cycles", "utilization", "energy_pj", "dram_read_bytes", "dram_write_bytes", "lanes",
     "macs_nominal", "macs_effectual",
 )  # fmt: skip
+#: numbers where there are any
+MAY_BE_EMPTY = ("weight_density", "input_density", "bits")
 #: numbers of summary.json that must be there
 TOTALS = ("cycles", "time_s", "energy_pj", "utilization", "dram_read_bytes", "dram_write_bytes", "macs_nominal")
 
@@ -76,16 +80,22 @@ def _check(run: RunFiles) -> None:
         for column in others:
             if frame[column].isna().any():
                 raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' has empty fields)")
-        for column in numbers:
+        for column in filter(frame.columns.__contains__, (*numbers, *MAY_BE_EMPTY)):
             if len(frame) and not pd.api.types.is_numeric_dtype(frame[column]):
                 raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' holds no numbers)")
+            if frame is not run.roofs and math.inf in frame[column].abs().to_numpy():  # a layer may move nothing
+                raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' holds infinity)")
     for key in TOTALS:
-        if type(run.summary.get(key)) not in (int, float):
+        value = run.summary.get(key)
+        if type(value) not in (int, float) or not math.isfinite(value):
             raise InputError(f"{run.folder}: is no run directory (summary.json: {key} is no number)")
     for key in ("network", "hardware"):
         if not isinstance(run.summary.get(key), str):
             raise InputError(f"{run.folder}: is no run directory (summary.json: {key} is no text)")
     if run.layers.empty or run.layers.layer.duplicated().any():
         raise InputError(f"{run.folder}: is no run directory (layers.csv: expected one row per layer)")
+    missing = sorted(set(CAUSES) - set(run.cycles.cause))
+    if missing:
+        raise InputError(f"{run.folder}: is no run directory (cycles.csv: cause '{missing[0]}' is missing)")
     if run.cycles.duplicated(["layer", "cause"]).any():
         raise InputError(f"{run.folder}: is no run directory (cycles.csv: expected one row per layer and cause)")

@@ -160,8 +160,8 @@ def heat(table: pd.DataFrame, label: str) -> str:
 
 def roofline(rows: pd.DataFrame) -> str:
     """Effectual MACs a cycle over effectual MACs per DRAM byte, log-log, under the roofs of compute and memory."""
-    found = rows[(rows.macs_per_byte > 0) & (rows.macs_per_cycle > 0)]
-    found = found[found.macs_per_byte.map(math.isfinite)]
+    drawn = rows[["macs_per_byte", "macs_per_cycle", "peak_macs_per_cycle", "peak_bytes_per_cycle", "cycles"]]
+    found = rows[((drawn > 0) & (drawn < math.inf)).all(axis=1)]  # a layer that moves nothing has no place here
     if found.empty:
         return ""
     peak, bandwidth = float(found.peak_macs_per_cycle.max()), float(found.peak_bytes_per_cycle.max())

@@ -32,7 +32,9 @@ COMPONENT_STYLE = {
     "leakage": ("#000000", ""), "background": ("#000000", "////"),
 }  # fmt: skip
 SPARE = [("#56B4E9", "xxxx"), ("#CC79A7", "xxxx"), ("#E69F00", "xxxx"), ("#009E73", "xxxx"), ("#D55E00", "xxxx")]
-
+#: (name, what one of it is), the smallest first
+ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
+COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
 
 #: file -> columns that must be in it
 TABLES = {
@@ -109,7 +111,7 @@ def write(folder: Path) -> list[Path]:
 def _cycles(plt, frame: pd.DataFrame, summary: dict):
     table = cycles_table(frame)
     figure, axes = _canvas(plt, len(table), 2)
-    scale, unit = _scale(table.sum(axis=1).max(), (("", 1), ("thousand", 1e3), ("million", 1e6)))
+    scale, unit = largest_unit(table.sum(axis=1).max(), COUNT_UNITS)
     _stack(axes[0], table / scale, CAUSE_STYLE, table.sum())
     axes[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
     share = 100 * summary["utilization"]
@@ -130,10 +132,10 @@ def _energy(plt, frame: pd.DataFrame, summary: dict):
     chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
     totals = table.sum()
     for axis, part, what in ((axes[0], table, "all"), (axes[1], chip, "on chip alone")):
-        scale, unit = _scale(part.sum(axis=1).max(), (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9)))
+        scale, unit = largest_unit(part.sum(axis=1).max(), ENERGY_UNITS)
         _stack(axis, part / scale, styles, totals)
         axis.set_ylabel(f"energy ({unit})")
-        total_scale, total_unit = _scale(part.sum().sum(), (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9)))
+        total_scale, total_unit = largest_unit(part.sum().sum(), ENERGY_UNITS)
         axis.set_title(
             f"{summary['network']} on {summary['hardware']}: {part.sum().sum() / total_scale:,.3g} {total_unit}, {what}"
         )
@@ -192,7 +194,7 @@ def _stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
     axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))
 
 
-def _scale(top: float, units: tuple) -> tuple[float, str]:
+def largest_unit(top: float, units: tuple) -> tuple[float, str]:
     """The largest unit in which ``top`` is at least 1."""
     name, factor = next((pair for pair in reversed(units) if top >= pair[1]), units[0])
     return factor, name

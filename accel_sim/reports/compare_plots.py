@@ -26,7 +26,7 @@ def write(done: Comparison, out: Path) -> None:
                 frames = [pd.DataFrame([frame.sum().rename("total")]) for frame in frames]
             rows = _rows(done, frames)
             write_frame(rows.rename(columns={"value": unit}), out / f"compare_{name}.csv")
-            plots.save(_figure(plt, done, rows, name, unit), out / f"compare_{name}.png")
+            plots.save(_figure(plt, done, rows, name), out / f"compare_{name}.png")
 
 
 def _rows(done: Comparison, frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -40,15 +40,17 @@ def _rows(done: Comparison, frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "run", "part", "value"])
 
 
-def _figure(plt, done: Comparison, rows: pd.DataFrame, name: str, unit: str):
+def _figure(plt, done: Comparison, rows: pd.DataFrame, name: str):
     styles = plots.CAUSE_STYLE if name == "cycles" else plots.component_styles(sorted(rows.part.unique()))
     parts = [part for part in styles if part in set(rows.part)]
     layers = list(dict.fromkeys(rows.layer))
+    units = plots.COUNT_UNITS if name == "cycles" else plots.ENERGY_UNITS
+    factor, said = plots.largest_unit(rows.groupby(["layer", "run"]).value.sum().max(), units)
     width = 0.84 / len(done.labels)
     figure, axis = plt.subplots(figsize=(max(8.0, 0.2 * len(layers) * len(done.labels) + 5.0), 4.6))
     for number, label in enumerate(done.labels):
         table = rows[rows.run == label].pivot(index="layer", columns="part", values="value")
-        table = table.reindex(index=layers, columns=parts).fillna(0.0)
+        table = table.reindex(index=layers, columns=parts).fillna(0.0) / factor
         base = pd.Series(0.0, index=table.index)
         for part in parts:
             colour, hatch = styles[part]
@@ -59,7 +61,7 @@ def _figure(plt, done: Comparison, rows: pd.DataFrame, name: str, unit: str):
             )  # fmt: skip
             base += table[part]
     axis.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-    axis.set_ylabel(f"{name} ({unit})" if unit != name else name)
+    axis.set_ylabel(f"{name} ({said})" if said else name)
     axis.set_title(f"{name}: bars left to right are {', '.join(done.labels)}", fontsize=9)
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))

@@ -30,11 +30,16 @@ class Recorder:
         self.counts: list[tuple[str, int, int]] = []
         self.held: dict[str, int] = {}
         self.played: Engine | None = None
+        self._inlets: dict[int, tuple[Inlet, deque[tuple[int, int]]]] = {}  # an inlet that is held keeps its id
 
     def engine(self, memory: Any, state: Any) -> Engine:
         """An engine that reports here; for ``simulate(engine=...)``."""
         self.played = _Engine(memory, state, self)
         return self.played
+
+    def filled(self, inlet: Inlet) -> deque[tuple[int, int]]:
+        """(epoch, bytes) of the loads that an inlet holds, oldest first."""
+        return self._inlets.setdefault(id(inlet), (inlet, deque()))[1]
 
     def span(self, track: str, name: str, begin: int, end: int) -> None:
         if end > begin and self._room(end):
@@ -105,8 +110,7 @@ class _TracedLayer(_Layer):
         self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, path: tuple[Buffer, ...]
     ) -> Iterator[simpy.Event]:
         operand, begin = load.streams[0].operand, self.engine.now
-        slots = inlet.__dict__.setdefault("traced", deque())  # (epoch, bytes) that fill it, oldest first
-        slots.append((load.epoch, load.bytes))
+        self.recorder.filled(inlet).append((load.epoch, load.bytes))
         where = f"{operand} in {inlet.buffer.level}"
         self.recorder.hold(where, begin, load.bytes)
         yield from super()._bring(inlet, load, source, drawn, path)
@@ -117,7 +121,7 @@ class _TracedLayer(_Layer):
         before = {port: self.inlets[port].freed.value for port in epochs}
         super()._free(epochs, following)
         for port, value in before.items():
-            slots = self.inlets[port].__dict__.get("traced")
+            slots = self.recorder.filled(self.inlets[port])
             if slots and self.inlets[port].freed.value > value:
                 epoch, freed = slots[0][0], 0
                 while slots and slots[0][0] == epoch:

@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from accel_sim import load_hardware, simulate
+from accel_sim import load_hardware, simulate, yaml_io
+from accel_sim.config import from_tree, to_tree
 from accel_sim.reports import stats_txt, trace
 from accel_sim.reports.svg import short, ticks
 from accel_sim.rundir import FILES
@@ -67,6 +69,20 @@ def test_a_trace_changes_nothing_else_and_is_the_same_each_time(extras, runs, tm
     }
     assert call("run", "lenet5", "eie", "--out", out, "--quiet").code == 0
     assert "trace.json" not in names(out)
+
+
+def test_a_trace_through_several_levels_is_valid():
+    grid = to_tree(load_hardware("systolic"))
+    text = (Path(__file__).parents[2] / "docs" / "memory_hierarchy.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        grid |= yaml_io.parse(block, "docs")
+    machine, network, recorder = from_tree(grid, "docs"), load_network("lenet5"), trace.Recorder()
+    result = simulate(network, machine, engine=recorder.engine)
+    assert result.summary == simulate(network, machine).summary
+    found = recorder.tree(result)
+    assert list(trace.faults(found)) == []
+    assert {"load weights in glb", "load weights in weight_sram", "write from glb"} <= set(spans(found))
+    assert set(recorder.held.values()) == {0}
 
 
 def test_a_long_trace_is_capped_and_says_so():

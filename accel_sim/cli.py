@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from accel_sim.reports import arguments as reports
 from accel_sim.sweep import command as study
 
 KINDS = (
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--check", action="store_true", help="also compute every output from the issued products, and compare"
     )
+    reports.extras(run)
     _output(run)
     listing = commands.add_parser("list", help="names that can be used")
     listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
@@ -76,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
     _accelergy(commands)
     study.options(commands)
+    reports.add(commands)
     return top
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import yaml_io
+from accel_sim.reports.commands import COMMANDS as REPORTS
 from accel_sim.sweep import command as study
 from workloads.registry import InputError, unknown
 
@@ -35,8 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in network.warnings:
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     from accel_sim import console, rundir  # pandas takes most of a second: a refused file does not wait for it
+    from accel_sim.reports.extras import Extras
     from accel_sim.simulate import simulate
 
+    extras = Extras(trace=arguments.trace, stats=arguments.stats)
     stem = re.sub(r"[^\w.-]+|\.\.+", "_", f"{_stem(settings['network'])}-{machine.name}")
     out = Path(arguments.out or f"runs/{stem}")
     rundir.check_target(out)
@@ -49,13 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
             check=settings["check"],
             layers=settings["layers"],
             progress=progress,
+            engine=extras.engine,
         )
     seconds = time.perf_counter() - started
     log = [
         f"wall time: {seconds:.3f} s", f"host: {platform.node()}", f"python: {sys.version.split()[0]}",
         f"command: {' '.join(sys.argv)}", f"directory: {out.absolute()}",
     ]  # fmt: skip
-    rundir.write(result, out, settings, log)
+    rundir.write(result, out, settings, log, extras.files(result))
     if arguments.json:
         print(json.dumps(result.summary | {"out": str(out)}))
     else:
@@ -143,12 +147,13 @@ def _stem(network: str) -> str:
 
 def listing(arguments: argparse.Namespace) -> int:
     """Prints the names of one kind."""
-    names = _names(arguments.kind)
+    names = names_of(arguments.kind)
     print(json.dumps(names) if arguments.json else "\n".join(names))
     return 0
 
 
-def _names(kind: str) -> list[str]:
+def names_of(kind: str) -> list[str]:
+    """Names of one kind of cli.KINDS."""
     if kind == "networks":
         from workloads.network import networks
 
@@ -281,5 +286,5 @@ def accelergy(arguments: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "list": listing, "show": show, "stats": stats, "plot": plot, "experiment": experiment,
-    "dram": dram, "accelergy": accelergy, "sweep": study.sweep, "search": study.search,
+    "dram": dram, "accelergy": accelergy, "sweep": study.sweep, "search": study.search, **REPORTS,
 }  # fmt: skip

@@ -14,7 +14,8 @@ from accel_sim.timing import CAUSES
 from workloads.network import Network
 
 
-def _console() -> Console:
+def plain_console() -> Console:
+    """stdout without guessed colours."""
     console = Console(highlight=False)
     # a pipe or file has no width of its own: let a row keep to its line
     return console if console.is_terminal else Console(highlight=False, width=160)
@@ -69,7 +70,7 @@ LEFT = ("layer", "kind", "most cycles")
 
 def report(result: Result, seconds: float) -> None:
     """Layers, totals, and where the cycles and the energy go."""
-    console, summary = _console(), result.summary
+    console, summary = plain_console(), result.summary
     title = f"{summary['network']} on {summary['hardware']} ({summary['data']} data)"
     console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
     slots = {cause: sum(run.slots[cause] for run in result.runs) for cause in CAUSES}
@@ -176,7 +177,7 @@ def show_network(network: Network) -> None:
         table.add_row(
             row["layer"], row["kind"], *sizes, padding, str(row["groups"]), f"{row['macs']:,}", f"{row['params']:,}"
         )
-    _console().print(table)
+    plain_console().print(table)
 
 
 #: heading -> key of value_statistics, and how it is printed
@@ -189,7 +190,7 @@ STATISTICS = {
 
 def statistics(network: Network, rows: list[dict[str, Any]]) -> None:
     """Weights and inputs of every layer; terms and bits are means per value, zeros included."""
-    console = _console()
+    console = plain_console()
     for tensor in ("weights", "inputs"):
         table = Table(title=f"{network.name}: {tensor} (bits and terms per value)", title_justify="left")
         table.add_column("layer", no_wrap=True)

@@ -11,69 +11,9 @@ from typing import Any
 
 import simpy
 
+from accel_sim.jobs import Job, Port, Schedule, Transfer
 from accel_sim.levels import Buffer
 from accel_sim.server import Count, Server, overlap, union
-from accel_sim.tile import Stream
-
-#: (operand, level it is brought into)
-Port = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What one tile moves between two neighbouring levels of an operand's path.
-
-    cycles: that the slowest of ports, network and decoder on the way needs, ``cause`` its name; 0 = none is slower than
-    the outermost memory. epoch: transfers of the same epoch fill one slot; outermost: it
-    comes from or goes to the outermost memory.
-    """
-
-    streams: tuple[Stream, ...]
-    cycles: int = 0
-    cause: str = "sram"
-    epoch: int = 0
-    outermost: bool = True
-
-    @property
-    def extents(self) -> tuple:
-        return tuple(extent for stream in self.streams for extent in stream.extents)
-
-    @property
-    def bytes(self) -> int:
-        return sum(stream.bytes for stream in self.streams)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One tile as the engine sees it. array, post: cycles; loads: by port; drains: by the level that outputs leave.
-
-    post_only: the post-processing unit itself takes the tile from the buffers; the array has none of it.
-    """
-
-    array: int
-    post: int
-    loads: dict[Port, Transfer]
-    drains: dict[str, Transfer]
-    post_only: bool = False
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """start, end: cycles at which the layer began and retired; idle: cause -> cycles without a tile in the array.
-
-    overlapped: cycles in which the outermost memory was busy while the array worked.
-    """
-
-    start: int
-    end: int
-    idle: dict[str, int]
-    overlapped: int
-
-    def then(self, after: "Schedule") -> "Schedule":
-        """This schedule and the one that begins where it ends."""
-        idle = {cause: self.idle.get(cause, 0) + after.idle.get(cause, 0) for cause in {**self.idle, **after.idle}}
-        return Schedule(self.start, after.end, idle, self.overlapped + after.overlapped)
-
 
 #: (from this cycle on, what held a transfer up); before the first mark it is the outermost memory
 Marks = tuple[tuple[int, str], ...]
@@ -122,7 +62,7 @@ class Engine:
         loads through the same port are over and a slot is free.
         """
         start, served = self.now, len(self.server.busy)
-        layer = _Layer(self, jobs, buffers)
+        layer = self.layer(jobs, buffers)
         layer.begin(ahead or {})
         self.env.run(until=self.env.process(layer.array()))
         end = self.now
@@ -134,6 +74,9 @@ class Engine:
         """Lets time pass in which the array does nothing; what is under way goes on."""
         if cycles:
             self.env.run(until=self.now + cycles)
+
+    def layer(self, jobs: list[Job], buffers: dict[str, Buffer]) -> "_Layer":
+        return _Layer(self, jobs, buffers)
 
     def bring(self, transfer: Transfer, marks: Marks, source: Buffer | None) -> Iterator[simpy.Event]:
         """Moves bytes one level inwards, from ``source`` (None: the outermost memory); returns the marks it leaves."""
@@ -309,9 +252,12 @@ class _Layer:
     def post(self) -> Iterator[simpy.Event]:
         for number, job in enumerate(self.jobs):
             yield from self._reach(self.done, number + 1)
-            if job.post and not job.post_only:
-                yield self.env.timeout(job.post)
+            yield from self._post(job)
             self.posted.bump()
+
+    def _post(self, job: Job) -> Iterator[simpy.Event]:
+        if job.post and not job.post_only:
+            yield self.env.timeout(job.post)
 
     def writer(self, hop: int) -> Iterator[simpy.Event]:
         """Moves what leaves one level outwards; the next level's slot is taken before."""
@@ -380,19 +326,3 @@ def drains_before(jobs: list[Job], level: Buffer) -> dict[int, int]:
         ends[-1] += 1
         before[number] = ends[max(0, len(ends) - 1 - level.slots)]
     return before
-
-
-def merge(jobs: list[Job]) -> Job:
-    """Neighbouring tiles as one swap: the same bytes and cycles, moved at once."""
-    loads: dict[Port, Transfer] = {}
-    drains: dict[str, Transfer] = {}
-    for job in jobs:
-        for joined, more in ((loads, job.loads), (drains, job.drains)):
-            for key, transfer in more.items():
-                joined[key] = _join(joined[key], transfer) if key in joined else transfer
-    return Job(sum(job.array for job in jobs), sum(job.post for job in jobs), loads, drains, jobs[0].post_only)
-
-
-def _join(one: Transfer, other: Transfer) -> Transfer:
-    slower = other if other.cycles > one.cycles else one
-    return Transfer(one.streams + other.streams, one.cycles + other.cycles, slower.cause, other.epoch, other.outermost)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ COMPONENT_STYLE = {
     "leakage": ("#000000", ""), "background": ("#000000", "////"),
 }  # fmt: skip
 SPARE = [("#56B4E9", "xxxx"), ("#CC79A7", "xxxx"), ("#E69F00", "xxxx"), ("#009E73", "xxxx"), ("#D55E00", "xxxx")]
-
+#: (name, what one of it is), the smallest first
+ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
+COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
 
 #: file -> columns that must be in it
 TABLES = {
@@ -41,10 +44,15 @@ TABLES = {
 }
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file of a run; layers are text, whatever they are called, and only an empty field is no value."""
+    return pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""])
+
+
 def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:
     """(TABLES, summary) of a run's directory; InputError if it is none."""
     try:
-        frames = {name: pd.read_csv(folder / name) for name in TABLES}
+        frames = {name: read_table(folder / name) for name in TABLES}
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         for name, columns in TABLES.items():
             missing = [column for column in columns if column not in frames[name]]
@@ -101,10 +109,9 @@ def write(folder: Path) -> list[Path]:
 
 
 def _cycles(plt, frame: pd.DataFrame, summary: dict):
-    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
-    table = _used(table, CAUSES)
+    table = cycles_table(frame)
     figure, axes = _canvas(plt, len(table), 2)
-    scale, unit = _scale(table.sum(axis=1).max(), (("", 1), ("thousand", 1e3), ("million", 1e6)))
+    scale, unit = largest_unit(table.sum(axis=1).max(), COUNT_UNITS)
     _stack(axes[0], table / scale, CAUSE_STYLE, table.sum())
     axes[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
     share = 100 * summary["utilization"]
@@ -119,29 +126,45 @@ def _cycles(plt, frame: pd.DataFrame, summary: dict):
 
 
 def _energy(plt, frame: pd.DataFrame, summary: dict):
-    static = frame.action.isin(["leakage", "background"])
-    frame = frame.assign(part=frame.component.where(~static, frame.action))
-    table = frame.pivot_table(
-        index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
-    )
-    order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
-    table = _used(table, order)
-    spare = iter(SPARE * 3)
-    styles = {part: COMPONENT_STYLE.get(part) or next(spare) for part in table}
+    table = energy_table(frame)
+    styles = component_styles(table)
     figure, axes = _canvas(plt, len(table), 2)
     chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
     totals = table.sum()
     for axis, part, what in ((axes[0], table, "all"), (axes[1], chip, "on chip alone")):
-        scale, unit = _scale(part.sum(axis=1).max(), (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9)))
+        scale, unit = largest_unit(part.sum(axis=1).max(), ENERGY_UNITS)
         _stack(axis, part / scale, styles, totals)
         axis.set_ylabel(f"energy ({unit})")
-        total_scale, total_unit = _scale(part.sum().sum(), (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9)))
+        total_scale, total_unit = largest_unit(part.sum().sum(), ENERGY_UNITS)
         axis.set_title(
             f"{summary['network']} on {summary['hardware']}: {part.sum().sum() / total_scale:,.3g} {total_unit}, {what}"
         )
     axes[0].tick_params(labelbottom=False)
     axes[1].get_legend().remove()
     return figure
+
+
+def cycles_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """[layers, causes] cycles from the rows of cycles.csv; layers and causes without any are left out."""
+    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
+    return _used(table, CAUSES)
+
+
+def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
+    static = frame.action.isin(["leakage", "background"])
+    frame = frame.assign(part=frame.component.where(~static, frame.action))
+    table = frame.pivot_table(
+        index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
+    )
+    order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
+    return _used(table, order)
+
+
+def component_styles(parts: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """(colour, hatch) of each component; those without one of their own take the spare ones in order."""
+    spare = cycle(SPARE)
+    return {part: COMPONENT_STYLE.get(part) or next(spare) for part in parts}
 
 
 def _used(table: pd.DataFrame, order: Iterable[str]) -> pd.DataFrame:
@@ -171,7 +194,7 @@ def _stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
     axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))
 
 
-def _scale(top: float, units: tuple) -> tuple[float, str]:
+def largest_unit(top: float, units: tuple) -> tuple[float, str]:
     """The largest unit in which ``top`` is at least 1."""
     name, factor = next((pair for pair in reversed(units) if top >= pair[1]), units[0])
     return factor, name

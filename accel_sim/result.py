@@ -13,7 +13,7 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.check import densities, density
 from accel_sim.dataflows.common import Facts
-from accel_sim.engine import Schedule, Transfer
+from accel_sim.jobs import Schedule, Transfer
 from accel_sim.mac_unit import Mode
 from accel_sim.roofline import plain_bytes
 from accel_sim.timing import CAUSES
@@ -273,6 +273,12 @@ class Result:
             "top5_images": dict(zip(self.network.image_names, top5, strict=True)) if len(top5) > 1 else None,
             "check": self._check_summary(),
         }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from accel_sim.reports import notebook
+
+        return notebook.html(self)
 
     def _check_summary(self) -> dict[str, Any] | None:
         if not self.checked:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.dataflows.common import Facts
-from accel_sim.engine import Job
+from accel_sim.jobs import Job
 from workloads.operands import Operands
 
 #: tensors that are smaller or larger for being encoded

@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,18 @@ MARK = "summary.json"
 FILES = {
     "layers.csv", "mapping.txt", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log",
     "roofline.csv",
-    "cycles.png", "energy.png", "roofline.png",
+    "cycles.png", "energy.png", "roofline.png", "report.html", "trace.json", "stats.txt",
 }  # fmt: skip
 
 
-def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> None:
+def write(
+    result: Result, out: Path, run: dict[str, Any], log: list[str], more: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Writes the directory under a temporary name and renames it when whole.
 
     run: the arguments that, with the hardware, make the run (the ``run`` section of config.yaml); log: lines for
-    run.log, which alone may differ between two equal runs. Raises InputError if ``out`` is something else's.
+    run.log, which alone may differ between two equal runs; more: name -> text of files on
+    request. Raises InputError if ``out`` is something else's.
     """
     check_target(out)
     config = {"run": run, "hardware": to_tree(result.machine)}
@@ -53,6 +57,8 @@ def write(result: Result, out: Path, run: dict[str, Any], log: list[str]) -> Non
         from accel_sim import plots
 
         plots.write(scratch)
+        for name, text in more.items():
+            (scratch / name).write_text(text, encoding="utf-8")
         (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
 
 
@@ -101,6 +107,18 @@ def check_target(out: Path, files: Collection[str] = FILES, kind: str = "run") -
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file of a directory that is there already, whole or not at all; InputError if it cannot be written."""
+    scratch = path.with_name(f".accel_sim-{os.getpid()}-{path.name}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _json(path: Path, value: Any) -> None:

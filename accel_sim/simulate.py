@@ -15,7 +15,8 @@ from accel_sim.address_map import AddressMap
 from accel_sim.check import Sums
 from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
-from accel_sim.engine import Engine, Job, Port, Schedule, Transfer, merge
+from accel_sim.engine import Engine
+from accel_sim.jobs import Job, Port, Schedule, Transfer, merge
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.nest import render
@@ -46,13 +47,15 @@ class Session:
     mode: Mode | None = None
 
     @staticmethod
-    def start(network: Network, machine: Accelerator, layers: str = "*") -> "Session":
+    def start(
+        network: Network, machine: Accelerator, layers: str = "*", engine: Callable[[Any, Any], Engine] = Engine
+    ) -> "Session":
         """layers: glob of those that run (a map stays on chip only between layers that do)."""
         addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
-        return Session(machine, addresses, state, Engine(machine.dram, state), kept)
+        return Session(machine, addresses, state, engine(machine.dram, state), kept)
 
     def reconfigure(self, mode: Mode | None) -> int:
         """Cycles in which the MAC units change to a layer's mode (None: it needs none); the first is set already."""
@@ -110,16 +113,18 @@ def simulate(
     layers: str = "*",
     progress: Callable[[str], None] | None = None,
     data: Walk | None = None,
+    engine: Callable[[Any, Any], Engine] = Engine,
 ) -> Result:
     """Runs the network's layers whose name matches the glob ``layers``; returns a Result whose sums close.
 
     seed: of synthetic codes. check: also compute each layer's output from the products its tiles issue, and compare.
     progress: called with each layer's name before it runs. data: walk(network, seed) where it is there already.
+    engine: makes what plays the schedule of (memory, state).
     Raises InputError (a layer that cannot run on this machine) and CheckError (a checked output differs).
     """
     if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
         raise InputError(f"network '{network.name}': no layer matches '{layers}'")
-    session, runs, waiting = Session.start(network, machine, layers), [], None
+    session, runs, waiting = Session.start(network, machine, layers, engine), [], None
     data = walk(network, seed) if data is None else data
     for layer, operands in data:
         if not fnmatchcase(layer.name, layers):

@@ -6,7 +6,8 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.engine import Engine, Job, Schedule, Transfer
+from accel_sim.engine import Engine
+from accel_sim.jobs import Job, Schedule, Transfer
 from accel_sim.levels import Buffer
 from accel_sim.memories.flat import FlatDram
 from accel_sim.tile import Extent, Stream

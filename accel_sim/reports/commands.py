@@ -1,0 +1,58 @@
+"""What the commands do that work on finished runs."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Prints runs side by side; with --out, writes figures and tables."""
+    from accel_sim import rundir
+    from accel_sim.reports import compare_plots, compare_text
+    from accel_sim.reports.compare import compare as compared
+
+    done = compared([Path(folder) for folder in arguments.dirs])
+    if arguments.out is not None:
+        out = Path(arguments.out)
+        rundir.check_target(out, compare_plots.FILES, "comparison")
+        with rundir.whole(out) as scratch:
+            compare_plots.write(done, scratch)
+    if arguments.json:
+        print(json.dumps(done.tree() | {"out": arguments.out}))
+        return 0
+    if not arguments.quiet:
+        compare_text.show(done)
+    if arguments.out is not None:
+        print(f"results: {arguments.out}")
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Writes DIR/report.html."""
+    from accel_sim.reports import page, run_files
+    from accel_sim.rundir import write_text
+
+    folder = Path(arguments.dir)
+    path = folder / "report.html"
+    write_text(path, page.render(run_files.read(folder)))
+    print(json.dumps({"report": str(path), "bytes": path.stat().st_size}) if arguments.json else path)
+    return 0
+
+
+def completion(arguments: argparse.Namespace) -> int:
+    """Prints a shell's completion script."""
+    from accel_sim.cli import KINDS, parser
+    from accel_sim.commands import names_of
+    from accel_sim.reports.completion import script, words
+
+    found = words(parser(), lambda kind: names_of(kind) if kind in KINDS else [])
+    print(script(arguments.shell, found), end="")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "compare": compare,
+    "report": report,
+    "completion": completion,
+}

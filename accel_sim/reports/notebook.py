@@ -1,0 +1,46 @@
+"""A result in a notebook: its figures, and a table of layers with bars of where the cycles went."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from accel_sim.timing import CAUSES
+
+if TYPE_CHECKING:
+    from accel_sim.result import Result
+
+#: rows shown; the rest is counted
+MOST = 60
+
+
+def html(result: "Result") -> str:
+    """No script, no file, no colour of its own for text: it follows the notebook's theme."""
+    from accel_sim.plots import CAUSE_STYLE
+
+    total = result.summary
+    head = (
+        f"<b>{escape(total['network'])} on {escape(total['hardware'])}</b>: {total['cycles']:,} cycles, "
+        f"{total['time_s'] * 1e3:.4g} ms, {total['energy_pj'] / 1e6:,.4g} µJ, "
+        f"{100 * total['utilization']:.1f} % of lane-slots effectual; data: {total['data']}"
+    )
+    rows = "".join(
+        f"<tr><td style='text-align:left'>{escape(run.layer.name)}</td><td>{escape(run.layer.kind)}</td>"
+        f"<td>{run.cycles:,}</td><td>{row.energy_pj / 1e6:,.3f}</td><td>{100 * row.utilization:.1f}</td>"
+        f"<td>{_bar(run.slots, CAUSE_STYLE)}</td></tr>"
+        for run, row in zip(result.runs[:MOST], result.layers.itertuples(index=False), strict=False)
+    )
+    more = f"<p>and {len(result.runs) - MOST} more layers</p>" if len(result.runs) > MOST else ""
+    titles = "".join(
+        f"<th>{title}</th>" for title in ("layer", "kind", "cycles", "energy µJ", "utilisation %", "cycles by cause")
+    )
+    return f"<div>{head}<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>{more}</div>"
+
+
+def _bar(slots: dict[str, int], styles: dict[str, tuple[str, str]]) -> str:
+    whole = sum(slots.values()) or 1
+    parts = [(cause, 100 * slots[cause] / whole) for cause in CAUSES if slots[cause]]
+    label = ", ".join(f"{cause.replace('_', ' ')} {share:.1f} %" for cause, share in parts)
+    pieces = "".join(
+        f"<span style='width:{share:.2f}%;background:{styles[cause][0]}'></span>" for cause, share in parts
+    )
+    return f"<span role='img' title='{label}' aria-label='{label}' style='display:flex;width:180px;height:12px'>" \
+        f"{pieces}</span>"  # fmt: skip

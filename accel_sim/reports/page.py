@@ -1,0 +1,245 @@
+"""A run as one HTML file that needs nothing else: no network, no library; equal runs give equal bytes."""
+
+from collections.abc import Iterator
+from html import escape
+from importlib import resources
+from typing import Any
+
+import pandas as pd
+
+from accel_sim import plots, yaml_io
+from accel_sim.reports import svg
+from accel_sim.reports.run_files import RunFiles
+from accel_sim.timing import CAUSES
+
+#: heading, column of layers.csv, factor, format; None: text
+COLUMNS = (
+    ("layer", "layer", 1, None), ("kind", "kind", 1, None), ("MACs", "macs_nominal", 1, ",.0f"),
+    ("effectual", "macs_effectual", 1, ",.0f"), ("cycles", "cycles", 1, ",.0f"),
+    ("array", "array_cycles", 1, ",.0f"), ("util. %", "utilization", 0.01, ".1f"),
+    ("µJ", "energy_pj", 1e6, ",.3f"), ("read kB", "dram_read_bytes", 1e3, ",.1f"),
+    ("written kB", "dram_write_bytes", 1e3, ",.1f"), ("weights %", "weight_density", 0.01, ".1f"),
+    ("inputs %", "input_density", 0.01, ".1f"),
+)  # fmt: skip
+#: id of a section -> its heading
+SECTIONS = {
+    "summary": "Summary", "table": "Layers", "cycles": "Cycles", "energy": "Energy", "roofline": "Roofline",
+    "lanes": "Lanes", "mapping": "Mapping", "config": "Configuration", "figures": "Sources",
+}  # fmt: skip
+ENERGY_UNITS = (("pJ", 1.0), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9), ("J", 1e12))
+
+
+def render(run: RunFiles) -> str:
+    """The whole page."""
+    energy = plots.energy_table(run.actions)
+    styles = plots.CAUSE_STYLE | plots.component_styles(energy)
+    bodies = {
+        "summary": _summary(run), "table": _table(run), "cycles": _cycles(run), "energy": _energy(energy),
+        "roofline": _roofline(run), "lanes": _lanes(run), "mapping": _mapping(run), "config": _config(run),
+        "figures": _sources(run),
+    }  # fmt: skip
+    bodies = {key: body for key, body in bodies.items() if body}
+    links = "".join(f'<li><a href="#{key}">{SECTIONS[key]}</a></li>' for key in bodies)
+    sections = "\n".join(
+        f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{SECTIONS[key]}</h2>{body}</section>'
+        for key, body in bodies.items()
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(run.name)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"<style>{_asset('page.css')}</style></head>\n<body><a class=skip href=#summary>Skip to the summary</a>"
+        f"<header><h1>{escape(run.summary['network'])} <span class=soft>on</span> "
+        f"{escape(run.summary['hardware'])}</h1>{_line(run)}</header>\n"
+        f"<nav aria-label=Sections><ul>{links}</ul></nav>\n{svg.patterns(styles)}<main>{sections}</main>\n"
+        f"<footer class=soft>accel-sim {escape(str(run.provenance.get('package_version', '')))}. Bars, dots and cells "
+        "say their values when pointed at or focused; arrow keys move between them.</footer>"
+        f'<div id="tip" role="status" hidden></div><script>{_asset("page.js")}</script></body></html>\n'
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("accel_sim.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _line(run: RunFiles) -> str:
+    description = run.config.get("hardware", {}).get("description") or ""
+    return f"<p class=soft>{escape(str(description))}</p>"
+
+
+def _summary(run: RunFiles) -> str:
+    total = run.summary
+    moved = total["dram_read_bytes"] + total["dram_write_bytes"]
+    causes = run.cycles.groupby("cause").lane_slots.sum()
+    waits = causes.drop("effectual", errors="ignore")
+    facts = [
+        ("cycles", f"{total['cycles']:,}", f"{total['time_s'] * 1e3:.4g} ms"),
+        ("energy", _joules(total["energy_pj"]), f"{total['energy_pj'] / max(1, total['macs_nominal']):.3g} pJ per MAC"),
+        ("utilisation", f"{100 * total['utilization']:.1f} %", "effectual lane-slots"),
+        ("DRAM traffic", f"{svg.short(moved)}B", f"{svg.short(total['dram_read_bytes'])}B of it read"),
+        ("MACs", svg.short(total["macs_nominal"]), f"{svg.short(total.get('macs_effectual', 0))} effectual"),
+        ("layers", f"{len(run.layers)}", f"data: {total.get('data', '?')}"),
+    ]
+    if waits.sum() > 0:
+        share = 100 * waits.max() / causes.sum()
+        facts.insert(3, ("largest loss", f"{share:.0f} %", f"of slots: {waits.idxmax().replace('_', ' ')}"))
+    cells = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
+        for name, value, more in facts
+    )
+    notes = "".join(f"<p class=note>{escape(str(text))}</p>" for text in run.provenance.get("warnings", []))
+    check = total.get("check")
+    if isinstance(check, dict):
+        notes += f"<p>Checked: the outputs of {check.get('layers')} layers equal the reference.</p>"
+    return f"<dl class=facts>{cells}</dl>{notes}"
+
+
+def _joules(pj: float) -> str:
+    unit, factor = _unit(pj)
+    return f"{pj / factor:,.4g} {unit}"
+
+
+def _unit(pj: float) -> tuple[str, float]:
+    return next((pair for pair in reversed(ENERGY_UNITS) if pj >= pair[1]), ENERGY_UNITS[0])
+
+
+def _table(run: RunFiles) -> str:
+    kinds = "".join(f"<option>{escape(kind)}</option>" for kind in sorted(set(run.layers.kind)))
+    columns = [column for column in COLUMNS if column[1] in run.layers]
+    heads = "".join(
+        f"<th scope=col{' class=n' if form else ''}><button type=button>{escape(heading)}</button></th>"
+        for heading, _, _, form in columns
+    )
+    rows = "".join(
+        f"<tr>{''.join(_cell(row[name], factor, form) for _, name, factor, form in columns)}</tr>"
+        for row in run.layers.to_dict("records")
+    )
+    meaning = (
+        "array: cycles the array alone needs; util.: effectual of all lane-slots; read, written: the outermost memory; "
+        "weights, inputs: share that is not zero."
+    )
+    return (
+        f"<p class=soft>{meaning}</p><div class=tools>"
+        "<label>Layer contains <input id=filter type=search autocomplete=off></label>"
+        f"<label>Kind <select id=kind><option value=''>all</option>{kinds}</select></label>"
+        "<span id=count role=status class=soft></span><span id=said role=status class=soft></span></div>"
+        f"<div class=wide tabindex=0 role=region aria-labelledby=h-table><table class=sorts><thead><tr>{heads}"
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: Any, factor: float, form: str | None) -> str:
+    if form is None:
+        return f"<td>{escape(str(value))}</td>"
+    if pd.isna(value):
+        return "<td class=n data-v=''></td>"
+    return f'<td class=n data-v="{float(value):.12g}">{value / factor:{form}}</td>'
+
+
+def _cycles(run: RunFiles) -> str:
+    table = plots.cycles_table(run.cycles)
+    if table.empty:
+        return ""
+    whole = table.sum()
+    legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), plots.CAUSE_STYLE)
+    most, styles = table.sum(axis=1).max(), plots.CAUSE_STYLE
+    suffix, factor = next((pair for pair in reversed(svg.UNITS) if most >= pair[1]), svg.UNITS[0])
+    axis = f"{suffix} cycles".strip(), factor
+    bars = svg.bars("cycles", "Cycles by cause, one bar per layer", table, styles, axis, "{:,.0f} cycles".format)
+    share, label = table.div(table.sum(axis=1) / 100, axis=0), "Share of each layer's cycles by cause"
+    shares = svg.bars("shares", label, share, styles, ("%", 1.0), "{:.2f} %".format)
+    return (
+        f"<p class=soft>Where the lane-slots of each layer went, in cycles.</p>{legend}<figure>{bars}</figure>"
+        f"<h3>as a share of each layer</h3><figure>{shares}</figure>"
+    )
+
+
+def _energy(table: pd.DataFrame) -> str:
+    if table.empty:
+        return ""
+    styles, whole = plots.component_styles(table), table.sum()
+    chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
+    legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), styles)
+    figures = []
+    for name, what, part in (("energy", "all components", table), ("chip", "on chip alone", chip)):
+        if part.empty or part.to_numpy().sum() <= 0:
+            continue
+        axis = _unit(float(part.sum(axis=1).max()))
+        label = f"Energy by component, {what}, one bar per layer"
+        drawn = svg.bars(name, label, part, styles, axis, _joules)
+        figures.append(f"<h3>{what}: {_joules(float(part.to_numpy().sum()))}</h3><figure>{drawn}</figure>")
+    return legend + "".join(figures)
+
+
+def _roofline(run: RunFiles) -> str:
+    drawn = svg.roofline(run.roofs)
+    if not drawn:
+        return ""
+    return (
+        "<p class=soft>Each layer as it ran, under the roofs of this machine (Williams, Waterman and Patterson, 2009). "
+        "The area of a dot is its cycles; green: compute is its roof, orange: memory.</p>"
+        f"<figure>{drawn}</figure>"
+    )
+
+
+def _lanes(run: RunFiles) -> str:
+    table = run.cycles.pivot(index="layer", columns="cause", values="lane_slots").reindex(run.cycles.layer.unique())
+    table = table.loc[table.sum(axis=1) > 0, [cause for cause in CAUSES if cause in table and table[cause].sum() > 0]]
+    if table.empty:
+        return ""
+    drawn = svg.heat(table.div(table.sum(axis=1), axis=0), "Share of lane-slots by layer and cause, in percent")
+    return f"<p class=soft>Percent of each layer's lane-slots in each state.</p><figure>{drawn}</figure>"
+
+
+def _mapping(run: RunFiles) -> str:
+    return f"<details><summary>Loop nest of every layer</summary><pre tabindex=0>{escape(run.mapping)}</pre></details>"
+
+
+def _config(run: RunFiles) -> str:
+    rows = "".join(
+        f"<tr><th scope=row>{escape(key.replace('_', ' '))}</th><td class=hash>{text}</td></tr>"
+        for key, value in run.provenance.items()
+        if key != "warnings" and (text := _plain(value))
+    )
+    tree = escape(yaml_io.dump(run.config))
+    return (
+        f"<details open><summary>What determined this run</summary><div class=wide><table>{rows}</table></div>"
+        "</details>"
+        f"<details><summary>config.yaml, whole: running it again gives the same bytes</summary><pre tabindex=0>{tree}"
+        "</pre></details>"
+    )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "<br>".join(f"{escape(str(key))}: {escape(str(each))}" for key, each in value.items())
+    if isinstance(value, list):
+        return "<br>".join(escape(str(each)) for each in value)
+    return escape(str(value))
+
+
+def _sources(run: RunFiles) -> str:
+    """Each energy figure once, with its source; counts and energy over all layers."""
+    rows = "".join(_source_rows(run.actions))
+    heads = "".join(
+        f"<th scope=col{' class=n' if numeric else ''}><button type=button>{name}</button></th>"
+        for name, numeric in (
+            ("component", 0), ("action", 0), ("bits", 1), ("count", 1), ("pJ each", 1), ("energy", 1), ("source", 0),
+        )
+    )  # fmt: skip
+    return (
+        "<p class=soft>Every figure that energy was made of: counted actions times pJ, and where the pJ come from.</p>"
+        f"<div class=wide tabindex=0 role=region aria-labelledby=h-figures><table class=sorts><thead><tr>{heads}</tr>"
+        f"</thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _source_rows(actions: pd.DataFrame) -> Iterator[str]:
+    by = ["component", "action", "bits", "pj_each", "source"]
+    whole = actions.groupby(by, dropna=False, sort=False)[["count", "energy_pj"]].sum().reset_index()
+    for row in whole.to_dict("records"):
+        yield (
+            f"<tr><td>{escape(str(row['component']))}</td><td>{escape(str(row['action']))}</td>"
+            + _cell(row["bits"], 1, ".0f") + _cell(row["count"], 1, ",.0f") + _cell(row["pj_each"], 1, ".6g")
+            + f'<td class=n data-v="{row["energy_pj"]:.12g}">{_joules(row["energy_pj"])}</td>'
+            + f"<td>{escape(str(row['source']))}</td></tr>"
+        )  # fmt: skip

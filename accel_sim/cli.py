@@ -26,26 +26,7 @@ def parser() -> argparse.ArgumentParser:
         description="How many cycles and how much energy a compressed network takes on an accelerator, and where.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="simulate a network on a machine")
-    run.add_argument(
-        "network",
-        nargs="?",
-        metavar="NETWORK",
-        help="a built-in name or a network file (.onnx .tflite .npz .prototxt .csv)",
-    )
-    run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset, a YAML file or a SCALE-Sim .cfg")
-    run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
-    _data(run)
-    run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
-    run.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16"
-    )
-    run.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)")
-    run.add_argument(
-        "--check", action="store_true", help="also compute every output from the issued products, and compare"
-    )
-    reports.extras(run)
-    _output(run)
+    _run(commands)
     listing = commands.add_parser("list", help="names that can be used")
     listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     listing.add_argument("--json", action="store_true")
@@ -80,6 +61,29 @@ def parser() -> argparse.ArgumentParser:
     study.options(commands)
     reports.add(commands)
     return top
+
+
+def _run(commands: argparse._SubParsersAction) -> None:
+    run = commands.add_parser("run", help="simulate a network on a machine")
+    run.add_argument(
+        "network",
+        nargs="?",
+        metavar="NETWORK",
+        help="a built-in name or a network file (.onnx .tflite .npz .prototxt .csv)",
+    )
+    run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset, a YAML file or a SCALE-Sim .cfg")
+    run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
+    _data(run)
+    run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16"
+    )
+    run.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)")
+    run.add_argument(
+        "--check", action="store_true", help="also compute every output from the issued products, and compare"
+    )
+    reports.extras(run)
+    _output(run)
 
 
 def _accelergy(commands: argparse._SubParsersAction) -> None:

@@ -115,22 +115,27 @@ def _mixes(pj: Costs) -> Iterator[dict[str, Any]]:
 
 
 def _profile(pj: Costs) -> Iterator[dict[str, Any]]:
-    """Everything the figure draws; gates nothing."""
+    """Everything the figure draws, beside the same of the gated unit; gates nothing."""
+    base = _figures(GATED)
     for label in UNITS:
-        made = unit(label)
-        area = unit_area_um2(made)[0]
-        yield _own(f"{label}: area (um2)", area, unit_area_um2(made)[1])
-        for a, w in MODES:
-            mode, name = made.mode(a, w), f"{a}x{w}"
-            energy, source = unit_energy(made, mode)
-            yield _own(f"{label} {name}: pJ/MAC", energy, source)
-            yield _own(f"{label} {name}: MACs/cycle", float(mode.macs_per_cycle), "the unit's mode")
-            cost = energy * area / float(mode.macs_per_cycle)
-            yield _own(f"{label} {name}: pJ x um2 per MAC/cycle", cost, "energy x area of a unit of that throughput")
+        for what, (value, why) in _figures(label).items():
+            source = f"{SHOWN}ratio is to the gated unit; {why}"
+            yield _row(f"{label}{what}", base[what][0], value, math.inf, "self", source, OURS)
 
 
-def _own(item: str, value: float, why: str) -> dict[str, Any]:
-    return _row(item, value, value, 0.0, "self", why, OURS)
+def _figures(label: str) -> dict[str, tuple[float, str]]:
+    """What is said of a unit -> (figure, where it comes from)."""
+    made = unit(label)
+    area, source = unit_area_um2(made)
+    found = {": area (um2)": (area, source)}
+    for a, w in MODES:
+        mode, name = made.mode(a, w), f" {a}x{w}: "
+        energy, source = unit_energy(made, mode)
+        found[f"{name}pJ/MAC"] = energy, source
+        found[f"{name}MACs/cycle"] = float(mode.macs_per_cycle), "the unit's mode"
+        cost = energy * area / float(mode.macs_per_cycle)
+        found[f"{name}pJ x um2 per MAC/cycle"] = cost, "energy x area of a unit of that throughput"
+    return found
 
 
 def _row(

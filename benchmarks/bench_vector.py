@@ -1,0 +1,51 @@
+"""Nanoseconds per grid entry of the kernels of the vector array, and a whole SqueezeNet on pragmatic beside stripes."""
+
+import time
+
+import numpy as np
+from timing import best, report
+
+from accel_sim import load_hardware, simulate
+from cython_core import serial
+from workloads import load_network
+
+#: a 3x3 convolution of 512 channels on a map of 56 x 56, bricks of 16 lanes, 16 window columns
+SIDE, BRICKS, WINDOWS = 56, 32, 16
+
+
+def geometry() -> np.ndarray:
+    """Of that convolution: G, C/G, H, W, R, S, E, F, strides, padding top and left, dilations."""
+    return np.array([1, 16 * BRICKS, SIDE, SIDE, 3, 3, SIDE, SIDE, 1, 1, 1, 1, 1, 1], np.int64)
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+    at_input = rng.integers(1, 5, (1, SIDE, SIDE, BRICKS)).astype(np.int32)
+    groups, steps = SIDE * SIDE // WINDOWS, 9 * BRICKS
+    cost = np.zeros((groups, steps, WINDOWS), np.int32)
+    read = best(lambda: serial.gather(at_input, geometry(), 0, SIDE * SIDE, 0, BRICKS, 1, cost))
+    report("gather: cycles of a brick -> grid of steps and columns", read / cost.size * 1e9, "ns/entry", 3.0)
+    flat = cost.reshape(-1, WINDOWS)
+    rows = np.arange(len(flat), dtype=np.int32)
+    mapped = np.full(len(rows), WINDOWS, np.int32)
+    height = np.full(len(rows), 16, np.int32)
+    for title, depth in (("in lockstep", 0), ("one step ahead", 1)):
+        took = best(lambda depth=depth: serial.columns(flat, rows, mapped, height, 16, depth))
+        report(f"columns {title}", took / cost.size * 1e9, "ns/entry", 3.0)
+    patterns = rng.integers(0, 128, (1 << 17, 16)).astype(np.int32)
+    found = np.zeros(len(patterns), np.int32)
+    took = best(lambda: serial.two_stage(patterns, 4, found))
+    reused = patterns.size * 9  # an input is read by nine taps
+    report("two_stage, per input and tap of a 3x3 convolution", took / reused * 1e9, "ns/entry", 3.0)
+    report("SqueezeNet on pragmatic / on stripes", _whole("pragmatic") / _whole("stripes"), "x", 3.0)
+
+
+def _whole(preset: str) -> float:
+    network, machine = load_network("squeezenet1_0"), load_hardware(preset)
+    start = time.perf_counter()
+    simulate(network, machine)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -33,8 +33,8 @@ class Memory(Protocol):
         limit, so that a transfer submitted then takes part. Returns [(ticket, begin, end, completion)] of all that
         complete in that first cycle: the memory was busy with it from begin to end; the waiter goes on at completion.
         Any sequence of limits gives the same commands.
-    actions(state, time): what it has done from the beginning up to ``time``, at which nothing is under way; bytes
-        moved are counted elsewhere.
+    actions(state, time): what it has done from the beginning up to ``time``, whatever is under way then (loads ahead of
+        their layer); bytes moved are counted elsewhere.
     price(action, bits, table): (pJ, source) of one action.
     peak_bytes_per_cycle(clock_mhz): no transfer is faster; idle_latency(clock_mhz): cycles of a request on idle memory.
         Both only draw roofs and choose tiles.

@@ -221,14 +221,13 @@ class DramBanked:
         return done
 
     def counts(self, state: DramState, time: int) -> dict[str, int]:
-        """COUNTS of ``cython_core.dram`` up to cycle ``time``, by which all transfers are over."""
-        assert not state.names, f"memory '{self.level}': transfers {list(state.names.values())} are not over at {time}"
+        """COUNTS of ``cython_core.dram`` up to cycle ``time``; of a transfer under way, the commands issued by then."""
         clock = state.clock(time)
         dram.advance(state.timing, state.channels, state.pending, state.ends, state.tickets, clock, state.log)
         return dict(zip(dram.COUNTS, dram.counts(state.timing, state.channels, clock), strict=True))
 
     def actions(self, state: DramState, time: int) -> Actions:
-        """Commands and clocks by state up to cycle ``time``, by which all transfers are over."""
+        """Commands and clocks by state up to cycle ``time``."""
         counts, burst = self.counts(state, time), 8 * self.found.burst_bytes
         return Actions({
             (self.level, "act_pre", 0): counts["ACT"],

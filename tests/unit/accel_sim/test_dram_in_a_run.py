@@ -162,3 +162,22 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path):
     small = "{name: dram_banked, part: {base: ddr3_1600, rows: 1, banks_per_group: 1}}"
     with pytest.raises(InputError, match=r"^memory 'dram': address 0x[0-9a-f]+ lies beyond the 8192 bytes of 1 x "):
         simulate(load_network("lenet5"), hardware(tmp_path, level=small))
+
+
+def test_commands_of_loads_ahead_are_counted_once_whichever_layer_they_run_in():
+    """A layer retires while the next one's weights are on their way; a command belongs to the layer it is issued in."""
+    level = {"name": "sram", "word_bits": 256}
+    memories = [
+        {"name": "dram_banked", "level": "dram", "part": "lpddr4_2400"},
+        level | {"level": "glb", "capacity_kib": 2048, "banks": 4, "holds": ["inputs", "weights", "outputs"]},
+        level | {"level": "weight_sram", "capacity_kib": 256, "holds": ["weights"]},
+        level | {"level": "input_sram", "capacity_kib": 256, "holds": ["inputs"]},
+        level | {"level": "output_sram", "capacity_kib": 256, "holds": ["outputs"]},
+    ]
+    bursts = []
+    for ahead in (False, True):
+        machine = load_hardware("systolic", {"memories": memories, "mapping.prefetch_layers": ahead})
+        result = simulate(load_network("squeezenet1_0"), machine, layers="fire[89]/*")
+        counts = result.actions[result.actions.component == "dram"].groupby("action")["count"].sum()
+        bursts.append((counts["rd"], counts["wr"]))
+    assert bursts[0] == bursts[1]

@@ -141,8 +141,13 @@ class Codes:
 
     @staticmethod
     def of_pixels(pixels: np.ndarray, form: NumberFormat) -> "Codes":
-        """pixels: uint8 -> codes of an 8-bit input: as they are, or less 128 where it is signed (TensorFlow Lite)."""
-        return Codes((pixels ^ 0x80).view(np.int8) if form.signed else pixels, form)
+        """pixels: uint8 -> codes: as they are, their highest bits where the format has fewer than 8, and less half of
+        their range where it is signed (TensorFlow Lite)."""
+        bits = min(form.bits, 8)
+        codes = pixels >> (8 - bits)
+        if form.signed:
+            codes = (codes.astype(np.int16) - (1 << (bits - 1))).astype(form.dtype)
+        return Codes(codes, form)
 
     def scales(self) -> float | np.ndarray:
         """The scale (1 if unknown), or a float64 array that broadcasts against ``values`` when it is per axis."""

@@ -1,7 +1,9 @@
 """Steps of bit-serial vector arrays: what a brick of lanes costs, and when columns of windows do their steps."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport calloc, free as release
+
+from cython_core.terms cimport steps_of
 
 
 cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
@@ -14,23 +16,6 @@ cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
         width += 1
         pattern >>= 1
     return width if width > 0 else 1
-
-
-cdef inline int32_t steps_of(uint32_t *words, Py_ssize_t lanes, int reach) noexcept nogil:
-    """Steps in which a brick's terms are consumed, lowest first; a step takes one of each lane within the reach."""
-    cdef uint32_t every = 0, window
-    cdef int32_t steps = 0
-    cdef Py_ssize_t l
-    for l in range(lanes):
-        every |= words[l]
-    while every:
-        window = <uint32_t>((every & (~every + 1)) * ((<uint64_t>2 << reach) - 1))  # from the lowest term of all on
-        every = 0
-        for l in range(lanes):
-            words[l] ^= words[l] & (~words[l] + 1) & window
-            every |= words[l]
-        steps += 1
-    return steps if steps > 0 else 1
 
 
 def two_stage(const int32_t[:, ::1] patterns, int reach, int32_t[::1] out):

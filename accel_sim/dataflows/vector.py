@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Precision, precision_bits
+from accel_sim.dataflows.vector_schedule import ASIDE
 from accel_sim.dataflows.vector_tiles import TiledVector
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
@@ -27,6 +28,8 @@ class Vector:
     """lanes: MAC units of a PE. column_registers: steps that a column may be ahead of one that others have yet to
     begin: 0 = all begin together, None = no bound.
 
+    lookahead, lookaside: steps and places near by from which a place without a weight takes one (see vector_schedule);
+    0 = zero weights keep their steps.
     precision: the MAC unit's mode of a layer is the fastest for the width of its formats, or for the fewest bits that
     its data need (known before it runs). Codes with a zero point are multiplied as differences.
     output_bits: width of a stored output. pointer_bits, codebook_bits: where weights lie encoded, the count of entries
@@ -35,6 +38,8 @@ class Vector:
 
     lanes: int = 16
     column_registers: int | None = 0
+    lookahead: int = 0
+    lookaside: int = 0
     precision: Precision = "format"
     output_bits: int = 8
     pointer_bits: int = 16
@@ -46,7 +51,9 @@ class Vector:
 
     def __post_init__(self):
         require(self, 1, "lanes", "output_bits", "pointer_bits", "codebook_bits")
-        require(self, 0, "column_registers")
+        require(self, 0, "column_registers", "lookahead", "lookaside")
+        if self.lookaside > (len(ASIDE) if self.lookahead else 0):
+            raise ValueError(f"lookaside={self.lookaside} must be at most {len(ASIDE)}, and 0 without lookahead")
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """Of a PE: the unit's, with ``lanes`` times the products summed."""
@@ -55,6 +62,8 @@ class Vector:
         group = getattr(mac, "group_values", together)
         if group % together:
             refused = f"group_values={group} must be a multiple of the {together} values of a PE (dataflow.lanes)"
+        elif self.lookahead and (cost.table.ndim == 2 or cost.operator not in ("max", "two_stage")):
+            refused = f"lookahead={self.lookahead} takes units whose cost depends on activations alone, lane by lane"
         elif cost.table.ndim == 2 and cost.operator != "max":
             refused = f"dataflow 'vector' takes costs by pairs of operands with 'max', not '{cost.operator}'"
         if refused is not None:

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.dataflows.common import geometry
+from accel_sim.dataflows.vector_schedule import Schedule
 from accel_sim.mac_unit import CostTable
 from cython_core import serial
 from workloads.layer import Layer
@@ -94,6 +95,40 @@ class BrickCosts:
         serial.widths(groups, self.table.trim, width)
         each = np.repeat(width, shared).reshape(*patterns.shape[:2], -1)
         return np.ascontiguousarray(each[:, :, : self.windows])
+
+    @cached_property
+    def _entries(self) -> np.ndarray:
+        """[G, N, H, W, bricks * lanes] int32 what each activation costs: its row of the table."""
+        found = self._in_bricks(self.table.table[self.inputs - self.table.a_min]).transpose(3, 0, 1, 2, 4, 5)
+        return np.ascontiguousarray(found).reshape(*found.shape[:4], -1)
+
+    def scheduled(
+        self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int],
+        lookahead: int, lookaside: int,
+    ) -> np.ndarray:  # fmt: skip
+        """As ``of``, steps those of the schedule of these filters' weights."""
+        schedule = Schedule.of(self._weights_in_steps(group, bricks, filters), lookahead, lookaside)
+        first, last = bricks[0] * self.lanes, bricks[1] * self.lanes
+        taps, parts = self.layer.R * self.layer.S, []
+        outside, two_stage = int(self.table.table[-self.table.a_min]), self.table.operator == "two_stage"
+        for low in range(*pixels, self.windows):
+            at = low, min(low + self.windows, pixels[1])
+            entries = np.zeros((1, (last - first) * taps, self.windows), np.int32)
+            serial.gather(self._entries[group], geometry(self.layer), *at, first, last, outside, entries)
+            entries = entries.reshape(-1, self.lanes, taps, self.windows).transpose(3, 0, 2, 1)
+            cost = schedule.costs(entries.reshape(self.windows, -1, self.lanes), two_stage, self.table.reach)
+            cost[:, at[1] - at[0] :] = 0
+            parts.append(cost)
+        return np.stack(parts)
+
+    def _weights_in_steps(self, group: int, bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
+        """[filters, steps, lanes] integers, 0 in lanes without a channel; bricks outside, taps inside."""
+        layer, per_group = self.layer, self.layer.M // self.layer.G
+        mine = self.weights[group * per_group + filters[0] : group * per_group + filters[1]]
+        mine = mine.reshape(len(mine), -1, layer.R * layer.S)
+        padded = np.pad(mine, ((0, 0), (0, self.bricks * self.lanes - mine.shape[1]), (0, 0)))
+        parts = padded.reshape(len(mine), self.bricks, self.lanes, -1)[:, slice(*bricks)]
+        return parts.transpose(0, 1, 3, 2).reshape(len(mine), -1, self.lanes)
 
     @cached_property
     def _ranked(self) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -1,11 +1,12 @@
 """A layer on a vector array: passes of window columns over the steps of a reduction (see ``vector``)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.dataflows.common import Facts
 from accel_sim.dataflows.fold_space import FoldSpace
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
@@ -90,7 +91,8 @@ class TiledVector(TiledSystolic):
 
     def steps(self, box: Box) -> Steps:
         """Groups outside, then windows, then filters, then bricks of channels, then taps."""
-        parts = self._one_window_steps(box) if self.one_window else self._window_steps(box)
+        make = (self._one_window_steps if self.one_window else self._window_steps, self._scheduled_steps)
+        parts = make[self.machine.lookahead > 0](box)
         cost = [part[0] for part in parts]
         before = np.cumsum([0, *map(len, cost)])
         rows = np.concatenate([part[1] + at for part, at in zip(parts, before, strict=False)])
@@ -142,6 +144,52 @@ class TiledVector(TiledSystolic):
                 parts.append((cost, rows, np.ones(len(rows), int), height[number], column))
         return parts
 
+    def _scheduled_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
+        """As the other two, where every group of filters has a schedule of its own."""
+        filters, pixels, parts, m = self._filter_groups(box), box.ranges.pixels, [], self.machine
+        height = self._heights(filters)
+        for group in range(*box.ranges.groups):
+            costs = [
+                self.costs.scheduled(group, pixels, self._bricks(box), each, m.lookahead, m.lookaside)
+                for each in filters
+            ]  # each [window groups, steps, windows]
+            before = np.cumsum([0, *(cost.shape[0] * cost.shape[1] for cost in costs)])
+            cost = np.concatenate([cost.reshape(-1, cost.shape[2]) for cost in costs])
+            count, windows = len(costs[0]), costs[0].shape[2]
+            last = (pixels[1] - pixels[0] - 1) % windows + 1
+            order: list[tuple[int, int, int, int]] = []  # row, windows, rows of the array, column
+            for window in range(count):
+                used = last if window == count - 1 else windows
+                for low in range(0, len(filters), self.cols if self.one_window else 1):
+                    together = range(low, min(low + self.cols, len(filters)) if self.one_window else low + 1)
+                    for step in range(max(costs[f].shape[1] for f in together)):
+                        order += [
+                            (before[f] + window * costs[f].shape[1] + step, used, height[f], f - low)
+                            for f in together if step < costs[f].shape[1]
+                        ]  # fmt: skip
+            rows, mapped, high, column = np.array(order).T
+            parts.append((cost, rows, mapped, high, column if self.one_window else _NONE))
+        return parts
+
+    @cached_property
+    def facts(self) -> Facts:
+        facts = super().facts
+        if not self.machine.lookahead:
+            return facts
+        layer = self.layer
+        kept = int(np.count_nonzero(self.operands.weights.integers())) * layer.N * layer.E * layer.F
+        note = f"lookahead: {kept:,} of {layer.macs:,} products have a weight that is not zero"
+        return replace(facts, macs_issued=kept, notes=(*facts.notes, note))
+
+    def _issued(self, box: Box, products: int) -> int:
+        """Of the products of a tile, those that take a place."""
+        if not self.machine.lookahead:
+            return products
+        r, layer = box.ranges, self.layer
+        weights = self.operands.weights.integers().reshape(layer.G, -1, layer.K)
+        kept = np.count_nonzero(weights[slice(*r.groups), slice(*r.filters), slice(*r.k)])
+        return int(kept) * (r.pixels[1] - r.pixels[0])
+
     def _tile(self, box: Box, staging: Staging) -> Tile:
         plan, steps = self.plan, self.steps(box)
         effectual, ineffectual = self.products.slots(box.ranges)
@@ -151,7 +199,7 @@ class TiledVector(TiledSystolic):
             steps.cost, steps.rows, steps.mapped, steps.height, self.cols, self.rows, -1 if depth is None else depth,
             effectual, lane_steps * self.mode.reduction * self.mode.outputs, steps.staggered,
         )  # fmt: skip
-        actions = self._accessed(box, steps, effectual, effectual + ineffectual, lane_steps)
+        actions = self._accessed(box, steps, effectual, self._issued(box, effectual + ineffectual), lane_steps)
         streams = plan.streams(box, staging)
         return Tile(work, streams, actions, plan.outputs(box), box.ranges, macs_effectual=effectual)
 

@@ -35,6 +35,7 @@ MACHINES = {
         "pragmatic", {"mac.first_stage_bits": 4, "mac.recoding": "none", "dataflow.column_registers": 0}, True,
     ),
     "Laconic": ("laconic", {}, True),
+    "BitTacticalE": ("bit_tactical", {}, True),
 }  # fmt: skip
 
 

@@ -1,0 +1,6 @@
+import numpy as np
+
+def schedule(pending: np.ndarray, offsets: np.ndarray, sources: np.ndarray) -> int: ...
+def costs(
+    entries: np.ndarray, sources: np.ndarray, steps: int, two_stage: bool, reach: int, out: np.ndarray
+) -> None: ...

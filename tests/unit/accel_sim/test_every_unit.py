@@ -18,7 +18,7 @@ WEIGHTS = {"add_subtract": "ternary", "log_shift": "ternary"}  # -1, 0 and 1 tim
 REFUSED = {"float_mac": "not integer codes", "xnor_popcount": "8x8-bit operands do not fit any mode"}
 VECTOR = {
     "stripes": "bit_serial", "loom": "dynamic_serial_2d", "pragmatic": "essential_bits", "laconic": "term_product",
-    "shapeshifter": "group_precision", "dadiannao": "conventional",
+    "shapeshifter": "group_precision", "dadiannao": "conventional", "bit_tactical": "essential_bits",
 }  # fmt: skip
 RUNS = [("systolic", name) for name in macs.names() if name not in REFUSED] + list(VECTOR.items())
 

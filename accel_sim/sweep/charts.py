@@ -19,6 +19,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 GREY = "#BBBBBB"
 #: end of a column's name -> factor to the unit of its axis
 UNITS = {"_pj": (1e-12, "J"), "_s": (1.0, "s"), "_um2": (1e-6, "mm²"), "_bytes": (1.0, "B")}
+#: values whose ratio is larger get a logarithmic axis
+FAR_APART = 20
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame
     for _, line in table.groupby("line", sort=False):
         hue = hues[_key(line[wish.color].iloc[0])] if wish.color else COLOURS[0]
         axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
+    _in_ratios(axis.set_yscale, table[wish.y])
     _axis(axis.yaxis, wish.y)
     axis.set(xlabel=wish.x, title=f"{_title(wish.y)} over {wish.x}")
     _legend(axis, hues, wish.color)
@@ -127,8 +130,9 @@ def _pareto(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFram
             zorder=3,
             label="knee",
         )
-        _axis(axis.xaxis, names[0])
-        _axis(axis.yaxis, names[1])
+        for place, scale, name in ((axis.xaxis, axis.set_xscale, names[0]), (axis.yaxis, axis.set_yscale, names[1])):
+            _in_ratios(scale, part[name])
+            _axis(place, name)
         axis.set_title(f"{network}: {', '.join(_title(name) for name in names)}")
         axis.legend()
     return figure, table
@@ -190,13 +194,21 @@ def _scaled(column: pd.Series) -> np.ndarray:
     return column.to_numpy(dtype=float) * _unit(str(column.name))[0]
 
 
+def _in_ratios(scale: Callable[..., None], column: pd.Series) -> None:
+    """A logarithmic axis where values are far apart."""
+    if column.min() > 0 and column.max() > FAR_APART * column.min():
+        scale("log")
+
+
 def _axis(axis: Any, name: str) -> None:
     """Ticks with prefixes, and a label."""
-    from matplotlib.ticker import EngFormatter
+    from matplotlib.ticker import EngFormatter, NullFormatter
 
     unit = _unit(name)[1]
     if unit != "mm²" and name != "utilization":
         axis.set_major_formatter(EngFormatter(unit=unit))
+    if axis.get_scale() == "log":
+        axis.set_minor_formatter(NullFormatter())
     axis.set_label_text(f"{_title(name)} ({unit})" if unit == "mm²" else _title(name))
 
 

@@ -20,6 +20,17 @@ def test_the_studies_of_the_documentation():
     assert [len(points(block)) for block in blocks] == [2 * 4 * 3, 2 * 2 + 2, 11 * 11]
 
 
+def test_the_worked_studies_are_whole_and_shown():
+    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    files = {path.stem: path for path in (ROOT / "experiments" / "studies").glob("*.yaml")}
+    assert {name: len(plan(study.read(path))) for name, path in files.items()} == {
+        "array_shape": 7 * 3, "precision_mac": 5 * 3 * 3, "buffer_encoding": 6 * 2,
+    }  # fmt: skip
+    for name in files:
+        assert f"experiments/studies/{name}.yaml" in text
+        assert (ROOT / "docs" / "figures" / f"{name}.png").is_file()
+
+
 def points(text):
     return plan(study.of(yaml_io.parse(text, "test"), "test"))
 

@@ -1,0 +1,1 @@
+"""Worked studies (see docs/studies.md): YAML for `accel-sim sweep`."""

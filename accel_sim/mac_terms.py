@@ -3,8 +3,8 @@
 A value enters as sign and magnitude; a recoding turns the magnitude n into two bit patterns, added and subtracted:
 n = positive - negative. ``none``: the bits that are set (Pragmatic's oneffsets). ``csd``: canonical signed digits, no
 two terms next to each other, the fewest there can be. ``booth``: modified Booth, a digit of -2..2 for every two bits.
-``runs``: a run of two or more ones becomes the power above it minus its lowest, a single one stays. It was inferred from
-the rows that DNNsim calls Booth (they need five terms of seven bits) and not read in its source: a guess.
+``runs``: a run of two or more ones becomes the power above it minus its lowest, a single one stays. It was inferred
+from the rows that DNNsim calls Booth (they need five terms of seven bits) and not read in its source: a guess.
 """
 
 from typing import Literal

@@ -33,18 +33,31 @@ def main() -> None:
     for title, depth in (("in lockstep", 0), ("one step ahead", 1)):
         took = best(lambda depth=depth: serial.columns(flat, rows, mapped, height, 16, depth))
         report(f"columns {title}", took / cost.size * 1e9, "ns/entry", 3.0)
-    patterns = rng.integers(0, 128, (1 << 17, 16)).astype(np.int32)
-    found = np.zeros(len(patterns), np.int32)
+    patterns = rng.integers(0, 128, (BRICKS, 16, SIDE * SIDE)).astype(np.uint16)
+    found = np.zeros((BRICKS, SIDE * SIDE), np.int32)
     took = best(lambda: serial.two_stage(patterns, 4, found))
-    report("two_stage, once for each value of the input", took / patterns.size * 1e9, "ns/value", 3.0)
-    report("the same per step and column, taps 1x1 (a brick of 16)", took / len(patterns) * 1e9, "ns/entry", 3.0)
+    report("two_stage, per value of the input", took / patterns.size * 1e9, "ns/value", 3.0)
+    network, machine = load_network("squeezenet1_0"), load_hardware("pragmatic")
+    share = _bricks_per_entry(network, machine)
+    report("the same per step and column of SqueezeNet", took / found.size * share * 1e9, "ns/entry", 3.0)
     weights = np.where(rng.random((16, 64, 16)) < 0.35, 1, 0)
     schedule = Schedule.of(weights, 2, 5)
-    entries = rng.integers(0, 128, (WINDOWS, 64, 16)).astype(np.int32)
+    entries = rng.integers(0, 128, (64, 16, WINDOWS)).astype(np.int32)
     took = best(lambda: schedule.costs(entries, True, 4))
     places = schedule.sources.size * WINDOWS
     report("Bit-Tactical's costs, per place of a filter", took / places * 1e9, "ns/value", 3.0)
     report("SqueezeNet on pragmatic / on stripes", _whole("pragmatic") / _whole("stripes"), "x", 3.0)
+
+
+def _bricks_per_entry(network, machine) -> float:
+    """Bricks of the inputs per entry of the grids in which taps and passes of filters read them again."""
+    bricks = entries = 0
+    for layer in network.layers:
+        deep = layer.G * -(-layer.C // layer.G // machine.dataflow.lanes)
+        columns = -(-layer.N * layer.E * layer.F // machine.array.cols) * machine.array.cols
+        bricks += layer.N * layer.H * layer.W * deep
+        entries += columns * -(-layer.M // layer.G // machine.array.rows) * layer.R * layer.S * deep
+    return bricks / entries
 
 
 def _whole(preset: str) -> float:

@@ -1,9 +1,9 @@
 """Steps of bit-serial vector arrays: what a brick of lanes costs, and when columns of windows do their steps."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free as release
 
-from cython_core.terms cimport steps_of
+from cython_core.terms cimport WIDE, put, steps_of, term_t
 
 
 cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
@@ -18,18 +18,24 @@ cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
     return width if width > 0 else 1
 
 
-def two_stage(const int32_t[:, ::1] patterns, int reach, int32_t[::1] out):
-    """patterns: [bricks, lanes] bits of outstanding terms -> out: [bricks] steps, at least one each (Pragmatic's two
-    shifters: all lanes share the first, which follows the lowest term; each reaches ``reach`` positions beyond)."""
-    cdef Py_ssize_t lanes = patterns.shape[1], b, l
-    cdef uint32_t *words = <uint32_t *>calloc(lanes + 1, sizeof(uint32_t))
+def two_stage(const term_t[:, :, ::1] patterns, int reach, int32_t[:, ::1] out):
+    """patterns: [groups, lanes, pixels] uint16 or uint32 bits of outstanding terms -> out: [groups, pixels] steps, at
+    least one each (Pragmatic's two shifters: all lanes share the first, which follows the lowest term; each reaches
+    ``reach`` positions beyond)."""
+    cdef Py_ssize_t lanes = patterns.shape[1], pixels = patterns.shape[2], b, c, l, p, count
+    cdef term_t steps[WIDE]
+    cdef term_t *words = <term_t *>calloc(lanes * WIDE + 1, sizeof(term_t))
     if words == NULL:
         raise MemoryError("two_stage: no memory for a brick")
     with nogil:
         for b in range(patterns.shape[0]):
-            for l in range(lanes):
-                words[l] = <uint32_t>patterns[b, l]
-            out[b] = steps_of(words, lanes, reach)
+            for c in range((pixels + WIDE - 1) // WIDE):
+                count = pixels - c * WIDE if pixels - c * WIDE < WIDE else WIDE
+                for l in range(lanes):
+                    put(&patterns[b, l, c * WIDE], count, words + l * WIDE)
+                steps_of(words, lanes, reach, steps)
+                for p in range(count):
+                    out[b, c * WIDE + p] = steps[p] if steps[p] > 0 else 1
     release(words)
 
 

@@ -1,9 +1,9 @@
 """Weights of a vector array scheduled ahead (Bit-Tactical): zero weights leave their places to later ones."""
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t
 from libc.stdlib cimport calloc, free as release
 
-from cython_core.terms cimport steps_of
+from cython_core.terms cimport WIDE, put, steps_of, term_t
 
 
 def schedule(uint8_t[:, :, ::1] pending, const int32_t[:, ::1] offsets, int32_t[:, :, ::1] sources):
@@ -50,30 +50,44 @@ def schedule(uint8_t[:, :, ::1] pending, const int32_t[:, ::1] offsets, int32_t[
 
 
 def costs(
-    const int32_t[:, :, ::1] entries, const int32_t[:, :, ::1] sources, Py_ssize_t steps, bint two_stage, int reach,
-    int32_t[:, ::1] out,
+    const term_t[:, :, ::1] entries, const int32_t[:, :, ::1] sources, bint two_stage, int reach, int32_t[:, ::1] out
 ):
-    """entries: [windows, T, lanes] what an activation costs: cycles, or its terms if ``two_stage``; sources: as
-    ``schedule`` fills them, ``steps`` of them. out: [steps, windows] cycles of the slowest filter, at least 1."""
-    cdef Py_ssize_t W = entries.shape[0], L = entries.shape[2], F = sources.shape[1], s, w, f, l
-    cdef int32_t top, each, at
-    cdef const int32_t *mine
-    cdef uint32_t *words = <uint32_t *>calloc(L + 1, sizeof(uint32_t))
+    """entries: [T, lanes, windows] uint16 or uint32 what an activation costs: cycles, or its terms if ``two_stage``;
+    sources: [steps, filters, lanes] as ``schedule`` fills them. out: [steps, windows] cycles of the slowest filter, at
+    least 1."""
+    cdef Py_ssize_t L = entries.shape[1], W = entries.shape[2], s, c, f, l, p, count
+    cdef int32_t at
+    cdef term_t top[WIDE]
+    cdef term_t each[WIDE]
+    cdef term_t *words = <term_t *>calloc(L * WIDE + 1, sizeof(term_t))
     if words == NULL:
         raise MemoryError("costs: no memory for a brick")
     with nogil:
-        for s in range(steps):
-            for w in range(W):
-                mine = &entries[w, 0, 0]
-                top = 1
-                for f in range(F):
-                    each = 0
+        for s in range(sources.shape[0]):
+            for c in range((W + WIDE - 1) // WIDE):
+                count = W - c * WIDE if W - c * WIDE < WIDE else WIDE
+                for p in range(WIDE):
+                    top[p] = 1
+                for f in range(sources.shape[1]):
                     for l in range(L):
                         at = sources[s, f, l]
-                        words[l] = <uint32_t>mine[at] if at >= 0 else 0
-                        each = <int32_t>words[l] if <int32_t>words[l] > each else each
+                        put(&entries[at // L, at % L, c * WIDE], count if at >= 0 else 0, words + l * WIDE)
                     if two_stage:
-                        each = steps_of(words, L, reach)
-                    top = each if each > top else top
-                out[s, w] = top
+                        steps_of(words, L, reach, each)
+                    else:
+                        dearest(words, L, each)
+                    for p in range(WIDE):
+                        top[p] = each[p] if each[p] > top[p] else top[p]
+                for p in range(count):
+                    out[s, c * WIDE + p] = top[p]
     release(words)
+
+
+cdef inline void dearest(const term_t *words, Py_ssize_t lanes, term_t *top) noexcept nogil:
+    """words: [lanes, WIDE] cycles -> the most of every column."""
+    cdef Py_ssize_t l, p
+    for p in range(WIDE):
+        top[p] = 0
+    for l in range(lanes):
+        for p in range(WIDE):
+            top[p] = words[l * WIDE + p] if words[l * WIDE + p] > top[p] else top[p]

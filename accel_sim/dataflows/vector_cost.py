@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.dataflows.common import geometry
-from accel_sim.dataflows.vector_schedule import Schedule
+from accel_sim.dataflows.vector_schedule import Schedule, as_terms
 from accel_sim.mac_unit import CostTable
 from cython_core import serial
 from workloads.layer import Layer
@@ -38,30 +38,42 @@ class BrickCosts:
         """Of a group's channels."""
         return -(-(self.layer.C // self.layer.G) // self.lanes)
 
-    def _in_bricks(self, values: np.ndarray) -> np.ndarray:
-        """[N, C, H, W] -> [N, H, W, G, bricks, lanes] int32, 0 in lanes without a channel."""
+    def _by_channel(self, values: np.ndarray) -> np.ndarray:
+        """[N, C, H, W] -> [N, G, bricks, lanes, H, W], 0 in lanes without a channel."""
         layer = self.layer
-        by_group = values.reshape(layer.N, layer.G, -1, layer.H, layer.W).transpose(0, 3, 4, 1, 2)
+        by_group = values.reshape(layer.N, layer.G, -1, layer.H, layer.W)
         missing = self.bricks * self.lanes - layer.C // layer.G
-        padded = np.pad(by_group, ((0, 0),) * 4 + ((0, missing),))
-        return np.ascontiguousarray(padded, np.int32).reshape(*by_group.shape[:4], self.bricks, self.lanes)
+        padded = np.pad(by_group, ((0, 0), (0, 0), (0, missing), (0, 0), (0, 0)))
+        return padded.reshape(layer.N, layer.G, self.bricks, self.lanes, layer.H, layer.W)
+
+    def _by_pixel(self, values: np.ndarray) -> np.ndarray:
+        """[N, C, H, W] -> [G, N, H, W, bricks * lanes], 0 in lanes without a channel."""
+        found = np.ascontiguousarray(self._by_channel(values).transpose(1, 0, 4, 5, 2, 3))
+        return found.reshape(*found.shape[:4], -1)
 
     @cached_property
     def _at_input(self) -> tuple[np.ndarray, int]:
         """([G, N, H, W, bricks] int32, the same of a padding tap): cycles of a brick, or the OR of its patterns."""
         table, lanes = self.table, self.lanes
-        values = self._in_bricks(table.table[self.inputs - table.a_min])
         outside = int(table.table[-table.a_min])
-        if table.operator == "or_width":
-            found, outside = np.bitwise_or.reduce(values, axis=-1), outside
-        elif table.operator == "two_stage":
-            found = np.empty(values.shape[:-1], np.int32)
-            serial.two_stage(values.reshape(-1, lanes), table.reach, found.reshape(-1))
-            outside = max(1, outside.bit_count())
+        if table.operator == "two_stage":
+            found, outside = self._two_stage_steps(), max(1, outside.bit_count())
         else:
-            found = values.max(axis=-1) if table.operator == "max" else values.sum(axis=-1, dtype=np.int32)
-            found, outside = np.maximum(found, 1), max(1, outside * (lanes if table.operator == "sum" else 1))
-        return np.ascontiguousarray(found.transpose(3, 0, 1, 2, 4)), outside
+            values = self._by_channel(table.table[self.inputs - table.a_min])
+            if table.operator == "or_width":
+                found = np.bitwise_or.reduce(values, axis=3)
+            else:
+                found = values.max(axis=3) if table.operator == "max" else values.sum(axis=3, dtype=np.int32)
+                found, outside = np.maximum(found, 1), max(1, outside * (lanes if table.operator == "sum" else 1))
+        return np.ascontiguousarray(found.transpose(1, 0, 3, 4, 2)), outside
+
+    def _two_stage_steps(self) -> np.ndarray:
+        """[N, G, bricks, H, W] int32."""
+        values = self._by_channel(as_terms(self.table.table)[self.inputs - self.table.a_min])
+        found = np.empty(values.shape[:3] + values.shape[4:], np.int32)
+        pixels = self.layer.H * self.layer.W
+        serial.two_stage(values.reshape(-1, self.lanes, pixels), self.table.reach, found.reshape(-1, pixels))
+        return found
 
     def of(self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
         """[window groups, steps, windows] int32 cycles, 0 beyond the last pixel; steps: bricks outside, taps inside.
@@ -99,8 +111,7 @@ class BrickCosts:
     @cached_property
     def _entries(self) -> np.ndarray:
         """[G, N, H, W, bricks * lanes] int32 what each activation costs: its row of the table."""
-        found = self._in_bricks(self.table.table[self.inputs - self.table.a_min]).transpose(3, 0, 1, 2, 4, 5)
-        return np.ascontiguousarray(found).reshape(*found.shape[:4], -1)
+        return self._by_pixel(self.table.table[self.inputs - self.table.a_min])
 
     def scheduled(
         self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int],
@@ -115,8 +126,8 @@ class BrickCosts:
             at = low, min(low + self.windows, pixels[1])
             entries = np.zeros((1, (last - first) * taps, self.windows), np.int32)
             serial.gather(self._entries[group], geometry(self.layer), *at, first, last, outside, entries)
-            entries = entries.reshape(-1, self.lanes, taps, self.windows).transpose(3, 0, 2, 1)
-            cost = schedule.costs(entries.reshape(self.windows, -1, self.lanes), two_stage, self.table.reach)
+            entries = entries.reshape(-1, self.lanes, taps, self.windows).transpose(0, 2, 1, 3)
+            cost = schedule.costs(entries.reshape(-1, self.lanes, self.windows), two_stage, self.table.reach)
             cost[:, at[1] - at[0] :] = 0
             parts.append(cost)
         return np.stack(parts)
@@ -148,10 +159,7 @@ class BrickCosts:
     @cached_property
     def _code_rows(self) -> np.ndarray:
         """[G, N, H, W, bricks * lanes] int32 rows of the ranked table."""
-        found = self._in_bricks(self.inputs - self.table.a_min + 1)
-        return np.ascontiguousarray(found.transpose(3, 0, 1, 2, 4, 5)).reshape(
-            *found.transpose(3, 0, 1, 2, 4, 5).shape[:4], -1
-        )
+        return self._by_pixel(self.inputs - self.table.a_min + 1)
 
     def _pairs(self, shape, group: int, pixels, bricks, filters) -> np.ndarray:
         table, columns, total = self._ranked

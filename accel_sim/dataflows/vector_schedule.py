@@ -34,7 +34,12 @@ class Schedule:
         return Schedule(sources[: max(1, tactical.schedule(pending, offsets, sources))])
 
     def costs(self, entries: np.ndarray, two_stage: bool, reach: int) -> np.ndarray:
-        """entries: [windows, steps, lanes] int32 cycles or terms of activations -> [steps of the schedule, windows]."""
-        found = np.empty((len(self.sources), len(entries)), np.int32)
-        tactical.costs(np.ascontiguousarray(entries), self.sources, len(self.sources), two_stage, reach, found)
+        """entries: [steps, lanes, windows] cycles or terms of activations -> [steps of the schedule, windows] int32."""
+        found = np.empty((len(self.sources), entries.shape[2]), np.int32)
+        tactical.costs(np.ascontiguousarray(as_terms(entries)), self.sources, two_stage, reach, found)
         return found
+
+
+def as_terms(values: np.ndarray) -> np.ndarray:
+    """Patterns or counts >= 0 in the narrowest words that the kernels of terms take: uint16 or uint32."""
+    return values.astype(np.uint16 if values.max(initial=0) < 1 << 16 else np.uint32)

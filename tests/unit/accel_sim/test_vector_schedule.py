@@ -44,9 +44,12 @@ def test_the_schedule_is_that_of_the_rule(filters, steps, lanes, density, ahead,
     assert places(ours) == (expected or [[[None] * lanes] * filters])
     taken = sorted((f, *at) for step in places(ours) for f, row in enumerate(step) for at in row if at)
     assert taken == [tuple(map(int, at)) for at in np.argwhere(weights)], "every weight once"
-    costs = rng.integers(0, 7, (1, steps, lanes)).astype(np.int32)
-    found = ours.costs(costs, False, 0)[:, 0].tolist()
-    assert found == [tactical.slowest(step, costs[0].tolist()) for step in places(ours)]
+    windows = int(rng.integers(1, 40))
+    costs = rng.integers(0, 7, (steps, lanes, windows)).astype(np.int32)
+    found = ours.costs(costs, False, 0)
+    for window in range(windows):
+        mine = costs[:, :, window].tolist()
+        assert found[:, window].tolist() == [tactical.slowest(step, mine) for step in places(ours)]
 
 
 def test_without_zeros_it_is_pragmatic():

@@ -31,7 +31,11 @@ COMPONENT_STYLE = {
     "weight_sram": ("#56B4E9", ""), "output_sram": ("#CC79A7", ""), "input_sram": ("#E69F00", ""),
     "leakage": ("#000000", ""), "background": ("#000000", "////"),
 }  # fmt: skip
-SPARE = [("#56B4E9", "xxxx"), ("#CC79A7", "xxxx"), ("#E69F00", "xxxx"), ("#009E73", "xxxx"), ("#D55E00", "xxxx")]
+SPARE = [
+    (colour, hatch)
+    for hatch in ("xxxx", "\\\\\\\\", "....")
+    for colour in ("#56B4E9", "#CC79A7", "#E69F00", "#009E73", "#D55E00")
+]
 #: (name, what one of it is), the smallest first
 ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
 COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
@@ -162,9 +166,13 @@ def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def component_styles(parts: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """(colour, hatch) of each component; those without one of their own take the spare ones in order."""
+    """(colour, hatch) of each component; those without one of their own, or whose own is taken, get spare ones."""
+    found: dict[str, tuple[str, str]] = {}
     spare = cycle(SPARE)
-    return {part: COMPONENT_STYLE.get(part) or next(spare) for part in parts}
+    for part in parts:
+        own = COMPONENT_STYLE.get(part)
+        found[part] = next(spare) if own is None or own in found.values() else own
+    return found
 
 
 def _used(table: pd.DataFrame, order: Iterable[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""Stacked bars of several runs side by side: one group per layer, one bar per run in the order they were given."""
+"""Stacked bars of several runs side by side: the whole, and a group for each layer, in the order they were given."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -41,28 +42,47 @@ def _rows(done: Comparison, frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _figure(plt, done: Comparison, rows: pd.DataFrame, name: str):
+    """Whole runs on the left; layer by layer on the right, where the runs have the same."""
     styles = plots.CAUSE_STYLE if name == "cycles" else plots.component_styles(sorted(rows.part.unique()))
     parts = [part for part in styles if part in set(rows.part)]
-    layers = list(dict.fromkeys(rows.layer))
     units = plots.COUNT_UNITS if name == "cycles" else plots.ENERGY_UNITS
-    factor, said = plots.largest_unit(rows.groupby(["layer", "run"]).value.sum().max(), units)
-    width = 0.84 / len(done.labels)
-    figure, axis = plt.subplots(figsize=(max(8.0, 0.2 * len(layers) * len(done.labels) + 5.0), 4.6))
-    for number, label in enumerate(done.labels):
-        table = rows[rows.run == label].pivot(index="layer", columns="part", values="value")
-        table = table.reindex(index=layers, columns=parts).fillna(0.0) / factor
-        base = pd.Series(0.0, index=table.index)
-        for part in parts:
-            colour, hatch = styles[part]
-            axis.bar(
-                [at + (number - (len(done.labels) - 1) / 2) * width for at in range(len(layers))], table[part],
-                bottom=base, width=0.92 * width, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3,
-                label=part.replace("_", " ") if number == 0 else None,
-            )  # fmt: skip
-            base += table[part]
-    axis.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-    axis.set_ylabel(f"{name} ({said})" if said else name)
-    axis.set_title(f"{name}: bars left to right are {', '.join(done.labels)}", fontsize=9)
-    handles, labels = axis.get_legend_handles_labels()
-    axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))
+    whole = _shape(rows.groupby(["run", "part"], as_index=False).value.sum(), ["run"], parts)
+    panels = [("whole runs", whole.reindex(list(done.labels)))]
+    if done.by_layer:
+        panels.append((f"by layer: {', '.join(done.labels)}", _shape(rows, ["layer", "run"], parts)))
+    layers = list(dict.fromkeys(rows.layer))
+    wide = [0.45 * len(done.labels) + 0.6, max(6.0, 0.14 * len(layers) * len(done.labels))][: len(panels)]
+    figure, axes = plt.subplots(1, len(panels), figsize=(sum(wide) + 3.6, 4.6), width_ratios=wide, squeeze=False)
+    for axis, (title, table) in zip(axes[0], panels, strict=True):
+        factor, said = plots.largest_unit(table.sum(axis=1).max(), units)
+        if table.index.nlevels == 1:
+            _stack(axis, table / factor, range(len(table)), 0.8, styles)
+            axis.set_xticks(range(len(table)), table.index, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+        else:
+            width = 0.84 / len(done.labels)
+            for number, label in enumerate(done.labels):
+                of_run = table.xs(label, level="run").reindex(layers).fillna(0.0) / factor
+                at = [place + (number - (len(done.labels) - 1) / 2) * width for place in range(len(layers))]
+                _stack(axis, of_run, at, 0.92 * width, styles)
+            axis.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+            axis.set_xlim(-0.7, len(layers) - 0.3)
+        axis.set_ylabel(f"{name} ({said})" if said else name)
+        axis.set_title(title, fontsize=9)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    axes[0, -1].legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))
     return figure
+
+
+def _shape(rows: pd.DataFrame, index: list[str], parts: list[str]) -> pd.DataFrame:
+    return rows.pivot(index=index, columns="part", values="value").reindex(columns=parts).fillna(0.0)
+
+
+def _stack(axis, table: pd.DataFrame, at: Iterable[float], width: float, styles: dict) -> None:
+    base = pd.Series(0.0, index=table.index)
+    for part in table:
+        colour, hatch = styles[part]
+        axis.bar(
+            list(at), table[part], bottom=base, width=width, color=colour, hatch=hatch, edgecolor="white",
+            linewidth=0.3, label=part.replace("_", " "),
+        )  # fmt: skip
+        base += table[part]

@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from accel_sim.plots import component_styles
 from accel_sim.reports.compare import MEAN, TOTAL, flat, geometric_mean
 
 from .calls import call, names, tree
@@ -41,6 +42,22 @@ def test_a_run_beside_itself_and_its_text(runs):
     assert "lenet5-eie #2" in done.out and "configs: no difference" in done.out and TOTAL in done.out
     found = json.loads(call("compare", folder, folder, "--json").out)
     assert all(row[f"{metric}_ratio"] == 1.0 for row in found["layers"] for metric in ("cycles", "energy_pj"))
+
+
+def test_the_terminal_shows_the_first_settings_that_differ_and_says_how_many_more(runs):
+    folders = runs["lenet5", "eie"], runs["lenet5", "systolic"]
+    done = call("compare", *folders)
+    changes = json.loads(call("compare", *folders, "--json").out)["changes"]
+    assert sum(f" {row['path']} " in done.out for row in changes) == 15 < len(changes)
+    assert f"and {len(changes) - 15} more settings" in done.out
+    assert done.out.index("more settings") < done.out.index(TOTAL), "totals come last"
+
+
+def test_components_of_two_machines_are_told_apart(runs):
+    tables = (pd.read_csv(runs["lenet5", name] / "actions.csv") for name in ("eie", "systolic"))
+    parts = sorted(set().union(*(table.component for table in tables)))
+    styles = component_styles(parts)
+    assert len(set(styles.values())) == len(parts) > 12
 
 
 def test_different_networks_are_compared_by_their_totals(runs, tmp_path):

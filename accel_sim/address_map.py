@@ -1,6 +1,7 @@
 """Where each tensor of a network lies in the outermost memory level."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from workloads.layer import Layer
@@ -15,6 +16,7 @@ class Placement:
     """Byte addresses of one layer's tensors in ``level``; inputs: one per tensor it reads.
 
     weights: of a dynamic matmul, its second input; encoded: room for that input once it is encoded as weights are.
+    take: bytes -> address of room for what a dataflow lays down beside them.
     """
 
     level: str
@@ -22,7 +24,8 @@ class Placement:
     weights: int
     outputs: int
     partial_sums: int
-    encoded: int = 0
+    encoded: int
+    take: Callable[[int], int]
 
 
 @dataclass
@@ -61,7 +64,7 @@ class AddressMap:
         own = self._take(room if layer.has_macs else 0)
         sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
         weights = inputs[-1] if layer.dynamic else own
-        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own)
+        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, self._take)
 
     def _take(self, size: int) -> int:
         address, self.top = self.top, self.top + -(-size // ALIGNMENT) * ALIGNMENT

@@ -31,16 +31,13 @@ NETWORKS = {
     "RESNET-18": "resnet18_wrpn2x", "RNN": "rnn", "LSTM": "lstm",
 }  # fmt: skip
 #: (row, what) -> tolerance of those that miss their target (networks: speed 15 %, energy 25 %; means: 5 %, 10 %)
-WIDER = {
-    ("AlexNet", "speedup"): 0.20, ("AlexNet", "energy"): 0.75, ("LeNet-5", "energy"): 0.30, ("GEOMEAN", "energy"): 0.18,
-}  # fmt: skip
+WIDER = {("AlexNet", "speedup"): 0.20, ("AlexNet", "energy"): 0.70, ("GEOMEAN", "energy"): 0.15}
 #: why they do
 WHY = {
-    "AlexNet": "7.06 Gbit of DRAM traffic released, 4.25 here: their tiles load overlapping windows anew (9 x 9 inputs "
-    "for 7 x 7 outputs), the first layers' inputs lie in DRAM as im2col, and 27 and 13 rows count as 28 and 14",
-    "LeNet-5": "30 Mbit of DRAM traffic released for conv1, 17 here: it is bound by compute, so traffic is free to "
-    "their search, which takes the least cycles",
-    "GEOMEAN": "AlexNet's and LeNet-5's traffic; and inputs are read once a row here, once in each fusion unit there",
+    "AlexNet": "7.06 Gbit of DRAM traffic released, 4.41 here: their tiles load overlapping windows anew (4 x 4 inputs "
+    "for 2 x 2 outputs in conv3), conv1's matrix goes past three times as a buffer's half does not hold its weights (here "
+    "what never changes has both halves), and 27 and 13 rows count as 28 and 14",
+    "GEOMEAN": "AlexNet's traffic; and inputs are read once a row here, once in each fusion unit there",
 }
 Row = dict[str, Any]
 

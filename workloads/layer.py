@@ -1,6 +1,6 @@
 """One layer's shape in the field's letters (MODEL 1); it knows no data and no hardware."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from workloads.registry import InputError
@@ -193,6 +193,13 @@ class Layer:
         rows = sum(len(self.rows_read(r)) for r in range(self.R))
         cols = sum(len(self.columns_read(s)) for s in range(self.S))
         return self.N * self.M * (self.C // self.G) * rows * cols
+
+    def lowered(self) -> "Layer":
+        """The same products as a 1x1 layer whose input is the im2col matrix: G*K channels, E x F."""
+        return replace(
+            self, kind="conv", C=self.G * self.K, H=self.E, W=self.F, R=1, S=1, stride=(1, 1), padding=(0, 0, 0, 0),
+            dilation=(1, 1),
+        )  # fmt: skip
 
     def rows_read(self, r: int) -> range:
         """Rows of the map that filter row ``r`` reads, one per output row; padding left out."""

@@ -33,7 +33,8 @@ class Systolic:
 
     precision: the MAC unit's mode of a layer is the fastest for the width of its formats, or for the fewest bits that
     its data need (known before it runs). reduction_order: k in the order of the weights (C, R, S), or tap by tap, where
-    a fold takes channels of one tap alone; im2col_first: tap by tap but for layers that read the network's input.
+    a fold takes channels of one tap alone; im2col_first: tap by tap but for layers that read the network's input,
+    which lies in memory as the im2col matrix the host made of it.
     overlap: folds wait for each other; or a fold's operands are loaded while the one before streams (a second register
     a PE); or folds follow each other without a gap (every PE reads what it holds from a buffer of its own, and nothing
     is counted for filling the array).
@@ -63,11 +64,13 @@ class Systolic:
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         return mac.mode(*precision_bits(operands, self.asymmetric, self.precision))
 
+    def lowers(self, layer: Layer) -> bool:
+        """The host has made its input a matrix."""
+        return self.reduction_order == "im2col_first" and layer.inputs == ("input",) and layer.R * layer.S > 1
+
     def taps(self, layer: Layer) -> int:
         """Parts of the reduction that never share a fold."""
-        first = layer.inputs == ("input",)
-        together = self.reduction_order == "im2col" or (self.reduction_order == "im2col_first" and first)
-        return 1 if together else layer.R * layer.S
+        return 1 if self.reduction_order == "im2col" or self.lowers(layer) else layer.R * layer.S
 
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
@@ -82,6 +85,10 @@ class Systolic:
             raise InputError(
                 f"dataflow 'systolic': reduction_order={self.reduction_order} has no `layout: tensor` of its inputs"
             )
+        if self.lowers(layer):
+            matrix = layer.lowered()
+            size = matrix.N * matrix.C * matrix.H * -(-matrix.W * operands.inputs.format.bits // 8)
+            placement = replace(placement, inputs=(placement.take(size),))
         plain = replace(operands, weights=operands.weights.plain())  # its PEs have no codebook to look codes up in
         stored = plain.weights if encodings["weights"] == Dense() else operands.weights
         return TiledSystolic(

@@ -64,9 +64,10 @@ class TiledSystolic:
             "outputs": m.output_bits,
         }  # fmt: skip
         dims, layer = DIMENSIONS[m.stationary], self.layer
+        in_memory = layer.lowered() if m.lowers(layer) else layer
         stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
         space = FoldSpace(
-            layer, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
+            in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
             hidden_loads=m.overlap == "loads",
         )  # fmt: skip

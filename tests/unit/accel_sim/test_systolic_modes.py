@@ -118,6 +118,17 @@ def test_a_narrow_accumulator_adds_what_the_unit_sums_at_once(unit, order):
     assert ran.overflows > 0  # and the check, which knows the order, has passed
 
 
+@pytest.mark.parametrize(("source", "codes"), [("input", 18 * 4 * 4), ("before", 2 * 4 * 4)])
+def test_the_first_layers_input_lies_in_memory_as_a_matrix(source, codes):
+    """3x3 over a padded 4 x 4 map of two channels: 18 x 16 codes of the matrix; any other layer's map as it is."""
+    layers = [Layer(name="conv", kind="conv", C=2, M=4, H=4, W=4, R=3, S=3, padding=(1, 1, 1, 1), inputs=(source,))]
+    if source == "before":
+        layers.insert(0, Layer(name="before", kind="conv", C=2, M=2, H=4, W=4))
+    machine = load_hardware("systolic", {"dataflow.stationary": "ws", "dataflow.reduction_order": "im2col_first"})
+    result = simulate(Network("small", tuple(layers), (2, 4, 4)), machine, check=True)
+    assert result.layers.dram_read_bytes.iloc[-1] == codes + layers[-1].weights
+
+
 def test_data_of_fewer_bits_run_in_a_faster_mode():
     layer = Layer(name="fc", kind="fc", C=32, M=8, N=4)
     few = operands(layer, 3, 2, 0)

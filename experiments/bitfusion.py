@@ -35,8 +35,8 @@ WIDER = {("AlexNet", "speedup"): 0.20, ("AlexNet", "energy"): 0.70, ("GEOMEAN", 
 #: why they do
 WHY = {
     "AlexNet": "7.06 Gbit of DRAM traffic released, 4.41 here: their tiles load overlapping windows anew (4 x 4 inputs "
-    "for 2 x 2 outputs in conv3), conv1's matrix goes past three times as a buffer's half does not hold its weights (here "
-    "what never changes has both halves), and 27 and 13 rows count as 28 and 14",
+    "for 2 x 2 outputs in conv3), conv1's matrix goes past three times as a buffer's half does not hold its weights "
+    "(here what never changes has both halves), and 27 and 13 rows count as 28 and 14",
     "GEOMEAN": "AlexNet's traffic; and inputs are read once a row here, once in each fusion unit there",
 }
 Row = dict[str, Any]

@@ -29,7 +29,8 @@ VARIANTS = {
         {"groups": "packed", "stationary": "ws", "drain": "exposed"}, {"groups": "packed", "stationary": "is"},
         {"asymmetric": "correction"}, {"asymmetric": "correction", "stationary": "ws"},
         {"reduction_order": "taps"}, {"reduction_order": "taps", "stationary": "ws", "groups": "packed"},
-        {"reduction_order": "im2col_first", "stationary": "ws"}, {"overlap": "loads", "stationary": "ws"}, {"initial_sums": "loaded", "stationary": "is"},
+        {"reduction_order": "im2col_first", "stationary": "ws"}, {"overlap": "loads", "stationary": "ws"},
+        {"initial_sums": "loaded", "stationary": "is"},
     ],
     "broadcast_csc": [
         {}, {"scan_width": 3}, {"double_buffer_accumulators": True}, {"registered_queue": True},

@@ -67,7 +67,7 @@ class EnergyTable:
         """What the table's logic (45 nm) is multiplied by; ValueError for a node or voltage outside the scaling."""
         if (self.node_nm, self.vdd) == (None, None):
             return 1.0
-        to = self.node_nm or LOGIC_NM, self.vdd or NOMINAL_V
+        to = LOGIC_NM if self.node_nm is None else self.node_nm, NOMINAL_V if self.vdd is None else self.vdd
         return logic_energy_scale(LOGIC_NM, NOMINAL_V, *to)
 
     @property

@@ -23,7 +23,8 @@ def products(
     if table.dvafs:
         vdd = (NOMINAL_V if vdd is None else vdd) * dvafs_ratio(unit, mode)
         note = "; DVAFS voltage (Moons et al., DATE 2017)"
-    pj, source = unit_energy(unit, mode, clock_mhz=clock_mhz, node_nm=table.node_nm or HOME_NM, vdd=vdd)
+    node_nm = HOME_NM if table.node_nm is None else table.node_nm
+    pj, source = unit_energy(unit, mode, clock_mhz=clock_mhz, node_nm=node_nm, vdd=vdd)
     count = effectual if unit.zero_operand_gating else issued
     return Products(f"product_{mode.name}", mode.sum_bits, count, pj, source + note)
 

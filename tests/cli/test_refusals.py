@@ -62,6 +62,11 @@ ARGUMENTS = {
         *LENET, "--set", "memories.spmat.name=srm"),
     "preset 'eie': memories[1]: holds: unknown operand 'weight' (known: ...)": (
         *LENET, "--set", "memories.spmat.holds=[weight]"),
+    "preset 'eie': energy: node_nm=0 must be between 7 and 130": (*LENET, "--set", "energy.node_nm=0"),
+    "preset 'eie': energy: vdd=0 must be above 0 and at most 2 V, within the fit of 45 nm": (
+        *LENET, "--set", "energy.vdd=0"),
+    "preset 'eie': energy: vdd=99 must be above 0 and at most 2 V, within the fit of 45 nm": (
+        *LENET, "--set", "energy.vdd=99"),
     "preset 'eie': energy: unknown energy table 'horowitz'; did you mean 'horowitz_45nm'? (known: ...)": (
         *LENET, "--set", "energy.table=horowitz"),
     "preset 'systolic': dataflow.stationary: Input should be 'os', 'ws' or 'is', not 'xs'": (

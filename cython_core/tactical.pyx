@@ -11,42 +11,64 @@ def schedule(uint8_t[:, :, ::1] pending, const int32_t[:, ::1] offsets, int32_t[
     the lanes), tried in order where a place has no weight of its own. Fills sources: [T, filters, lanes] step * lanes +
     lane of the weight that a place takes, -1 = none; returns how many steps are left. All filters move together, and
     steps without a weight for any of them take none."""
-    cdef Py_ssize_t F = pending.shape[0], T = pending.shape[1], L = pending.shape[2], head = 0, found = 0
-    cdef Py_ssize_t f, l, n, t, m
-    cdef bint empty
+    cdef Py_ssize_t F = pending.shape[0], T = pending.shape[1], L = pending.shape[2], O = offsets.shape[0]
+    cdef Py_ssize_t head = 0, found = 0, f, l, n
+    cdef int32_t *aside = <int32_t *>calloc(O * L + 1, sizeof(int32_t))  # [offsets, lanes]: where a lane looks
+    if aside == NULL:
+        raise MemoryError("schedule: no memory for the lanes")
     with nogil:
+        for n in range(O):
+            for l in range(L):
+                aside[n * L + l] = <int32_t>(((l + offsets[n, 1]) % L + L) % L)
         while head < T:
-            empty = True
             for f in range(F):
-                for l in range(L):
-                    if pending[f, head, l]:
-                        empty = False
-                        break
-                if not empty:
+                if any_of(&pending[f, head, 0], L):
                     break
-            if empty:
+            else:
                 head += 1
                 continue
             for f in range(F):
-                for l in range(L):
-                    sources[found, f, l] = -1
-                    if pending[f, head, l]:
-                        pending[f, head, l] = 0
-                        sources[found, f, l] = <int32_t>(head * L + l)
-                for l in range(L):
-                    if sources[found, f, l] >= 0:
-                        continue
-                    for n in range(offsets.shape[0]):
-                        t = head + offsets[n, 0]
-                        m = (l + offsets[n, 1]) % L
-                        m = m + L if m < 0 else m
-                        if t < T and pending[f, t, m]:
-                            pending[f, t, m] = 0
-                            sources[found, f, l] = <int32_t>(t * L + m)
-                            break
+                place(&pending[f, 0, 0], head, T, L, offsets, aside, &sources[found, f, 0])
             found += 1
             head += 1
+    release(aside)
     return found
+
+
+cdef inline bint any_of(const uint8_t *row, Py_ssize_t lanes) noexcept nogil:
+    cdef uint8_t some = 0
+    cdef Py_ssize_t l
+    for l in range(lanes):
+        some |= row[l]
+    return some != 0
+
+
+cdef inline void place(
+    uint8_t *pending, Py_ssize_t head, Py_ssize_t T, Py_ssize_t L, const int32_t[:, ::1] offsets, const int32_t *aside,
+    int32_t *sources,
+) noexcept nogil:
+    """What one filter's lanes take in the step of ``head``; pending: [T, L] of it."""
+    cdef Py_ssize_t l, n, t
+    cdef int32_t m
+    for l in range(L):
+        sources[l] = <int32_t>(head * L + l) if pending[head * L + l] else -1
+        pending[head * L + l] = 0
+    for n in range(offsets.shape[0]):
+        t = head + offsets[n, 0]
+        if t < T and any_of(pending + t * L, L):
+            break
+    else:
+        return
+    for l in range(L):
+        if sources[l] >= 0:
+            continue
+        for n in range(offsets.shape[0]):
+            t = head + offsets[n, 0]
+            m = aside[n * L + l]
+            if t < T and pending[t * L + m]:
+                pending[t * L + m] = 0
+                sources[l] = <int32_t>(t * L + m)
+                break
 
 
 def costs(

@@ -118,7 +118,11 @@ class BrickCosts:
         lookahead: int, lookaside: int,
     ) -> np.ndarray:  # fmt: skip
         """As ``of``, steps those of the schedule of these filters' weights."""
-        schedule = Schedule.of(self._weights_in_steps(group, bricks, filters), lookahead, lookaside)
+        key = group, bricks, filters, lookahead, lookaside
+        if key not in self._schedules:  # tiles of other pixels take the same
+            weights = self._weights_in_steps(group, bricks, filters)
+            self._schedules[key] = Schedule.of(weights, lookahead, lookaside)
+        schedule = self._schedules[key]
         first, last = bricks[0] * self.lanes, bricks[1] * self.lanes
         taps, parts = self.layer.R * self.layer.S, []
         outside, two_stage = int(self.table.table[-self.table.a_min]), self.table.operator == "two_stage"
@@ -131,6 +135,10 @@ class BrickCosts:
             cost[:, at[1] - at[0] :] = 0
             parts.append(cost)
         return np.stack(parts)
+
+    @cached_property
+    def _schedules(self) -> dict[tuple, Schedule]:
+        return {}
 
     def _weights_in_steps(self, group: int, bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
         """[filters, steps, lanes] integers, 0 in lanes without a channel; bricks outside, taps inside."""

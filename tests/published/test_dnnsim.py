@@ -2,7 +2,7 @@
 
 Rows of bits alone are exact. Where cycles depend on data ours are other random numbers of the same distribution: within
 3 %, and 8 % where half of them are zero (few activations, 13 x 13 x 16, make all steps). Left out: Laconic's fc (ours
-4-8 % shorter; how its columns wait is not known from the rules).
+5-9 % shorter; docs/vector_array.md says what would explain it).
 """
 
 import csv

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import Layer, Network
 from workloads.network import Density
@@ -59,17 +59,8 @@ def rows() -> list[dict[str, Any]]:
         *wider, reason = WIDER.get(name, (*TOLERANCE, "densities in whole percent, random matrices"))
         simulated = layer_times(name)
         for place, (what, published) in enumerate((("theoretical", theoretical), ("actual", actual))):
-            found.append(
-                {
-                    "item": f"{name}, {what} time (µs)",
-                    "published": published,
-                    "simulated": round(simulated[place], 3),
-                    "tolerance": wider[place],
-                    "class": "read",
-                    "derived_from": reason,
-                    "source": SOURCE,
-                }
-            )
+            item, ours = f"{name}, {what} time (µs)", round(simulated[place], 3)
+            found.append(compared(item, published, ours, wider[place], "read", reason, SOURCE))
     return found
 
 

@@ -137,6 +137,7 @@ def _item(item: str, published: float, simulated: float, tolerance: float, deriv
 
 
 def rows() -> list[Row]:
+    """Layers, released counts priced here, and networks over Eyeriss."""
     layers, networks = read("bitfusion_layer_cycles"), read("bitfusion_vs_eyeriss")
     return [*layer_rows(layers), *table_rows(layers, networks), *network_rows(networks)]
 

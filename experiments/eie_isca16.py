@@ -54,6 +54,7 @@ def layer_times(name: str, depth: int = 8) -> tuple[float, float]:
 
 
 def rows() -> list[dict[str, Any]]:
+    """The theoretical and the actual time of each of the nine layers, in µs."""
     found = []
     for name, (*_, theoretical, actual) in LAYERS.items():
         *wider, reason = WIDER.get(name, (*TOLERANCE, "densities in whole percent, random matrices"))

@@ -46,6 +46,7 @@ Costs = Mapping[tuple[str, str], float]
 
 
 def unit(label: str) -> MacUnit:
+    """A unit of UNITS, with an accumulator as wide as its mode needs."""
     name, fields = UNITS[label]
     return macs.get(name)(accumulator_bits=None, **fields)
 
@@ -65,6 +66,7 @@ def mixed(pj: Costs, label: str, wide_share: float, narrow: tuple[str, ...]) -> 
 
 
 def rows() -> list[dict[str, Any]]:
+    """Serial units, savings, areas and mixes of precisions as published; profiles of our own."""
     pj = energies()
     return [*_serial(pj), *_savings(pj), *_areas(), *_mixes(pj), *_profile(pj)]
 

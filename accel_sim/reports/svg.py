@@ -66,7 +66,7 @@ def mark(tip: str, inside: str) -> str:
 
 
 def figure(name: str, label: str, width: float, height: float, inside: str, row: int = 1) -> str:
-    """An SVG of that size in pixels, in a box that scrolls; name, row: what scripts find it by; label: what is read aloud."""
+    """An SVG of that size in pixels, in a box that scrolls. name, row: for scripts; label: what is read aloud."""
     return (
         f'<div class=wide><svg data-figure="{name}" data-row="{row}" role="group" aria-label="{escape(label)}" '
         f'width="{number(width)}" height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}">'

@@ -51,7 +51,8 @@ class BuildKernels(build_ext):
         super().build_extensions()
 
 
-def extensions():
+def extensions() -> list[Extension]:
+    """One for each .pyx."""
     build = f'"flags={" ".join(FLAGS)} debug={int(DEBUG)} source={source_hash()}"'
     # a change of flags or of any kernel must reach the compiler, hence the define on every extension
     return [

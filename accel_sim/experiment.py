@@ -19,8 +19,8 @@ CLASSES = ("exact", "measured", "read", "recalled", "self")
 
 @dataclass(frozen=True)
 class Experiment:
-    """rows(): one mapping per item with the keys published, simulated, tolerance (relative), class, derived_from,
-    source; figure(frame, path): draws the table. Rows of class 'recalled' are shown and gate nothing."""
+    """rows(): a mapping per item, as ``compared`` makes it; figure(frame, path): draws the table. Rows of class
+    'recalled' are shown and gate nothing."""
 
     name: str
     question: str
@@ -41,6 +41,16 @@ def run_experiments(name: str, out: Path) -> list[dict[str, Any]]:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a directory")
     return [_run(known[each].load(), out) for each in (sorted(known) if name == "all" else [name])]
+
+
+def compared(
+    item: str, published: float, simulated: float, tolerance: float, kind: str, derived_from: str, source: str
+) -> dict[str, Any]:
+    """A row of an Experiment. tolerance: relative; kind: its class, one of CLASSES."""
+    return {
+        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
+        "derived_from": derived_from, "source": source,
+    }  # fmt: skip
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:

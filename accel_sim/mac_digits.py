@@ -1,14 +1,16 @@
-"""What MAC units built of small multipliers share: digits, the count of their hardware, and its actions.
+"""What MAC units built of small multipliers share: digits, and the actions of units that take them one by one.
 
 A digit is ``digit_bits`` of an operand. All digits are unsigned but the top one of a signed operand, which carries the
 sign: a small multiplier of n x n bits with a sign input on both sides therefore takes every digit of every operand, and
 signed and unsigned operands differ in one control bit at the top digit.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.mac_unit import Components, Mode
+from accel_sim.mac_unit import MacUnit, Mode, step_actions
 
 
 def count(bits: int, digit_bits: int) -> int:
@@ -60,17 +62,12 @@ def parallel_widths(bits: int) -> list[int]:
     return [bits] + [narrow for narrow in (8, 4, 2) if narrow < bits]
 
 
-def step_actions(parts: Components, steps: int, cycles: int) -> Actions:
-    """Actions of ``steps`` accumulations after ``cycles`` cycles of the multipliers and adders.
+@dataclass(frozen=True)
+class SerialUnit(MacUnit):
+    """A unit of one product a lane, whose operands enter over the cycles of a step."""
 
-    An n x m multiplier (m > n) counts as m/n multipliers of n x n, rounded up.
-    """
-    actions = Actions()
-    for number, a_bits, w_bits in parts["multipliers"]:
-        narrow, wide = sorted((a_bits, w_bits))
-        actions["mac", "mult", narrow] += number * count(wide, narrow) * cycles
-    for _, number, bits in parts["adders"]:
-        actions["mac", "add", bits] += number * cycles
-    number, bits = parts["accumulators"]
-    actions["mac", "add", bits] += number * steps
-    return actions
+    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
+        """As of any unit; of ``cycles``, products that are gated have their share."""
+        mode, active = mode or self.modes[0], self.active(issued, effectual)
+        busy = active * mode.cycles if cycles is None else cycles * active // max(1, issued)
+        return step_actions(self.components(mode), active, busy)

@@ -101,6 +101,42 @@ class Components(TypedDict):
     cycles: int
 
 
+def hardware(
+    mode: Mode,
+    multipliers: tuple[tuple[int, int, int], ...] = (),
+    adders: tuple[tuple[int, int, int], ...] = (),
+    input_register_bits: int | None = None,
+    sign_inputs: tuple[int, int] = (1, 1),
+) -> Components:
+    """Components with an accumulator for each output of the mode and registers for what enters (None: a cycle's
+    operands at full rate) and for the products."""
+    return Components(
+        multipliers=multipliers,
+        adders=adders,
+        accumulators=(mode.outputs, mode.sum_bits),
+        product_register_bits=mode.outputs * mode.product_bits,
+        input_register_bits=int(mode.operand_bits) if input_register_bits is None else input_register_bits,
+        sign_inputs=sign_inputs,
+        cycles=mode.cycles,
+    )
+
+
+def step_actions(parts: Components, steps: int, cycles: int) -> Actions:
+    """Actions of ``steps`` accumulations after ``cycles`` cycles of the multipliers and adders.
+
+    An n x m multiplier (m > n) counts as m/n multipliers of n x n, rounded up.
+    """
+    actions = Actions()
+    for number, a_bits, w_bits in parts["multipliers"]:
+        narrow, wide = sorted((a_bits, w_bits))
+        actions["mac", "mult", narrow] += number * -(-wide // narrow) * cycles
+    for _, number, bits in parts["adders"]:
+        actions["mac", "add", bits] += number * cycles
+    number, bits = parts["accumulators"]
+    actions["mac", "add", bits] += number * steps
+    return actions
+
+
 class Sums(NamedTuple):
     """values: int64 sums; overflows: additions that did not fit the accumulator."""
 
@@ -153,10 +189,18 @@ class MacUnit(ABC):
         each accumulator, built as the hardware builds it; the last two axes are those of the mode. Each operand may
         be signed (two's complement) or unsigned at the mode's full width."""
 
-    @abstractmethod
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """Energy-bearing actions of ``issued`` products, ``effectual`` of them with two non-zero operands, made in
-        ``mode`` (None = the widest); cycles: lane-cycles they took where operands decide, else from the mode."""
+        ``mode`` (None = the widest); cycles: lane-cycles they took where operands decide, else from the mode.
+
+        Here a step that is begun is made whole, and takes the cycles of the mode."""
+        mode = mode or self.modes[0]
+        steps = -(-self.active(issued, effectual) // (mode.reduction * mode.outputs))
+        return step_actions(self.components(mode), steps, steps * mode.cycles)
+
+    def active(self, issued: int, effectual: int) -> int:
+        """Products that move multipliers and adders: with ``zero_operand_gating`` only the effectual ones."""
+        return effectual if self.zero_operand_gating else issued
 
     def takes(self, values: np.ndarray, side: Side) -> np.ndarray:
         """[...] integers -> [...] bool: may this be an operand on that side? Here every one that fits the mode."""
@@ -198,15 +242,7 @@ class MacUnit(ABC):
 
     def components(self, mode: Mode) -> Components:
         """The hardware at work in ``mode``; here one multiplier of its width."""
-        return Components(
-            multipliers=((1, mode.activation_bits, mode.weight_bits),),
-            adders=(),
-            accumulators=(mode.outputs, mode.sum_bits),
-            product_register_bits=mode.outputs * mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=mode.cycles,
-        )
+        return hardware(mode, multipliers=((1, mode.activation_bits, mode.weight_bits),))
 
     def fitting(self, activation_bits: int, weight_bits: int) -> list[Mode]:
         """The modes that take operands of these widths."""

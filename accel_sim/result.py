@@ -15,6 +15,7 @@ from accel_sim.check import densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.jobs import Schedule, Transfer
 from accel_sim.mac_unit import Mode
+from accel_sim.prepared import Prepared
 from accel_sim.roofline import plain_bytes
 from accel_sim.timing import CAUSES
 from workloads.layer import Layer
@@ -62,7 +63,7 @@ class LayerRun:
     macs_effectual: int
 
     @staticmethod
-    def of(ready: Any, schedule: Schedule) -> "LayerRun":
+    def of(ready: Prepared, schedule: Schedule) -> "LayerRun":
         """ready: the layer as it was prepared (CheckError if checked sums are wrong); schedule: as it was played."""
         operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
         return LayerRun(

@@ -106,6 +106,7 @@ def check_target(out: Path, files: Collection[str] = FILES, kind: str = "run") -
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """CSV with 12 digits, the same bytes on every system."""
     frame.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
 
 

@@ -219,4 +219,5 @@ def _running(
 
 
 def rounded(figure: float) -> float:
+    """A figure with as many digits as the table prints."""
     return float(f"{figure:.{DIGITS}g}")

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import load_network
 from workloads.format import named
@@ -103,10 +103,7 @@ def _row(
     item: str, published: float, simulated: float, tolerance: float, kind: str, source: str,
     derived_from: str = "activation bits x MACs",
 ) -> dict[str, Any]:  # fmt: skip
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
-        "derived_from": derived_from, "source": source,
-    }  # fmt: skip
+    return compared(item, published, simulated, tolerance, kind, derived_from, source)
 
 
 def figure(frame: pd.DataFrame, path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import Layer, Network, load_network
 from workloads.networks.builder import few_bits
@@ -133,13 +133,11 @@ def table_rows(layers: list[Row], networks: list[Row]) -> list[Row]:
 
 
 def _item(item: str, published: float, simulated: float, tolerance: float, derived: str, kind="measured") -> Row:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
-        "derived_from": derived, "source": SOURCE,
-    }  # fmt: skip
+    return compared(item, published, simulated, tolerance, kind, derived, SOURCE)
 
 
 def rows() -> list[Row]:
+    """Layers, released counts priced here, and networks over Eyeriss."""
     layers, networks = read("bitfusion_layer_cycles"), read("bitfusion_vs_eyeriss")
     return [*layer_rows(layers), *table_rows(layers, networks), *network_rows(networks)]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from accel_sim.result import Result
 from experiments.traffic import compulsory, moved
@@ -146,10 +146,7 @@ def _knee(network: str, results: dict[int, Result], traffic: dict[int, int], lea
 
 
 def _row(item: str, published: float, simulated: float, tolerance: float, derived_from: str) -> dict[str, Any]:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": "self",
-        "derived_from": derived_from, "source": SOURCE,
-    }  # fmt: skip
+    return compared(item, published, simulated, tolerance, "self", derived_from, SOURCE)
 
 
 def series(frame: pd.DataFrame, network: str, what: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from accel_sim import dram_trace, load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.memories.dram_banked import DramBanked
 from accel_sim.plots import house_style, save
 from accel_sim.result import Result
@@ -163,10 +163,7 @@ def _comparison(parts: tuple[str, ...], network: str, layers: str) -> list[dict[
 
 
 def _row(item: str, published: float, simulated: float, tolerance: float, kind: str, why: str) -> dict[str, Any]:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
-        "derived_from": why, "source": SOURCES.get(kind, SOURCE),
-    }  # fmt: skip
+    return compared(item, published, simulated, tolerance, kind, why, SOURCES.get(kind, SOURCE))
 
 
 COLOURS = {"plain": ("#0072B2", "#9CC9E6"), "compressed": ("#D55E00", "#F2B48A")}

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import Layer, Network
 from workloads.network import Density
@@ -54,22 +54,14 @@ def layer_times(name: str, depth: int = 8) -> tuple[float, float]:
 
 
 def rows() -> list[dict[str, Any]]:
+    """The theoretical and the actual time of each of the nine layers, in µs."""
     found = []
     for name, (*_, theoretical, actual) in LAYERS.items():
         *wider, reason = WIDER.get(name, (*TOLERANCE, "densities in whole percent, random matrices"))
         simulated = layer_times(name)
         for place, (what, published) in enumerate((("theoretical", theoretical), ("actual", actual))):
-            found.append(
-                {
-                    "item": f"{name}, {what} time (µs)",
-                    "published": published,
-                    "simulated": round(simulated[place], 3),
-                    "tolerance": wider[place],
-                    "class": "read",
-                    "derived_from": reason,
-                    "source": SOURCE,
-                }
-            )
+            item, ours = f"{name}, {what} time (µs)", round(simulated[place], 3)
+            found.append(compared(item, published, ours, wider[place], "read", reason, SOURCE))
     return found
 
 

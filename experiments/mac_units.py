@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.mac_energy import unit_area_um2, unit_energy
 from accel_sim.mac_unit import MacUnit
 from accel_sim.parts import macs
@@ -46,6 +46,7 @@ Costs = Mapping[tuple[str, str], float]
 
 
 def unit(label: str) -> MacUnit:
+    """A unit of UNITS, with an accumulator as wide as its mode needs."""
     name, fields = UNITS[label]
     return macs.get(name)(accumulator_bits=None, **fields)
 
@@ -65,6 +66,7 @@ def mixed(pj: Costs, label: str, wide_share: float, narrow: tuple[str, ...]) -> 
 
 
 def rows() -> list[dict[str, Any]]:
+    """Serial units, savings, areas and mixes of precisions as published; profiles of our own."""
     pj = energies()
     return [*_serial(pj), *_savings(pj), *_areas(), *_mixes(pj), *_profile(pj)]
 
@@ -73,7 +75,7 @@ def _serial(pj: Costs) -> Iterator[dict[str, Any]]:
     for label, published in (("2D serial 1b", 14.0), ("1D serial 1b", 3.3), ("1D serial 4b", 1.5)):
         why = "toggle count of the published RTL, one flip-flop clock = 12 toggles"
         ratio = pj[label, "8x8"] / pj[GATED, "8x8"]
-        yield _row(f"{label} / gated at 8x8 (x)", published, ratio, 0.25, "read", why, CAMUS)
+        yield compared(f"{label} / gated at 8x8 (x)", published, ratio, 0.25, "read", why, CAMUS)
 
 
 def _savings(pj: Costs) -> Iterator[dict[str, Any]]:
@@ -82,7 +84,7 @@ def _savings(pj: Costs) -> Iterator[dict[str, Any]]:
         (FUSION, "fitted PSMA array without sums between units; the gated unit is tied to it through SWP ST"),
     ):
         saved = 1 - pj[label, "2x2"] / pj[GATED, "2x2"]
-        yield _row(f"{label} saves against gated at 2x2", 0.68, saved, 0.25, "read", why, CAMUS)
+        yield compared(f"{label} saves against gated at 2x2", 0.68, saved, 0.25, "read", why, CAMUS)
 
 
 def _areas() -> Iterator[dict[str, Any]]:
@@ -93,10 +95,10 @@ def _areas() -> Iterator[dict[str, Any]]:
         ("1D serial 1b", 0.6, 0.25, "read", f"{GENERIC}; 'up to -40 %'"),
     ):
         area = unit_area_um2(unit(label))[0] / one
-        yield _row(f"{label}: area / conventional (x)", published, area, tolerance, kind, why, CAMUS)
+        yield compared(f"{label}: area / conventional (x)", published, area, tolerance, kind, why, CAMUS)
     apart = unit_area_um2(unit("SWP SA 1l"))[0] / one
     why = f"{SHOWN}the paper's is the sum-together unit of one level, which was not measured; ours is sum-apart"
-    yield _row("SWP SA 1l beside the paper's ST 1l: area (x)", 1.10, apart, math.inf, "read", why, CAMUS)
+    yield compared("SWP SA 1l beside the paper's ST 1l: area (x)", 1.10, apart, math.inf, "read", why, CAMUS)
 
 
 def _mixes(pj: Costs) -> Iterator[dict[str, Any]]:
@@ -106,12 +108,12 @@ def _mixes(pj: Costs) -> Iterator[dict[str, Any]]:
         saved = 1 - mixed(pj, label, 0.05, narrow) / mixed(pj, GATED, 0.05, narrow)
         more = "; unit delays over-count glitches in its chained adders (8x8: 2.4 x gated)" if label == DC1D else ""
         item = f"{label} saves against gated, 5 % at 8x8 (not gated)"
-        yield _row(item, published, saved, math.inf, "read", f"{why}{' and '.join(narrow)}{more}", CAMUS)
+        yield compared(item, published, saved, math.inf, "read", f"{why}{' and '.join(narrow)}{more}", CAMUS)
     narrow = ("4x4", "2x2")
     best = min((label for label in UNITS), key=lambda label: mixed(pj, label, 0.33, narrow))
     ratio = mixed(pj, GATED, 0.33, narrow) / mixed(pj, best, 0.33, narrow)
     why = f"'near-optimal', read as within 25 %; cheapest here: {best}; the rest evenly over 4x4 and 2x2 (a guess)"
-    yield _row("gated / cheapest unit, 33 % at 8x8 (x)", 1.0, ratio, 0.25, "read", why, CAMUS)
+    yield compared("gated / cheapest unit, 33 % at 8x8 (x)", 1.0, ratio, 0.25, "read", why, CAMUS)
 
 
 def _profile(pj: Costs) -> Iterator[dict[str, Any]]:
@@ -120,7 +122,7 @@ def _profile(pj: Costs) -> Iterator[dict[str, Any]]:
     for label in UNITS:
         for what, (value, why) in _figures(label).items():
             source = f"{SHOWN}ratio is to the gated unit; {why}"
-            yield _row(f"{label}{what}", base[what][0], value, math.inf, "self", source, OURS)
+            yield compared(f"{label}{what}", base[what][0], value, math.inf, "self", source, OURS)
 
 
 def _figures(label: str) -> dict[str, tuple[float, str]]:
@@ -136,15 +138,6 @@ def _figures(label: str) -> dict[str, tuple[float, str]]:
         cost = energy * area / float(mode.macs_per_cycle)
         found[f"{name}pJ x um2 per MAC/cycle"] = cost, "energy x area of a unit of that throughput"
     return found
-
-
-def _row(
-    item: str, published: float, simulated: float, tolerance: float, kind: str, why: str, source: str
-) -> dict[str, Any]:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
-        "derived_from": why, "source": source,
-    }  # fmt: skip
 
 
 #: unit -> colour (Okabe-Ito) where single units stand out

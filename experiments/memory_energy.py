@@ -16,7 +16,7 @@ import pandas as pd
 
 from accel_sim import load_hardware, simulate, sram_macro
 from accel_sim.energy import EnergyTable
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.memories.sram import Sram
 from accel_sim.plots import house_style, save
 from accel_sim.result import Result
@@ -61,37 +61,41 @@ def _table_rows() -> list[dict[str, Any]]:
     add, mult = table.arithmetic("add", 32)[0], table.arithmetic("mult", 32)[0]
     same = "our table carries the published one"
     found = [
-        _row("DRAM, 32 bit (pJ)", DRAM, dram, 0.0, "read", same, HOROWITZ),
-        _row("SRAM of 8 KB, 32 bit (pJ)", SRAM, sram, 0.0, "read", same, HOROWITZ),
-        _row("register file, 32 bit (pJ)", REGISTER, table.per_bit("register", 32)[0], 0.0, "read", same, LECTURE),
-        _row("int32 multiplication (pJ)", INT_MULT, mult, 0.0, "read", same, HOROWITZ),
-        _row("int32 addition (pJ)", INT_ADD, add, 0.0, "read", same, HOROWITZ),
+        compared("DRAM, 32 bit (pJ)", DRAM, dram, 0.0, "read", same, HOROWITZ),
+        compared("SRAM of 8 KB, 32 bit (pJ)", SRAM, sram, 0.0, "read", same, HOROWITZ),
+        compared("register file, 32 bit (pJ)", REGISTER, table.per_bit("register", 32)[0], 0.0, "read", same, LECTURE),
+        compared("int32 multiplication (pJ)", INT_MULT, mult, 0.0, "read", same, HOROWITZ),
+        compared("int32 addition (pJ)", INT_ADD, add, 0.0, "read", same, HOROWITZ),
     ]
     why = "the ratio of the two published energies"
     for name, other, ours in (
         ("SRAM of 8 KB", SRAM, sram), ("FP32 addition", FLOAT_ADD, FLOAT_ADD), ("int32 addition", INT_ADD, add),
     ):  # fmt: skip
         note = "; the 0.9 pJ is the published one on both sides" if name.startswith("FP32") else ""
-        found.append(_row(f"DRAM / {name} (x)", DRAM / other, dram / ours, 1e-12, "read", why + note, HOROWITZ))
+        found.append(compared(f"DRAM / {name} (x)", DRAM / other, dram / ours, 1e-12, "read", why + note, HOROWITZ))
     return found
 
 
 def _macro_rows() -> list[dict[str, Any]]:
     small, file = sram_macro.find(8192, 32).read_pj, sram_macro.find(512, 32, ports="1r1w").read_pj
     found = [
-        _row("CACTI 8 KiB, 32 bit (pJ)", SRAM, small, 0.1, "read", "a macro of that size, low-power cells", HOROWITZ),
-        _row("CACTI 512 B 1R1W, 32 bit (pJ)", REGISTER, file, 0.1, "read", "size is a guess: none is given", LECTURE),
-        _row("DRAM / CACTI 8 KiB (x)", 120.0, DRAM / small, 0.05, "read", "EIE's factor 'from DRAM to SRAM'", EIE),
+        compared(
+            "CACTI 8 KiB, 32 bit (pJ)", SRAM, small, 0.1, "read", "a macro of that size, low-power cells", HOROWITZ
+        ),
+        compared(
+            "CACTI 512 B 1R1W, 32 bit (pJ)", REGISTER, file, 0.1, "read", "size is a guess: none is given", LECTURE
+        ),
+        compared("DRAM / CACTI 8 KiB (x)", 120.0, DRAM / small, 0.05, "read", "EIE's factor 'from DRAM to SRAM'", EIE),
     ]
     for kib, published in RECALLED_64B.items():
         simulated = sram_macro.find(kib * 1024, 64).read_pj
         why = "cells and words of the published SRAM are not known"
-        found.append(_row(f"CACTI {kib} KiB, 64 bit (pJ)", published, simulated, 0.4, "recalled", why, HOROWITZ))
+        found.append(compared(f"CACTI {kib} KiB, 64 bit (pJ)", published, simulated, 0.4, "recalled", why, HOROWITZ))
     for kib in (128, 1024, 4096):
         larger = sram_macro.find(kib * 1024, 32).read_pj
         why = f"{SHOWN}an SRAM that holds a model is no 8 KB macro"
         found.append(
-            _row(f"DRAM / CACTI {kib} KiB, 32 bit (x)", DRAM / SRAM, DRAM / larger, math.inf, "self", why, CACTI)
+            compared(f"DRAM / CACTI {kib} KiB, 32 bit (x)", DRAM / SRAM, DRAM / larger, math.inf, "self", why, CACTI)
         )
     return found
 
@@ -119,7 +123,7 @@ def _resident_row(result: Result) -> dict[str, Any]:
     total = float(layers.energy_pj.sum()) / 1e9
     resident = total - float(layers.weight_machine_bytes.sum()) * 8 * DRAM / 32 / 1e9
     why = f"{SHOWN}without the DRAM reads of stored weights; each layer alone fits the 10 MiB of Spmat and Ptr"
-    return _row(f"{RESIDENT} (mJ)", total, resident, math.inf, "self", why, OURS)
+    return compared(f"{RESIDENT} (mJ)", total, resident, math.inf, "self", why, OURS)
 
 
 def _energy_rows(name: str, result: Result, layers: list[str]) -> list[dict[str, Any]]:
@@ -131,10 +135,10 @@ def _energy_rows(name: str, result: Result, layers: list[str]) -> list[dict[str,
     expected = sum(size for layer, size in compulsory(result).items() if layer in layers) * 8 * DRAM / 32 / 1e9
     why = "every input, stored weight and output once, 640 pJ a word; eie reads input rows again where tiles overlap"
     return [
-        _row(f"{name}: DRAM (mJ)", expected, dram, 0.05, "self", why, OURS),
-        _row(f"{name}: share of DRAM", expected / (expected + total - dram), dram / total, 0.05, "self", why, OURS),
-        _row(f"{name}: SRAM (mJ)", total, sram, math.inf, "self", f"{SHOWN}ratio is to all energy", OURS),
-        _row(f"{name}: all (mJ)", dram, total, math.inf, "self", f"{SHOWN}ratio is to DRAM's energy", OURS),
+        compared(f"{name}: DRAM (mJ)", expected, dram, 0.05, "self", why, OURS),
+        compared(f"{name}: share of DRAM", expected / (expected + total - dram), dram / total, 0.05, "self", why, OURS),
+        compared(f"{name}: SRAM (mJ)", total, sram, math.inf, "self", f"{SHOWN}ratio is to all energy", OURS),
+        compared(f"{name}: all (mJ)", dram, total, math.inf, "self", f"{SHOWN}ratio is to DRAM's energy", OURS),
     ]
 
 
@@ -144,14 +148,16 @@ def _size_rows(layers: str) -> list[dict[str, Any]]:
         ours = float_megabytes(network)
         why = "parameters x 4 bytes; biases are not in ours"
         found += [
-            _row(f"{network}: 32-bit floats (MB)", plain, ours, 0.02, "read", why, DEEP_COMPRESSION),
-            _row(f"{network}: plain / compressed (x)", factor, plain / small, 0.01, "read", "sizes", DEEP_COMPRESSION),
+            compared(f"{network}: 32-bit floats (MB)", plain, ours, 0.02, "read", why, DEEP_COMPRESSION),
+            compared(
+                f"{network}: plain / compressed (x)", factor, plain / small, 0.01, "read", "sizes", DEEP_COMPRESSION
+            ),
         ]
         if without_huffman is not None and layers == "*":
             stored = int(run("systolic, compressed").layers.weight_machine_bytes.sum()) / 1e6
             why = "drawn at recalled densities, 4-bit distances; pointers counted, no Huffman coding"
             item = f"{network}: as relative index (MB)"
-            found.append(_row(item, without_huffman, stored, 0.1, "recalled", why, DEEP_COMPRESSION))
+            found.append(compared(item, without_huffman, stored, 0.1, "recalled", why, DEEP_COMPRESSION))
     return found
 
 
@@ -176,8 +182,8 @@ def _fetch_rows() -> list[dict[str, Any]]:
         ours = float_megabytes(network) * per_mb, small * per_mb
         why = "published size x 640 pJ a word"
         found += [
-            _row(f"{name}: DRAM, 32-bit floats (mJ)", published[0], ours[0], 0.02, "read", why, DEEP_COMPRESSION),
-            _row(f"{name}: DRAM, compressed (mJ)", published[1], ours[1], 1e-9, "read", why, DEEP_COMPRESSION),
+            compared(f"{name}: DRAM, 32-bit floats (mJ)", published[0], ours[0], 0.02, "read", why, DEEP_COMPRESSION),
+            compared(f"{name}: DRAM, compressed (mJ)", published[1], ours[1], 1e-9, "read", why, DEEP_COMPRESSION),
         ]
         words = small * 1e6 * 8 / WORD_BITS
         for macro_kib, (read_pj, leak_mw) in MACROS.items():
@@ -186,19 +192,10 @@ def _fetch_rows() -> list[dict[str, Any]]:
             why = "words of 64 bit x one bank's read, as printed to 3 digits (leakage 2); no wires between banks"
             spent = words * sram.price("read", WORD_BITS)[0] / 1e9
             found += [
-                _row(f"{which} (mJ)", words * read_pj / 1e9, spent, 0.005, "measured", why, CACTI),
-                _row(f"{which}: leakage (mW)", sram.banks * leak_mw, sram.leakage_mw, 0.02, "measured", why, CACTI),
+                compared(f"{which} (mJ)", words * read_pj / 1e9, spent, 0.005, "measured", why, CACTI),
+                compared(f"{which}: leakage (mW)", sram.banks * leak_mw, sram.leakage_mw, 0.02, "measured", why, CACTI),
             ]
     return found
-
-
-def _row(
-    item: str, published: float, simulated: float, tolerance: float, kind: str, why: str, source: str
-) -> dict[str, Any]:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
-        "derived_from": why, "source": source,
-    }  # fmt: skip
 
 
 GREY, BLUE, SKY = "#BBBBBB", "#0072B2", "#56B4E9"

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from accel_sim.energy import EnergyTable
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import Network, load_network
 from workloads.format import Linear, named
@@ -172,14 +172,18 @@ def _parameter_rows() -> list[dict[str, Any]]:
         what = ("largest finite number", "smallest normal number", "smallest subnormal number")
         for text, published, simulated in zip(what, figures, ours, strict=layout is not None):
             if layout is not None or text == what[0]:
-                found.append(_row(f"{name}: {text}", published, simulated, 0.0, "exact", "decoded code", PARAMETERS))
+                found.append(
+                    compared(f"{name}: {text}", published, simulated, 0.0, "exact", "decoded code", PARAMETERS)
+                )
     plain = named("fp8_e4m3:saturate=false").layout
     tie = float(plain.decode(plain.encode(np.array([464.0]), False))[0])
-    found.append(_row("fp8_e4m3: 464 without saturation becomes", 448.0, tie, 0.0, "exact", "tie to even", PARAMETERS))
+    found.append(
+        compared("fp8_e4m3: 464 without saturation becomes", 448.0, tie, 0.0, "exact", "tie to even", PARAMETERS)
+    )
     for network, products, bits in (("AlexNet", 9216, 14), ("VGG-16", 25088, 15)):
         more = accumulator_bits(8, 8, products) - 16
         item = f"{network}, first FC layer: accumulator bits beyond a product's"
-        found.append(_row(item, bits, more, 0.0, "read", f"ceil(log2 {products})", NOTES))
+        found.append(compared(item, bits, more, 0.0, "read", f"ceil(log2 {products})", NOTES))
     return found
 
 
@@ -191,7 +195,7 @@ def _energy_rows() -> list[dict[str, Any]]:
         ("fp16 multiply, fp32 add (pJ)", 1.1 + 0.9, mac_pj("fp16", 1)[0]),
         ("fp32 multiply-add (pJ)", 3.7 + 0.9, mac_pj("fp32", 1)[0]),
     ):
-        found.append(_row(name, published, ours, 1e-9, "read", "our table carries the published one", HOROWITZ))
+        found.append(compared(name, published, ours, 1e-9, "read", "our table carries the published one", HOROWITZ))
     return found
 
 
@@ -224,16 +228,16 @@ def _law_rows() -> list[dict[str, Any]]:
         # error step^2/12, mean square of a significand 3 / (2 ln 2) if its logarithm is uniform over 1..2
         expected = 10 * math.log10(12 * 3 / (2 * math.log(2))) + 20 * digits * math.log10(2)
         why = f"law: 12 x 3/(2 ln 2) x 4^{digits}, significands of uniform logarithm"
-        found.append(_row(f"law, {name}: SQNR (dB)", expected, loss(name).sqnr_db, 0.05, "self", why, source))
+        found.append(compared(f"law, {name}: SQNR (dB)", expected, loss(name).sqnr_db, 0.05, "self", why, source))
     for low, high in ((4, 8), (5, 6)):
         gain = (loss(f"int{high}:axis=0").sqnr_db - loss(f"int{low}:axis=0").sqnr_db) / (high - low)
         item = f"law, integer:axis=0: SQNR a bit, from {low} to {high} bits (dB)"
         why = "law: a bit halves the step"
-        found.append(_row(item, 20 * math.log10(2), gain, 0.1, "self", why, source))
+        found.append(compared(item, 20 * math.log10(2), gain, 0.1, "self", why, source))
     better = [loss(f"int{bits}:axis=0").sqnr_db > loss(f"int{bits}").sqnr_db for bits in (3, 4, 6, 8)]
     item = "law: widths at which a scale each channel beats one a tensor"
     found.append(
-        _row(item, len(better), sum(better), 0.0, "self", "law: count of cases, and of those it holds", source)
+        compared(item, len(better), sum(better), 0.0, "self", "law: count of cases, and of those it holds", source)
     )
     return found
 
@@ -263,16 +267,7 @@ def _network_rows() -> list[dict[str, Any]]:
 
 def _own(item: str, published: float, simulated: float, why: str, held: Weights) -> dict[str, Any]:
     source = f"this simulator: {held.source}; 45 nm table ({HOROWITZ})"
-    return _row(item, published, simulated, math.inf, "self", f"{SHOWN}{why}", source)
-
-
-def _row(
-    item: str, published: float, simulated: float, tolerance: float, kind: str, derived_from: str, source: str
-) -> dict[str, Any]:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": kind,
-        "derived_from": derived_from, "source": source,
-    }  # fmt: skip
+    return compared(item, published, simulated, math.inf, "self", f"{SHOWN}{why}", source)
 
 
 #: colour and marker of each family, in order

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.mac_unit import MacUnit
 from accel_sim.plots import house_style, save
 from accel_sim.result import Result
@@ -109,10 +109,7 @@ def _ideal(unit: str, bits: int) -> float:
 
 
 def _row(item: str, published: float, simulated: float, tolerance: float, derived_from: str) -> dict[str, Any]:
-    return {
-        "item": item, "published": published, "simulated": simulated, "tolerance": tolerance, "class": "self",
-        "derived_from": derived_from, "source": SOURCE,
-    }  # fmt: skip
+    return compared(item, published, simulated, tolerance, "self", derived_from, SOURCE)
 
 
 COLOURS = ("#555555", "#0072B2", "#D55E00", "#009E73", "#CC79A7")

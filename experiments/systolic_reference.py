@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment
+from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import Layer, Network, load_network
 
@@ -67,15 +67,8 @@ def compare(rows: list[Row], own_layer: Callable[[Row], Layer] = row_layer) -> l
 
 
 def _item(row: Row, name: str, published: int, simulated: int) -> Row:
-    return {
-        "item": f"{name}, {row['rows']}x{row['cols']} {row['dataflow']}",
-        "published": published,
-        "simulated": simulated,
-        "tolerance": 0.0,
-        "class": "exact" if row["checked"] == "formula" else "measured",
-        "derived_from": row["checked"],
-        "source": SOURCE,
-    }
+    item, kind = f"{name}, {row['rows']}x{row['cols']} {row['dataflow']}", row["checked"]
+    return compared(item, published, simulated, 0.0, "exact" if kind == "formula" else "measured", kind, SOURCE)
 
 
 def figure(frame: pd.DataFrame, path: Path) -> None:

@@ -40,10 +40,12 @@ def width(values: np.ndarray) -> np.ndarray:
 
 
 def nonzero(values: np.ndarray) -> np.ndarray:
+    """1 where a value is not zero."""
     return (values != 0).astype(np.int64)
 
 
 def ones(values: np.ndarray) -> np.ndarray:
+    """1 for every value."""
     return np.ones(values.shape, dtype=np.int64)
 
 

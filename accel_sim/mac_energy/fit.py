@@ -19,10 +19,12 @@ HEADER = (
 
 
 def read(path: Path) -> pd.DataFrame:
+    """A row per measured design; lines that begin with # are comments."""
     return pd.read_csv(path, comment="#")
 
 
 def structure(row) -> Structure:
+    """Of one row of the table."""
     return Structure(row.style, row.bg, (row.l4, row.l3, row.l2))
 
 
@@ -56,6 +58,7 @@ def _solve(component: str, rows: list[dict], target: Iterable[float], whole: Ite
 
 
 def write(table: dict, path: Path) -> None:
+    """The fitted table, pJ (area: um2) at both clocks, a line each, sorted."""
     rows = (f"{c},{name},{slow:.9g},{fast:.9g}\n" for (c, name), (slow, fast) in sorted(table.items()))
     path.write_text(HEADER + "component,feature,at_200_mhz,at_1000_mhz\n" + "".join(rows), encoding="utf-8")
 

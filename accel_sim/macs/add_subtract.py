@@ -9,9 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, lanes, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost
+from accel_sim.mac_digits import checked, lanes
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware
 from accel_sim.parts import macs, require
 
 
@@ -65,17 +64,4 @@ class AddSubtract(MacUnit):
 
     def components(self, mode: Mode) -> Components:
         """The accumulator's adder; gates before it are not counted."""
-        return Components(
-            multipliers=(),
-            adders=(),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=1,
-        )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        """A zero of either operand saves its addition with ``zero_operand_gating``."""
-        active = effectual if self.zero_operand_gating else issued
-        return step_actions(self.components(mode or self.modes[0]), active, active)
+        return hardware(mode)

@@ -13,15 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, count, digits, lanes, parallel_widths, serial_widths, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost
+from accel_sim.mac_digits import SerialUnit, checked, count, digits, lanes, parallel_widths, serial_widths
+from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware
 from accel_sim.parts import macs, require
 
 
 @macs.add("bit_serial")
 @dataclass(frozen=True)
-class BitSerial(MacUnit):
+class BitSerial(SerialUnit):
     """activation_bits, weight_bits: widest operands. serial: the operand that enters by digits. digit_bits: bits of it
     a cycle; operands of fewer bits than a digit take one cycle."""
 
@@ -77,17 +76,4 @@ class BitSerial(MacUnit):
         """A digit times the held operand, added to what stands in the product register."""
         _, held = self._by_role(mode.activation_bits, mode.weight_bits)
         row = self._by_role(self.digit_bits, held)
-        return Components(
-            multipliers=((1, *row),),
-            adders=((1, 1, sum(row)),),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=mode.cycles,
-        )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        busy = active * mode.cycles if cycles is None else cycles * active // max(1, issued)
-        return step_actions(self.components(mode), active, busy)
+        return hardware(mode, multipliers=((1, *row),), adders=((1, 1, sum(row)),))

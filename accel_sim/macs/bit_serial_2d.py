@@ -12,9 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import count, digits, lanes, serial_widths, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost
+from accel_sim.mac_digits import count, digits, lanes, serial_widths
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware
 from accel_sim.parts import macs, require
 
 
@@ -70,16 +69,6 @@ class BitSerial2d(MacUnit):
         """A digit times a digit; the adder holds the longest diagonal and what was carried into it."""
         digit = self.digit_bits
         longest = min(count(mode.activation_bits, digit), count(mode.weight_bits, digit))
-        return Components(
-            multipliers=((1, digit, digit),),
-            adders=((1, 1, 2 * digit + (longest - 1).bit_length()),),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=mode.cycles,
+        return hardware(
+            mode, multipliers=((1, digit, digit),), adders=((1, 1, 2 * digit + (longest - 1).bit_length()),)
         )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        return step_actions(self.components(mode), active, active * mode.cycles)

@@ -75,7 +75,7 @@ class Codebook(MacUnit):
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """A look-up, a product at the wider of the two widths and an addition for each."""
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
+        mode, active = mode or self.modes[0], self.active(issued, effectual)
         width = max(mode.activation_bits, mode.weight_bits)
         return Actions(
             {

@@ -53,6 +53,6 @@ class Conventional(MacUnit):
         return aligned >> sum(spare)
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        active, mode = effectual if self.zero_operand_gating else issued, mode or self.modes[0]
+        active, mode = self.active(issued, effectual), mode or self.modes[0]
         width = max(mode.activation_bits, mode.weight_bits)
         return Actions({("mac", "mult", width): active, ("mac", "add", mode.sum_bits): active})

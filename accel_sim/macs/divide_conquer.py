@@ -14,9 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import count, digits, lanes, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost
+from accel_sim.mac_digits import digits, lanes
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware
 from accel_sim.parts import macs
 
 
@@ -117,14 +116,11 @@ class DivideConquer(MacUnit):
         for level, axis, _ in self._tree(mode):
             shape[axis] //= 2
             adders[level] = adders.get(level, 0) + shape[-2] * shape[-1]
-        return Components(
+        return hardware(
+            mode,
             multipliers=((bricks, self.brick_bits if self.dimensions == 2 else self.max_bits, self.brick_bits),),
             adders=tuple((level, number, self._sum_bits(mode, level)) for level, number in adders.items()),
-            accumulators=(mode.outputs, mode.sum_bits),
-            product_register_bits=mode.outputs * mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
             sign_inputs=(int(self.signed_activations), 1),
-            cycles=1,
         )
 
     def _sum_bits(self, mode: Mode, level: int) -> int:
@@ -134,11 +130,6 @@ class DivideConquer(MacUnit):
         activation = min(mode.activation_bits, reach if self.dimensions == 2 else self.max_bits)
         joined = reach // weight * (reach // activation if self.dimensions == 2 else 1)
         return activation + weight + ((joined - 1).bit_length() if self.sharing == "together" else 0)
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        steps = count(active, mode.reduction * mode.outputs)
-        return step_actions(self.components(mode), steps, steps)
 
 
 def _fold(grid: np.ndarray, axis: int, shift: int) -> np.ndarray:

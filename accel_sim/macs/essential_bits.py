@@ -11,16 +11,15 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, lanes, low, step_actions
+from accel_sim.mac_digits import SerialUnit, checked, lanes, low
 from accel_sim.mac_terms import Recoding, patterns, recode, term_counts
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode
+from accel_sim.mac_unit import Components, CostTable, Mode, hardware
 from accel_sim.parts import macs, require
 
 
 @macs.add("essential_bits")
 @dataclass(frozen=True)
-class EssentialBits(MacUnit):
+class EssentialBits(SerialUnit):
     """activation_bits, weight_bits: widest operands; activations enter by their terms. first_stage_bits: the shifter of
     a lane reaches 2^this positions. recoding: which terms a magnitude has (see mac_terms); the sign is apart."""
 
@@ -71,16 +70,4 @@ class EssentialBits(MacUnit):
 
     def components(self, mode: Mode) -> Components:
         """A gate for the sign, two shifters (an adder's worth of multiplexers each) and the accumulator."""
-        return Components(
-            multipliers=((1, 1, mode.weight_bits),),
-            adders=((1, 1, mode.product_bits),),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=mode.cycles,
-        )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        return step_actions(self.components(mode), active, active * mode.cycles if cycles is None else cycles)
+        return hardware(mode, multipliers=((1, 1, mode.weight_bits),), adders=((1, 1, mode.product_bits),))

@@ -88,7 +88,7 @@ class FloatMac(MacUnit):
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """Widths are significant bits."""
-        active = effectual if self.zero_operand_gating else issued
+        active = self.active(issued, effectual)
         return Actions(
             {
                 ("mac", "float_mult", self.layout.mantissa_bits + 1): active,

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, lanes, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost
+from accel_sim.mac_digits import checked, lanes
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, step_actions
 from accel_sim.parts import macs, require
 from workloads.formats.logarithm import LogLayout
 
@@ -118,20 +118,12 @@ class LogShift(MacUnit):
         """A shifter as wide as a product, or for two exponents their adder and a decoder of that width."""
         shifter = (1, 1, mode.product_bits)
         exponents = ((2, 1, self.code_bits("activations")),) if self.logarithmic == "both" else ()
-        return Components(
-            multipliers=(),
-            adders=(shifter, *exponents),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=1,
-        )
+        return hardware(mode, adders=(shifter, *exponents))
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """A shift is priced as an addition of the product's width (a guess); with half octaves every product counts a
         multiplication by the constant, though only odd exponents need it."""
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
+        mode, active = mode or self.modes[0], self.active(issued, effectual)
         actions = step_actions(self.components(mode), active, active)
         if self.per_octave == 2:
             actions["mac", "mult", self.constant_bits] += active

@@ -14,9 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, count, lanes, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost
+from accel_sim.mac_digits import checked, lanes
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware
 from accel_sim.parts import macs
 
 
@@ -95,17 +94,8 @@ class SubwordParallel(MacUnit):
     def components(self, mode: Mode) -> Components:
         """The blocks that are not gated; the array adds up the products of a step itself."""
         products = mode.reduction * mode.outputs
-        return Components(
+        return hardware(
+            mode,
             multipliers=((products, mode.activation_bits, mode.weight_bits),),
-            adders=(),
-            accumulators=(mode.outputs, mode.sum_bits),
-            product_register_bits=mode.outputs * mode.product_bits,
             input_register_bits=2 * self.max_bits,
-            sign_inputs=(1, 1),
-            cycles=1,
         )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        steps = count(active, mode.reduction * mode.outputs)
-        return step_actions(self.components(mode), steps, steps)

@@ -16,9 +16,8 @@ from typing import Literal
 import numpy as np
 
 from accel_sim import soft_float
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, count, lanes, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost
+from accel_sim.mac_digits import checked, lanes
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware
 from accel_sim.parts import macs
 from workloads.formats.floating import Fp16, Fp32
 
@@ -108,20 +107,11 @@ class TensorCore(MacUnit):
 
     def components(self, mode: Mode) -> Components:
         levels = (mode.reduction - 1).bit_length()
-        return Components(
+        return hardware(
+            mode,
             multipliers=((mode.reduction * mode.outputs, mode.activation_bits, mode.weight_bits),),
             adders=tuple(
                 (level, mode.outputs * mode.reduction >> level, 2 * mode.activation_bits + level)
                 for level in range(1, levels + 1)
             ),
-            accumulators=(mode.outputs, mode.sum_bits),
-            product_register_bits=mode.outputs * mode.product_bits,
-            input_register_bits=int(mode.operand_bits),
-            sign_inputs=(1, 1),
-            cycles=1,
         )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        steps = count(active, mode.reduction * mode.outputs)
-        return step_actions(self.components(mode), steps, steps)

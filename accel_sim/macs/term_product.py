@@ -7,10 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, lanes, low, step_actions
+from accel_sim.mac_digits import SerialUnit, checked, lanes, low
 from accel_sim.mac_terms import Recoding, recode, term_counts
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode
+from accel_sim.mac_unit import Components, CostTable, Mode, hardware
 from accel_sim.parts import macs, require
 
 #: the table of costs is indexed by both operands
@@ -19,7 +18,7 @@ MOST_BITS = 9
 
 @macs.add("term_product")
 @dataclass(frozen=True)
-class TermProduct(MacUnit):
+class TermProduct(SerialUnit):
     """activation_bits, weight_bits: widest operands, at most 9. recoding: which terms a magnitude has (see mac_terms).
 
     A product takes terms(a) x terms(w) cycles; a lane without one waits for the others, at least one cycle.
@@ -74,16 +73,9 @@ class TermProduct(MacUnit):
     def components(self, mode: Mode) -> Components:
         """An adder of two exponents, and a histogram of them that is summed with the accumulator."""
         exponent = (mode.activation_bits.bit_length(), mode.weight_bits.bit_length())
-        return Components(
+        return hardware(
+            mode,
             multipliers=((1, 1, 1),),
             adders=((1, 1, max(exponent) + 1), (2, 1, mode.product_bits)),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
             input_register_bits=sum(exponent) + 2,
-            sign_inputs=(1, 1),
-            cycles=mode.cycles,
         )
-
-    def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
-        mode, active = mode or self.modes[0], effectual if self.zero_operand_gating else issued
-        return step_actions(self.components(mode), active, active * mode.cycles if cycles is None else cycles)

@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, count, lanes, step_actions
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost
+from accel_sim.mac_digits import checked, count, lanes
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, step_actions
 from accel_sim.parts import macs
 
 
@@ -65,14 +65,12 @@ class XnorPopcount(MacUnit):
         """Gates, a tree that counts, and the addition that takes n off the doubled count (doubling is wiring)."""
         levels = self.lanes.bit_length() - 1
         tree = tuple((level, self.lanes >> level, level + 1) for level in range(1, levels + 1))
-        return Components(
+        return hardware(
+            mode,
             multipliers=((self.lanes, 1, 1),),
             adders=(*tree, (levels + 1, 1, mode.product_bits)),
-            accumulators=(1, mode.sum_bits),
-            product_register_bits=mode.product_bits,
             input_register_bits=2 * self.lanes,
             sign_inputs=(0, 0),
-            cycles=1,
         )
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:

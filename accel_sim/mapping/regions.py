@@ -32,6 +32,7 @@ def merge(spans: np.ndarray) -> np.ndarray:
 
 
 def union(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Bytes of either; [n, 2] begins and ends, sorted and merged."""
     return merge(np.concatenate([one, other]))
 
 

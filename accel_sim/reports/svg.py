@@ -42,6 +42,7 @@ def _pattern(style: tuple[str, str]) -> str:
 
 
 def paint(style: tuple[str, str]) -> str:
+    """What fill is in SVG: a colour, or a reference to its pattern."""
     return f"url(#{_pattern(style)})" if style[1] else style[0]
 
 
@@ -65,6 +66,7 @@ def mark(tip: str, inside: str) -> str:
 
 
 def figure(name: str, label: str, width: float, height: float, inside: str, row: int = 1) -> str:
+    """An SVG of that size in pixels, in a box that scrolls. name, row: for scripts; label: what is read aloud."""
     return (
         f'<div class=wide><svg data-figure="{name}" data-row="{row}" role="group" aria-label="{escape(label)}" '
         f'width="{number(width)}" height="{number(height)}" viewBox="0 0 {number(width)} {number(height)}">'

@@ -27,6 +27,7 @@ def numbers(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def check(frame: pd.DataFrame, *names: str) -> None:
+    """InputError with the nearest name if a column is not there."""
     for name in names:
         if name not in frame:
             raise unknown("column", name, list(frame.columns))

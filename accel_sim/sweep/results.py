@@ -29,6 +29,7 @@ def collect(points: list[Point], store: Store, columns: list[str]) -> Path:
 
 
 def is_study(folder: Path) -> bool:
+    """A sweep or a search has written into this folder."""
     return (folder / "study.yaml").exists()
 
 

@@ -95,6 +95,7 @@ def encode(data: Data, cache: Path) -> None:
 
 
 def folder(data: Data, cache: Path) -> Path:
+    """Where ``encode`` puts this network's data."""
     return cache / f"{data.key}-{data.seed}"
 
 

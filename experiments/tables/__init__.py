@@ -1,0 +1,1 @@
+"""Published figures that experiments are held against; each file begins with its source."""

@@ -1,6 +1,5 @@
 """What every dataflow promises: each product exactly once, every slot counted, every output written once."""
 
-import importlib
 import itertools
 
 import numpy as np
@@ -12,6 +11,8 @@ from accel_sim import simulate
 from accel_sim.macs.conventional import Conventional
 from accel_sim.parts import dataflows
 from accel_sim.result import Result
+from accel_sim.session import Session
+from accel_sim.simulate import tile_layer
 from workloads import InputError, Layer, Network
 from workloads.walk import walk
 
@@ -120,10 +121,9 @@ def test_the_smallest_buffers_give_the_same_outputs_in_more_tiles(machine, name)
 
 def tiles(machine, network: Network, layer: Layer):
     """(tiles, placement) of the layer on the machine."""
-    simulator = importlib.import_module("accel_sim.simulate")
-    session = simulator.Session.start(network, machine)
+    session = Session.start(network, machine)
     ((_, operands),) = walk(network, 0)
-    tiled = simulator.tile_layer(layer, operands, session)
+    tiled = tile_layer(layer, operands, session)
     return list(tiled), tiled.placement
 
 

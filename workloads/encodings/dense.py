@@ -10,6 +10,8 @@ from workloads.encoding import Decoded, Encoded, encodings, pack, unpack
 @encodings.add("dense")
 @dataclass(frozen=True)
 class Dense:
+    """Every symbol as it is, zeros included."""
+
     def entry_bits(self, symbol_bits: int) -> int:
         return symbol_bits
 

@@ -26,9 +26,11 @@ def _alexnet(name: str, groups: int) -> Network:
 
 @networks.add("alexnet")
 def alexnet() -> Network:
+    """Two groups in conv2, conv4 and conv5, as trained on two GPUs."""
     return _alexnet("alexnet", 2)
 
 
 @networks.add("alexnet_ungrouped")
 def alexnet_ungrouped() -> Network:
+    """The same layers in one group."""
     return _alexnet("alexnet_ungrouped", 1)

@@ -64,9 +64,11 @@ def _googlenet(name: str, aux: bool) -> Network:
 
 @networks.add("googlenet")
 def googlenet() -> Network:
+    """Without the classifiers that only training uses."""
     return _googlenet("googlenet", aux=False)
 
 
 @networks.add("googlenet_aux")
 def googlenet_aux() -> Network:
+    """With both auxiliary classifiers."""
     return _googlenet("googlenet_aux", aux=True)

@@ -89,6 +89,7 @@ def _module(net: Builder, name: str, branches: Branches, pooled: int | None) -> 
 
 @networks.add("inception_v3")
 def inception_v3() -> Network:
+    """Of 299 x 299 pictures."""
     net = Builder("inception_v3", (3, 299, 299))
     _conv(net, "Conv2d_1a_3x3", 32, 3, 2, keep=False)
     _conv(net, "Conv2d_2a_3x3", 32, 3, keep=False)

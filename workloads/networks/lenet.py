@@ -8,6 +8,7 @@ DIGIT = (1, 28, 28)
 
 @networks.add("lenet_300_100")
 def lenet_300_100() -> Network:
+    """Three fully connected layers."""
     net = Builder("lenet_300_100", DIGIT, profile="lenet_300_100")
     net.fc("fc1", 300)
     net.fc("fc2", 100)

@@ -10,6 +10,7 @@ from workloads.networks.builder import Builder
 
 @networks.add("nin")
 def nin() -> Network:
+    """A convolution and two of 1 x 1 in each of four blocks."""
     net = Builder("nin", (3, 224, 224))
     for block, (filters, kernel, fields) in enumerate(
         ((96, 11, {"stride": 4}), (256, 5, {"pad": 2}), (384, 3, {"pad": 1}), (1024, 3, {"pad": 1})), 1

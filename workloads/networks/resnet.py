@@ -41,24 +41,29 @@ def _resnet(name: str, depths: tuple[int, ...], *, bottleneck: bool = True, caff
 
 @networks.add("resnet18")
 def resnet18() -> Network:
+    """Basic blocks."""
     return _resnet("resnet18", (2, 2, 2, 2), bottleneck=False, caffe=False)
 
 
 @networks.add("resnet50")
 def resnet50() -> Network:
+    """Bottlenecks whose 1 x 1 convolution has the stride."""
     return _resnet("resnet50", (3, 4, 6, 3))
 
 
 @networks.add("resnet50_v1_5")
 def resnet50_v1_5() -> Network:
+    """Bottlenecks whose 3 x 3 convolution has the stride."""
     return _resnet("resnet50_v1_5", (3, 4, 6, 3), caffe=False)
 
 
 @networks.add("resnet101")
 def resnet101() -> Network:
+    """As ``resnet50``, with 23 blocks in its third stage."""
     return _resnet("resnet101", (3, 4, 23, 3))
 
 
 @networks.add("resnet152")
 def resnet152() -> Network:
+    """As ``resnet50``, with 8 and 36 blocks in its second and third stages."""
     return _resnet("resnet152", (3, 8, 36, 3))

@@ -28,9 +28,11 @@ def _squeezenet(name: str, stem: tuple[int, int], pools: tuple[int, ...], last_p
 
 @networks.add("squeezenet1_0")
 def squeezenet1_0() -> Network:
+    """96 filters of 7 x 7 first, pools after conv1, fire4 and fire8."""
     return _squeezenet("squeezenet1_0", (96, 7), (2, 5, 9), 1, 227)
 
 
 @networks.add("squeezenet1_1")
 def squeezenet1_1() -> Network:
+    """64 filters of 3 x 3 first, pools after conv1, fire3 and fire5."""
     return _squeezenet("squeezenet1_1", (64, 3), (2, 4, 6), 0, 227)

@@ -22,9 +22,11 @@ def _vgg(name: str, depths: tuple[int, ...], profile: str | None = None) -> Netw
 
 @networks.add("vgg16")
 def vgg16() -> Network:
+    """Configuration D."""
     return _vgg("vgg16", (2, 2, 3, 3, 3), profile="vgg16")
 
 
 @networks.add("vgg19")
 def vgg19() -> Network:
+    """Configuration E."""
     return _vgg("vgg19", (2, 2, 4, 4, 4))

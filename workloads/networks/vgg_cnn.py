@@ -18,6 +18,7 @@ def _classifier(net: Builder) -> Network:
 
 @networks.add("vgg_m")
 def vgg_m() -> Network:
+    """CNN-M."""
     net = Builder("vgg_m", (3, 224, 224))
     net.conv("conv1", 96, 7, 2)
     net.unit("norm1", "lrn")
@@ -33,6 +34,7 @@ def vgg_m() -> Network:
 
 @networks.add("vgg_s")
 def vgg_s() -> Network:
+    """CNN-S."""
     net = Builder("vgg_s", (3, 224, 224))
     net.conv("conv1", 96, 7, 2)
     net.unit("norm1", "lrn")

@@ -1,0 +1,1 @@
+"""Tables of networks, densities and operators; each file begins with its source."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
 from accel_sim.check import CheckError
-from accel_sim.simulate import Session, run_layer
+from accel_sim.session import Session
+from accel_sim.simulate import run_layer
 from workloads import InputError, load_network
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer

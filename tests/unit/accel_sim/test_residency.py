@@ -6,7 +6,7 @@ import pytest
 from accel_sim import load_hardware, simulate
 from accel_sim.config import from_tree, to_tree
 from accel_sim.server import Server
-from accel_sim.simulate import Session
+from accel_sim.session import Session
 from workloads import load_network
 from workloads.registry import InputError
 

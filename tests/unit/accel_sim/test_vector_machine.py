@@ -1,6 +1,5 @@
 """Vector arrays against a model that advances a clock by one, on random layers, units and run-ahead registers."""
 
-import importlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +14,8 @@ from accel_sim.macs.conventional import Conventional
 from accel_sim.macs.dynamic_serial_2d import DynamicSerial2d
 from accel_sim.macs.group_precision import GroupPrecision
 from accel_sim.mapping.mapper import MappingRules
+from accel_sim.session import Session
+from accel_sim.simulate import tile_layer
 from tests.contracts import samples
 from tests.oracle import vector_machine
 from workloads import InputError, Layer
@@ -115,10 +116,9 @@ def machine(title: str, layer: Layer, rows: int, cols: int, registers: int | Non
 
 
 def timed(made, network, layer: Layer) -> timing.Timed:
-    simulator = importlib.import_module("accel_sim.simulate")
-    session = simulator.Session.start(network, made)
+    session = Session.start(network, made)
     ((_, operands),) = walk(network, 0)
-    tiles = list(simulator.tile_layer(layer, operands, session))
+    tiles = list(tile_layer(layer, operands, session))
     assert len(tiles) == 1
     return timing.time(tiles[0], made.array.lanes)
 

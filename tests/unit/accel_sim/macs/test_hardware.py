@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from accel_sim.macs.bit_serial import BitSerial
 from accel_sim.macs.bit_serial_2d import BitSerial2d
 from accel_sim.macs.divide_conquer import DivideConquer
+from accel_sim.macs.essential_bits import EssentialBits
 from accel_sim.macs.group_precision import GroupPrecision
 from accel_sim.macs.subword_parallel import SubwordParallel
+from accel_sim.macs.term_product import TermProduct
 from tests.oracle import accumulators, serial_macs
 
 from .units import NINE, SIGNS, UNITS, span
@@ -101,6 +103,12 @@ def test_the_cycles_a_group_took_are_the_cycles_it_pays_for():
     }
     gated = replace(unit, zero_operand_gating=True)
     assert gated.actions(16, 8, cycles=48) == {("mac", "mult", 1): 8 * 24, ("mac", "add", 9): 24, ("mac", "add", 20): 8}
+
+
+@pytest.mark.parametrize("unit", [BitSerial(), EssentialBits(), TermProduct()], ids=lambda unit: type(unit).__name__)
+def test_a_gated_product_has_no_share_of_the_cycles_that_operands_decided(unit):
+    gated = replace(unit, zero_operand_gating=True)
+    assert gated.actions(16, 8, cycles=48) == unit.actions(8, 8, cycles=24)
 
 
 def parts(unit, activation_bits, weight_bits):

@@ -10,7 +10,9 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.config import load_hardware
 from accel_sim.mapping.nest import Nest
 from accel_sim.mapping.search import Candidates, Metrics, evaluate
-from accel_sim.simulate import Prepared, Session, prepare
+from accel_sim.prepared import Prepared
+from accel_sim.session import Session
+from accel_sim.simulate import prepare
 from tests.unit.accel_sim.layers import CALM, Case
 from workloads.network import Network
 

@@ -11,6 +11,7 @@ from workloads.importers.onnx.weights import Draft
 
 @operators.add("Conv")
 def conv(graph: Graph, node: Node) -> None:
+    """A convolution of one or two spatial dimensions; its weights must be constants."""
     weights = graph.constant(node, 1, "its weight tensor")
     if weights is None:
         raise node.error("input 1 is missing")

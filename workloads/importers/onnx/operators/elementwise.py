@@ -32,6 +32,7 @@ FACTORS, SUMMANDS = ("Mul", "Div"), ("Add", "Sub", "Sum")
 
 @operators.add("Relu")
 def relu(graph: Graph, node: Node) -> None:
+    """Folded into the layer before where that has no activation of its own."""
     _rectify(graph, node, "relu")
 
 
@@ -69,6 +70,7 @@ def _rectify(graph: Graph, node: Node, kind: str) -> None:
 
 
 def unary(graph: Graph, node: Node, function: str) -> None:
+    """A function of each value, on the post-processing unit."""
     value = graph.read(node, 0)
     graph.bind(node, graph.post(node, "elementwise", [value], value.shape, value.axis, function=function))
 

@@ -14,11 +14,13 @@ from workloads.importers.onnx.weights import Draft
 
 @operators.add("MatMul")
 def matmul(graph: Graph, node: Node) -> None:
+    """A product of matrices, with constants a fully connected layer."""
     graph.bind(node, product(graph, node, graph.read(node, 0), graph.read(node, 1)))
 
 
 @operators.add("com.microsoft.FusedMatMul")
 def fused_matmul(graph: Graph, node: Node) -> None:
+    """A product of operands that may be transposed, times alpha."""
     a = _transposed(graph.read(node, 0), node.integer("transA", 0))
     b = _transposed(graph.read(node, 1), node.integer("transB", 0))
     made = product(graph, node, a, b)

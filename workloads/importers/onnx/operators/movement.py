@@ -33,6 +33,7 @@ def identity(graph: Graph, node: Node) -> None:
 @operators.add("Squeeze")
 @operators.add("Unsqueeze")
 def reshape(graph: Graph, node: Node) -> None:
+    """Another name and shape of the same values."""
     value = graph.read(node, 0)
     graph.rename(node, value, renamed_shape(graph, node, value.shape))
 
@@ -96,6 +97,7 @@ def _unsqueezed(graph: Graph, node: Node, shape: tuple[int, ...]) -> tuple[int, 
 
 @operators.add("Transpose")
 def transpose(graph: Graph, node: Node) -> None:
+    """A rename where nothing moves, a channel shuffle, or a permutation on the post-processing unit."""
     value = graph.read(node, 0)
     order = permutation(graph, node, len(value.shape))
     shape = tuple(value.shape[axis] for axis in order)
@@ -113,6 +115,7 @@ def transpose(graph: Graph, node: Node) -> None:
 
 
 def permutation(graph: Graph, node: Node, rank: int) -> tuple[int, ...]:
+    """Attribute perm, by default the reverse order; an error if it is no order of ``rank`` axes."""
     order = node.integers("perm")
     order = tuple(reversed(range(rank))) if order is None else order
     if sorted(order) != list(range(rank)):
@@ -159,6 +162,7 @@ def concat(graph: Graph, node: Node) -> None:
 
 @operators.add("Split")
 def split(graph: Graph, node: Node) -> None:
+    """A part for every output that is read."""
     value = graph.read(node, 0)
     axis, sizes = split_sizes(graph, node, value.shape)
     for place, size in enumerate(sizes):
@@ -182,6 +186,7 @@ def split_sizes(graph: Graph, node: Node, shape: tuple[int, ...]) -> tuple[int, 
 
 @operators.add("Slice")
 def slice_(graph: Graph, node: Node) -> None:
+    """The part that its windows leave; an error if that is nothing."""
     value = graph.read(node, 0)
     window = slices(graph, node, value.shape)
     shape = tuple(len(range(*part.indices(size))) for part, size in zip(window, value.shape, strict=True))
@@ -236,6 +241,7 @@ def gather(graph: Graph, node: Node) -> None:
 @operators.add("Expand")
 @operators.add("Tile")
 def expand(graph: Graph, node: Node) -> None:
+    """Values repeated to a broadcast or tiled shape."""
     value, sizes = graph.read(node, 0), graph.numbers(node, 1, "shape")
     if sizes is None:
         raise node.error("has no shape")

@@ -23,6 +23,7 @@ def softmax(graph: Graph, node: Node) -> None:
 @operators.add("com.microsoft.SimplifiedLayerNormalization")
 @operators.add("SimplifiedLayerNormalization")
 def layer_normalization(graph: Graph, node: Node) -> None:
+    """Vectors along the last axes, each with its own mean and deviation or root mean square."""
     value = graph.read(node, 0)
     if any(graph.uses[name] for name in node.outputs[1:] if name):
         raise node.error("its mean and deviation outputs are not supported")
@@ -65,6 +66,7 @@ def _vectors(graph: Graph, node: Node, kind: str, length: int, *, affine: bool =
 
 @operators.add("LRN")
 def lrn(graph: Graph, node: Node) -> None:
+    """Local response normalisation over channels."""
     value = graph.read(node, 0)
     if len(value.shape) < 2:
         raise node.error(f"expected a map, not {list(value.shape)}")

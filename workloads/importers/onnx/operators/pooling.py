@@ -19,6 +19,7 @@ REDUCTIONS = {
 @operators.add("MaxPool")
 @operators.add("AveragePool")
 def pool(graph: Graph, node: Node) -> None:
+    """A window's maximum or mean; an error where the index of the maximum is read."""
     value = graph.read(node, 0)
     if len(value.shape) not in (3, 4):
         raise node.error(f"expected a map of one or two spatial dimensions, not {list(value.shape)}")
@@ -39,6 +40,7 @@ def pool(graph: Graph, node: Node) -> None:
 @operators.add("GlobalAveragePool")
 @operators.add("GlobalMaxPool")
 def global_pool(graph: Graph, node: Node) -> None:
+    """A pool whose window is the map."""
     value = graph.read(node, 0)
     if len(value.shape) < 3:
         raise node.error(f"expected a map, not {list(value.shape)}")

@@ -76,6 +76,7 @@ def _blocked(graph: Graph, node: Node, constant: Constant, zero: Constant | None
 
 @operators.add("DequantizeLinear")
 def dequantize(graph: Graph, node: Node) -> None:
+    """A constant keeps its codes, scale and zero point; other values are renamed."""
     value, zero = graph.read(node, 0), graph.constant(node, 2, "its zero point")
     scale = graph.constant(node, 1, "its scale")
     if value.constant is None:
@@ -93,6 +94,7 @@ def dequantize(graph: Graph, node: Node) -> None:
 
 @operators.add("QuantizeLinear")
 def quantize(graph: Graph, node: Node) -> None:
+    """The format of the value's codes: stored in a constant, remembered for what else is computed."""
     value, zero = graph.read(node, 0), graph.constant(node, 2, "its zero point")
     scale = graph.constant(node, 1, "its scale")
     bits, signed = _width(node, zero)
@@ -172,6 +174,7 @@ def _finish(graph: Graph, node: Node, made: Value, scale: int, zero: int) -> Non
 
 @operators.add("QLinearConv")
 def qlinear_conv(graph: Graph, node: Node) -> None:
+    """A convolution of codes, scaled to codes; its weights must be constants."""
     value, weights = _stored(graph, node, 0, 1, 2, 1), _stored(graph, node, 3, 4, 5, 0)
     if weights.constant is None:
         raise node.error("its weight tensor is computed at run time; it must be a constant")
@@ -192,6 +195,7 @@ def qlinear_conv(graph: Graph, node: Node) -> None:
 
 @operators.add("ConvInteger")
 def conv_integer(graph: Graph, node: Node) -> None:
+    """A convolution of codes, left as integer sums."""
     value, weights = graph.read(node, 0), _stored(graph, node, 1, None, 3, 0)
     if weights.constant is None:
         raise node.error("its weight tensor is computed at run time; it must be a constant")
@@ -200,12 +204,14 @@ def conv_integer(graph: Graph, node: Node) -> None:
 
 @operators.add("QLinearMatMul")
 def qlinear_matmul(graph: Graph, node: Node) -> None:
+    """A product of codes, scaled to codes."""
     a, b = _stored(graph, node, 0, 1, 2, -2), _stored(graph, node, 3, 4, 5, -1)
     _finish(graph, node, product(graph, node, a, b), 6, 7)
 
 
 @operators.add("MatMulInteger")
 def matmul_integer(graph: Graph, node: Node) -> None:
+    """A product of codes, left as integer sums."""
     a, b = _stored(graph, node, 0, None, 2, -2), _stored(graph, node, 1, None, 3, -1)
     graph.bind(node, product(graph, node, a, b))
 

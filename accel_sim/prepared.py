@@ -1,0 +1,73 @@
+"""A layer cut into jobs: what its tiles cost, before any of them moves."""
+
+from dataclasses import dataclass
+
+from accel_sim.accelerator import Accelerator
+from accel_sim.actions import Actions
+from accel_sim.check import Sums
+from accel_sim.dataflows.common import TiledLayer
+from accel_sim.jobs import Job, Port, Transfer, merge
+from accel_sim.levels import Buffer
+from accel_sim.mac_unit import Mode
+from accel_sim.mapping.nest import render
+from accel_sim.tile import Tile
+from accel_sim.timing import Timed
+from accel_sim.transfers import accesses, job_of
+from workloads.layer import Layer
+from workloads.operands import Operands
+
+#: more tiles than this in a layer are merged into fewer, larger swaps (and the result says so)
+MAX_TILES = 2000
+
+
+@dataclass
+class Prepared:
+    """A layer cut into jobs, with all that does not depend on when they move."""
+
+    layer: Layer
+    operands: Operands
+    tiled: TiledLayer
+    prelude: list[Job]
+    jobs: list[Job]
+    actions: Actions
+    slots: dict[str, int]
+    sums: Sums | None
+    buffers: dict[str, Buffer]
+    mode: Mode | None
+    macs_effectual: int = 0
+    stalled: int = 0
+
+    def add(self, tile: Tile, timed: Timed, machine: Accelerator) -> Job:
+        """Counts what a tile takes in the array, the post-processing unit and the memories; returns it as a job."""
+        for cause, count in timed.slots.items():
+            self.slots[cause] += count
+        self.stalled += timed.stalled
+        effectual = tile.macs_effectual
+        self.macs_effectual += timed.slots.get("effectual", 0) if effectual is None else effectual
+        self.actions.update(tile.actions)
+        self.actions.update(machine.post.actions(self.layer, tile.outputs, tile.correction_ops))
+        self.actions.update(accesses(tile, machine))
+        if self.sums is not None and tile.products is not None:
+            self.sums.issue(self.tiled, tile)
+        post = machine.post.cycles(self.layer, tile.outputs, tile.correction_ops)
+        return job_of(tile, timed.cycles, post, machine)
+
+    @property
+    def mapping(self) -> str:
+        """The loop nest around the array, as text."""
+        levels = {operand: tuple(each.level for each in buffer.path) for operand, buffer in self.buffers.items()}
+        return render(self.tiled.nest, levels, "the array" if self.layer.has_macs else "the post-processing unit")
+
+    @property
+    def ahead(self) -> dict[Port, Transfer]:
+        """First loads of weights, which can come before the layer begins."""
+        if self.prelude or not self.jobs or self.layer.dynamic:
+            return {}
+        loads = self.jobs[0].loads.items()
+        return {port: load for port, load in loads if port[0] in ("weights", "pointers") and load.outermost}
+
+
+def coarsen(jobs: list[Job]) -> list[Job]:
+    """At most MAX_TILES jobs: runs of neighbours become one swap."""
+    size = -(-len(jobs) // MAX_TILES)
+    return jobs if size <= 1 else [merge(jobs[i : i + size]) for i in range(0, len(jobs), size)]

@@ -1,0 +1,52 @@
+"""What lives on from layer to layer of a run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from accel_sim.accelerator import Accelerator
+from accel_sim.actions import Actions
+from accel_sim.address_map import AddressMap
+from accel_sim.engine import Engine
+from accel_sim.mac_unit import Mode
+from accel_sim.residency import Residency
+from workloads.network import Network
+
+
+@dataclass
+class Session:
+    """What lives on from layer to layer: the schedule, the outer memory's state, and where tensors lie in it."""
+
+    machine: Accelerator
+    addresses: AddressMap
+    memory_state: Any
+    engine: Engine
+    residency: Residency
+    memory_actions: Actions = field(default_factory=Actions)
+    mode: Mode | None = None
+
+    @staticmethod
+    def start(
+        network: Network, machine: Accelerator, layers: str = "*", engine: Callable[[Any, Any], Engine] = Engine
+    ) -> "Session":
+        """layers: glob of those that run (a map stays on chip only between layers that do)."""
+        addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
+        state = machine.dram.new_state(machine.clock_mhz)
+        running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
+        kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
+        return Session(machine, addresses, state, engine(machine.dram, state), kept)
+
+    def reconfigure(self, mode: Mode | None) -> int:
+        """Cycles in which the MAC units change to a layer's mode (None: it needs none); the first is set already."""
+        before, self.mode = self.mode, mode or self.mode
+        changes = before is not None and mode is not None and mode != before
+        cycles = self.machine.mac.reconfigure_cycles if changes else 0
+        self.engine.wait(cycles)
+        return cycles
+
+    def new_memory_actions(self) -> Actions:
+        """What the outer memory has done since the last call, beside moving bytes."""
+        now = self.engine.now
+        before, self.memory_actions = self.memory_actions, self.machine.dram.actions(self.memory_state, now)
+        return Actions({key: count - before[key] for key, count in self.memory_actions.items() if count > before[key]})

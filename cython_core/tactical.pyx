@@ -93,7 +93,10 @@ def costs(
                 for f in range(sources.shape[1]):
                     for l in range(L):
                         at = sources[s, f, l]
-                        put(&entries[at // L, at % L, c * WIDE], count if at >= 0 else 0, words + l * WIDE)
+                        if at >= 0:
+                            put(&entries[at // L, at % L, c * WIDE], count, words + l * WIDE)
+                        else:
+                            put(NULL, 0, words + l * WIDE)
                     if two_stage:
                         steps_of(words, L, reach, each)
                     else:

@@ -132,8 +132,8 @@ def table_rows(layers: list[Row], networks: list[Row]) -> list[Row]:
     return found
 
 
-def _item(item: str, published: float, simulated: float, tolerance: float, derived: str, kind="measured") -> Row:
-    return compared(item, published, simulated, tolerance, kind, derived, SOURCE)
+def _item(item: str, published: float, simulated: float, tolerance: float, derived: str) -> Row:
+    return compared(item, published, simulated, tolerance, "measured", derived, SOURCE)
 
 
 def rows() -> list[Row]:

@@ -68,7 +68,7 @@ def mixed(pj: Costs, label: str, wide_share: float, narrow: tuple[str, ...]) -> 
 def rows() -> list[dict[str, Any]]:
     """Serial units, savings, areas and mixes of precisions as published; profiles of our own."""
     pj = energies()
-    return [*_serial(pj), *_savings(pj), *_areas(), *_mixes(pj), *_profile(pj)]
+    return [*_serial(pj), *_savings(pj), *_areas(), *_mixes(pj), *_profile()]
 
 
 def _serial(pj: Costs) -> Iterator[dict[str, Any]]:
@@ -116,7 +116,7 @@ def _mixes(pj: Costs) -> Iterator[dict[str, Any]]:
     yield compared("gated / cheapest unit, 33 % at 8x8 (x)", 1.0, ratio, 0.25, "read", why, CAMUS)
 
 
-def _profile(pj: Costs) -> Iterator[dict[str, Any]]:
+def _profile() -> Iterator[dict[str, Any]]:
     """Everything the figure draws, beside the same of the gated unit; gates nothing."""
     base = _figures(GATED)
     for label in UNITS:

@@ -5,7 +5,6 @@ and two of the networks are compared as ours: AlexNet (grouped) and MobileNet v1
 """
 
 import csv
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -46,11 +45,11 @@ def array_cycles(network: Network, row: Row) -> list[int]:
     return frame.array_cycles[frame.kind.isin(("conv", "depthwise", "fc"))].tolist()
 
 
-def compare(rows: list[Row], own_layer: Callable[[Row], Layer] = row_layer) -> list[Row]:
+def compare(rows: list[Row]) -> list[Row]:
     """One experiment row per reference row, and one per layer of the built-in networks."""
     found = []
     for row in rows:
-        layer = own_layer(row)
+        layer = row_layer(row)
         (cycles,) = array_cycles(Network(row["network"], (layer,), layer.input_shape[1:]), row)
         found.append(_item(row, f"{row['network']} {row['layer']}", int(row["compute_cycles"]), cycles))
     whole: dict[tuple[str, ...], list[int]] = {}

@@ -1,12 +1,23 @@
-"""The YAML in the documentation is what the simulator reads."""
+"""The YAML in the documentation is what the simulator reads, and the parts it names are those that there are."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 from accel_sim import yaml_io
 from accel_sim.config import from_tree, load_hardware, to_tree
+from accel_sim.parts import interconnects, macs, memories
+from workloads.format import formats
+from workloads.network import networks
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def page(*names: str) -> str:
+    """The text of these pages."""
+    return "".join((ROOT / name).read_text(encoding="utf-8") for name in names)
 
 
 def test_the_hierarchy_and_the_mapping_of_the_documentation_make_a_machine():
@@ -18,3 +29,36 @@ def test_the_hierarchy_and_the_mapping_of_the_documentation_make_a_machine():
     assert [level.level for level in machine.on_chip] == ["glb", "weight_sram", "input_sram", "output_sram"]
     assert [buffer.level for buffer in machine.buffers["weights"].path] == ["glb", "weight_sram"]
     assert machine.mapping.given("fire9/expand3x3").tiles == {"filters": 64, "pixels": 1024}
+
+
+def test_the_energy_of_the_documentation_is_a_section():
+    (block,) = re.findall(r"```yaml\n(.*?)```", page("docs/mac_energy.md"), re.DOTALL)
+    machine = from_tree(to_tree(load_hardware("systolic")) | yaml_io.parse(block, "docs"), "docs")
+    assert (machine.energy.mac, machine.energy.node_nm, machine.energy.vdd) == ("unit", 28, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("registry", "pages"),
+    [
+        (macs, ("docs/mac_units.md", "docs/mac_units_skipping.md", "docs/vector_array.md")),
+        (formats, ("docs/number_formats.md",)),
+        (memories, ("docs/memory_hierarchy.md", "README.md")),
+        (interconnects, ("docs/memory_hierarchy.md",)),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_every_part_is_described(registry, pages):
+    text = page(*pages)
+    assert [name for name in registry.names() if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_parts_are_counted_right():
+    text = page("README.md", "CHANGELOG.md")
+    for registry, kind in (
+        (macs, r"(?:MAC )?units\b(?=, each| with modes)"),
+        (formats, "number formats"),
+        (networks, "built-in networks"),
+    ):
+        counts = re.findall(rf"(\d+) {kind}", text)
+        assert counts, kind
+        assert set(counts) == {str(len(registry.names()))}, kind

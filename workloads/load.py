@@ -29,24 +29,12 @@ def load_network(
     precision: formats that its codes are made to have, as the fields of workloads.precision.Precision.
     Raises InputError for an unknown name, an unreadable file, or data that does not fit the network.
     """
-    from workloads.importers import network_files, weight_files
+    from workloads.importers import weight_files
 
     if batch is not None and batch < 1:
         raise InputError(f"batch={batch} must be at least 1")
-    suffix = Path(name).suffix
-    if str(name) in networks.names():
-        network = networks.get(str(name))()
-    elif suffix in network_files.names():
-        reader, sizes = network_files.get(suffix), {}
-        if "dims" in inspect.signature(reader).parameters:
-            sizes = {"batch": batch if image is None else None, "dims": dims}
-            batch, dims = batch if image is not None else None, None
-        network = reader(Path(name), **sizes)
-    else:
-        files = ", ".join(network_files.names())
-        raise InputError(f"{unknown('network', str(name), networks.names())}; or give a network file ({files})")
-    if dims:
-        raise InputError(f"network '{name}': has no open dimension '{next(iter(dims))}'")
+    # the batch of a file that leaves it open is set where the file is read, unless images say how many there are
+    network, has_batch = _shapes(name, batch if image is None else None, dims)
     if weights is not None:
         kind = Path(weights).suffix
         if kind not in weight_files.names():
@@ -60,7 +48,7 @@ def load_network(
         if not network.weights:
             raise InputError(f"--image {image}: needs real weights to be of use: give them with --weights FILE")
         network = attach_images(network, str(image))
-    if batch is not None:
+    if batch is not None and not has_batch:
         network = network.with_batch(batch)
     if activations is not None:
         from workloads.activations import attach_activations
@@ -69,3 +57,23 @@ def load_network(
             raise InputError("--activations and --image both say what flows through the network: give one")
         network = attach_activations(network, Path(activations))
     return Precision.of(precision or {}).apply(network)
+
+
+def _shapes(name: str | Path, batch: int | None, dims: Mapping[str, int] | None) -> tuple[Network, bool]:
+    """The network of that name or file, and whether ``batch`` is already in it."""
+    from workloads.importers import network_files
+
+    suffix = Path(name).suffix
+    if str(name) in networks.names():
+        network = networks.get(str(name))()
+    elif suffix in network_files.names():
+        reader = network_files.get(suffix)
+        if "dims" in inspect.signature(reader).parameters:
+            return reader(Path(name), batch=batch, dims=dims), batch is not None
+        network = reader(Path(name))
+    else:
+        files = ", ".join(network_files.names())
+        raise InputError(f"{unknown('network', str(name), networks.names())}; or give a network file ({files})")
+    if dims:
+        raise InputError(f"network '{name}': has no open dimension '{next(iter(dims))}'")
+    return network, False

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,11 @@ import numpy as np
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Tile
+from workloads.encoding import Encoding
+from workloads.encodings.dense import Dense
+from workloads.formats.codes import Codes
 from workloads.layer import Layer
+from workloads.operands import Operands
 from workloads.registry import InputError
 
 
@@ -131,6 +135,20 @@ def output_extents(
         else:
             extents.append(Extent(start, right - left, count, plane_bytes))
     return tuple(extents)
+
+
+def plain_weights(dataflow: str, operands: Operands, encoding: Encoding, buffer: Buffer) -> tuple[Operands, Codes]:
+    """For PEs without a codebook: the operands with weights already looked up, and the weights as DRAM holds them.
+
+    encoding, buffer: of the weights. InputError if they are still encoded in the level next to the array.
+    """
+    if buffer.compressed:
+        raise InputError(
+            f"dataflow '{dataflow}' reads plain weights: take weights out of `compressed` of level "
+            f"'{buffer.level}' (a decoder stands before the first level without it)"
+        )
+    plain = replace(operands, weights=operands.weights.plain())
+    return plain, plain.weights if encoding == Dense() else operands.weights
 
 
 def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole: bool = False) -> InputError:

@@ -14,13 +14,13 @@ from typing import Literal
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
+from accel_sim.dataflows.common import plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.parts import dataflows, require
 from workloads.encoding import Encoding
-from workloads.encodings.dense import Dense
 from workloads.layer import Layer
 from workloads.operands import Operands
 from workloads.registry import InputError
@@ -76,11 +76,7 @@ class Systolic:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
-        if buffers["weights"].compressed:
-            raise InputError(
-                f"dataflow 'systolic' reads plain weights: take weights out of `compressed` of level "
-                f"'{buffers['weights'].level}' (a decoder stands before the first level without it)"
-            )
+        plain, stored = plain_weights("systolic", operands, encodings["weights"], buffers["weights"])
         if buffers["inputs"].layout == "tensor" and self.reduction_order != "im2col":
             raise InputError(
                 f"dataflow 'systolic': reduction_order={self.reduction_order} has no `layout: tensor` of its inputs"
@@ -89,8 +85,6 @@ class Systolic:
             matrix = layer.lowered()
             size = matrix.N * matrix.C * matrix.H * -(-matrix.W * operands.inputs.format.bits // 8)
             placement = replace(placement, inputs=(placement.take(size),))
-        plain = replace(operands, weights=operands.weights.plain())  # its PEs have no codebook to look codes up in
-        stored = plain.weights if encodings["weights"] == Dense() else operands.weights
         return TiledSystolic(
             layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self, mapper
         )  # fmt: skip

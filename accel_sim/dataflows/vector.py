@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Precision, precision_bits
+from accel_sim.dataflows.common import plain_weights
 from accel_sim.dataflows.vector_schedule import ASIDE
 from accel_sim.dataflows.vector_tiles import TiledVector
 from accel_sim.levels import Buffer
@@ -16,10 +17,8 @@ from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.parts import dataflows, macs, require
 from workloads.encoding import Encoding
-from workloads.encodings.dense import Dense
 from workloads.layer import Layer
 from workloads.operands import Operands
-from workloads.registry import InputError
 
 
 @dataflows.add("vector")
@@ -77,13 +76,7 @@ class Vector:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledVector:  # fmt: skip
-        if buffers["weights"].compressed:
-            raise InputError(
-                f"dataflow 'vector' reads plain weights: take weights out of `compressed` of level "
-                f"'{buffers['weights'].level}' (a decoder stands before the first level without it)"
-            )
-        plain = replace(operands, weights=operands.weights.plain())
-        stored = plain.weights if encodings["weights"] == Dense() else operands.weights
+        plain, stored = plain_weights("vector", operands, encodings["weights"], buffers["weights"])
         return TiledVector(
             layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self,
             mapper, self._unit_mode(mac, operands),

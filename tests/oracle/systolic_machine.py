@@ -63,7 +63,7 @@ def skewed(cycle: int, place: int, steps: int, value) -> Token | None:
     return Token(step, value(step)) if 0 <= step < steps else BUBBLE
 
 
-def record(run: Run, row: int, col: int, mapped: bool, state: str) -> None:
+def record(run: Run, mapped: bool, state: str) -> None:
     run.slots[state if mapped else "unmapped"] += 1
 
 
@@ -92,7 +92,7 @@ def output_fold(a: np.ndarray, b: np.ndarray, run: Run) -> np.ndarray:
                     assert x.step == y.step, "operands of one product must meet"
                     sums[r, c] += x.value * y.value
                     state = multiply(run, x.value, y.value)
-                record(run, r, c, mapped, state)
+                record(run, mapped, state)
         cycle += 1
         run.cycles += 1
         corner = horizontal[-1][-1]
@@ -109,7 +109,7 @@ def load(held: np.ndarray, run: Run):
         registers = downwards(registers, top, run, "held")
         for r in range(run.rows):
             for c in range(run.cols):
-                record(run, r, c, r < used_rows and c < used_cols, "sram")
+                record(run, r < used_rows and c < used_cols, "sram")
         run.cycles += 1
     assert [line[0].step for line in registers] == list(range(run.rows)), "each row holds its own operand"
     return registers
@@ -140,7 +140,7 @@ def held_fold(held: np.ndarray, streamed: np.ndarray, run: Run) -> np.ndarray:
                         total += registers[r][c].value * x.value
                         state = multiply(run, registers[r][c].value, x.value)
                     new_sums[r][c] = Token(x.step, total)
-                record(run, r, c, mapped, state)
+                record(run, mapped, state)
         sums = new_sums
         for c, token in enumerate(sums[-1]):
             if carries(token):

@@ -52,9 +52,6 @@ class Table:
             raise self.refuse(f"field {field} lies outside its table")
         return self.at + offset if offset else None
 
-    def has(self, field: int) -> bool:
-        return self._place(field, 0) is not None
-
     def scalar(self, field: int, form: str, default: int | float) -> int | float:
         """form: a struct code such as '<i'."""
         place = self._place(field, WIDTHS[form[-1]])

@@ -74,7 +74,6 @@ def shared(step, lanes, group, trim, factor=1):
 
 LANES = 2
 WIDE = {"activation_bits": 9, "weight_bits": 9, "accumulator_bits": 40}
-STRIPES = load_hardware("stripes")
 #: title -> (MAC unit, what a step costs by the oracle)
 UNITS = {
     "max": (Conventional(**WIDE), lambda step: conv(step, lambda _: 1)),

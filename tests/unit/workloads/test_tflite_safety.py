@@ -316,6 +316,5 @@ def test_numbers_of_the_builder_are_read_back():
     assert table.scalar(3, "<i", 0) == -5
     assert table.scalar(0, "<i", 11) == 11
     assert table.array(1, "<i8", 2, "v").tolist() == [7, -9]
-    assert not table.has(2)
     with pytest.raises(InputError, match="v: 2 entries, at most 1 are read"):
         table.array(1, "<i8", 1, "v")

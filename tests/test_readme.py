@@ -1,6 +1,6 @@
 """Every command in a README ```console block is run, and prints what the README says (`...` stands for anything).
 
-Commands of a block run one after another in one directory, beside the files that ```yaml blocks name in their first line.
+Commands of a block run one after another in one directory, beside the files that ```yaml blocks name in line one.
 """
 
 import re

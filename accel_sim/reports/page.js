@@ -63,11 +63,12 @@
     let shown = 0;
     const rows = [...document.querySelectorAll("#table tbody tr")];
     for (const row of rows) {
-      const fits = row.cells[0].textContent.toLowerCase().includes(word.value.trim().toLowerCase()) && (!kind.value || row.cells[1].textContent === kind.value);
+      const text = word.dataset.of === "" ? row.textContent : row.cells[word.dataset.of].textContent;
+      const fits = text.toLowerCase().includes(word.value.trim().toLowerCase()) && (!kind.value || row.cells[kind.dataset.of].textContent === kind.value);
       row.hidden = !fits;
       shown += fits;
     }
-    count.textContent = shown + " of " + rows.length + " layers";
+    count.textContent = shown + " of " + rows.length + " " + count.dataset.noun;
   };
   word.addEventListener("input", filter);
   kind.addEventListener("change", filter);

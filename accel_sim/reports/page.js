@@ -24,7 +24,7 @@
   });
   // one tab stop per figure; arrows, Home and End move inside it
   for (const figure of document.querySelectorAll("svg[data-figure]")) {
-    const marks = [...figure.querySelectorAll(".mark")];
+    const marks = [...figure.querySelectorAll(".mark.best"), ...figure.querySelectorAll(".mark:not(.best)")];
     marks.forEach((mark, at) => mark.setAttribute("tabindex", at ? "-1" : "0"));
     figure.addEventListener("keydown", (event) => {
       const at = marks.indexOf(event.target), row = Number(figure.dataset.row || 1);

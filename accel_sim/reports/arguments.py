@@ -10,7 +10,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     compare.add_argument("--out", metavar="DIR", help="also write figures and the CSV each of them shows")
     compare.add_argument("--json", action="store_true", help="print a machine-readable comparison and nothing else")
     compare.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
-    report = commands.add_parser("report", help="write a run as one self-contained HTML file, DIR/report.html")
+    report = commands.add_parser("report", help="write a run or a study as one HTML file, DIR/report.html")
     report.add_argument("dir", metavar="DIR")
     report.add_argument("--json", action="store_true", help="print a machine-readable line and nothing else")
     completion = commands.add_parser("completion", help="print a script that completes commands, options and names")

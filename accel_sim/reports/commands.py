@@ -29,13 +29,18 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Writes DIR/report.html."""
-    from accel_sim.reports import page, run_files
+    """Writes DIR/report.html, of a study or of a run."""
+    from accel_sim.reports import page, run_files, study_files, study_page
     from accel_sim.rundir import write_text
+    from accel_sim.sweep import results
 
     folder = Path(arguments.dir)
     path = folder / "report.html"
-    write_text(path, page.render(run_files.read(folder)))
+    if results.is_study(folder):
+        text = study_page.render(study_files.read(folder))
+    else:
+        text = page.render(run_files.read(folder))
+    write_text(path, text)
     print(json.dumps({"report": str(path), "bytes": path.stat().st_size}) if arguments.json else path)
     return 0
 

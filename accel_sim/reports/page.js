@@ -24,7 +24,7 @@
   });
   // one tab stop per figure; arrows, Home and End move inside it
   for (const figure of document.querySelectorAll("svg[data-figure]")) {
-    const marks = [...figure.querySelectorAll(".mark")];
+    const marks = [...figure.querySelectorAll(".mark.best"), ...figure.querySelectorAll(".mark:not(.best)")];
     marks.forEach((mark, at) => mark.setAttribute("tabindex", at ? "-1" : "0"));
     figure.addEventListener("keydown", (event) => {
       const at = marks.indexOf(event.target), row = Number(figure.dataset.row || 1);
@@ -63,11 +63,12 @@
     let shown = 0;
     const rows = [...document.querySelectorAll("#table tbody tr")];
     for (const row of rows) {
-      const fits = row.cells[0].textContent.toLowerCase().includes(word.value.trim().toLowerCase()) && (!kind.value || row.cells[1].textContent === kind.value);
+      const text = word.dataset.of === "" ? row.textContent : row.cells[word.dataset.of].textContent;
+      const fits = text.toLowerCase().includes(word.value.trim().toLowerCase()) && (!kind.value || row.cells[kind.dataset.of].textContent === kind.value);
       row.hidden = !fits;
       shown += fits;
     }
-    count.textContent = shown + " of " + rows.length + " layers";
+    count.textContent = shown + " of " + rows.length + " " + count.dataset.noun;
   };
   word.addEventListener("input", filter);
   kind.addEventListener("change", filter);

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from html import escape
-from importlib import resources
 from typing import Any
 
 import pandas as pd
 
 from accel_sim import plots, yaml_io
-from accel_sim.reports import svg
+from accel_sim.reports import html, svg
 from accel_sim.reports.run_files import RunFiles
 from accel_sim.timing import CAUSES
 
@@ -26,7 +25,6 @@ SECTIONS = {
     "summary": "Summary", "table": "Layers", "cycles": "Cycles", "energy": "Energy", "roofline": "Roofline",
     "lanes": "Lanes", "mapping": "Mapping", "config": "Configuration", "figures": "Sources",
 }  # fmt: skip
-ENERGY_UNITS = (("pJ", 1.0), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9), ("J", 1e12))
 
 
 def render(run: RunFiles) -> str:
@@ -38,27 +36,14 @@ def render(run: RunFiles) -> str:
         "roofline": _roofline(run), "lanes": _lanes(run), "mapping": _mapping(run), "config": _config(run),
         "figures": _sources(run),
     }  # fmt: skip
-    bodies = {key: body for key, body in bodies.items() if body}
-    links = "".join(f'<li><a href="#{key}">{SECTIONS[key]}</a></li>' for key in bodies)
-    sections = "\n".join(
-        f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{SECTIONS[key]}</h2>{body}</section>'
-        for key, body in bodies.items()
+    header = (
+        f"<h1>{escape(run.summary['network'])} <span class=soft>on</span> "
+        f"{escape(run.summary['hardware'])}</h1>{_line(run)}"
     )
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(run.name)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<style>{_asset('page.css')}</style></head>\n<body><a class=skip href=#summary>Skip to the summary</a>"
-        f"<header><h1>{escape(run.summary['network'])} <span class=soft>on</span> "
-        f"{escape(run.summary['hardware'])}</h1>{_line(run)}</header>\n"
-        f"<nav aria-label=Sections><ul>{links}</ul></nav>\n{svg.patterns(styles)}<main>{sections}</main>\n"
-        f"<footer class=soft>accel-sim {escape(str(run.provenance.get('package_version', '')))}. Bars, dots and cells "
-        "say their values when pointed at or focused; arrow keys move between them.</footer>"
-        f'<div id="tip" role="status" hidden></div><script>{_asset("page.js")}</script></body></html>\n'
-    )
-
-
-def _asset(name: str) -> str:
-    return resources.files("accel_sim.reports").joinpath(name).read_text(encoding="utf-8")
+    return html.document(
+        run.name, header, {key: (SECTIONS[key], body) for key, body in bodies.items()},
+        version=str(run.provenance.get("package_version", "")), defs=svg.patterns(styles),
+    )  # fmt: skip
 
 
 def _line(run: RunFiles) -> str:
@@ -68,12 +53,13 @@ def _line(run: RunFiles) -> str:
 
 def _summary(run: RunFiles) -> str:
     total = run.summary
+    each = f"{total['energy_pj'] / max(1, total['macs_nominal']):.3g} pJ per MAC"
     moved = total["dram_read_bytes"] + total["dram_write_bytes"]
     causes = run.cycles.groupby("cause").lane_slots.sum()
     waits = causes.drop("effectual", errors="ignore")
     facts = [
         ("cycles", f"{total['cycles']:,}", f"{total['time_s'] * 1e3:.4g} ms"),
-        ("energy", _joules(total["energy_pj"]), f"{total['energy_pj'] / max(1, total['macs_nominal']):.3g} pJ per MAC"),
+        ("energy", html.joules(total["energy_pj"]), each),
         ("utilisation", f"{100 * total['utilization']:.1f} %", "effectual lane-slots"),
         ("DRAM traffic", f"{svg.short(moved)}B", f"{svg.short(total['dram_read_bytes'])}B of it read"),
         ("MACs", svg.short(total["macs_nominal"]), f"{svg.short(total.get('macs_effectual', 0))} effectual"),
@@ -82,57 +68,26 @@ def _summary(run: RunFiles) -> str:
     if waits.sum() > 0:
         share = 100 * waits.max() / causes.sum()
         facts.insert(3, ("largest loss", f"{share:.0f} %", f"of slots: {waits.idxmax().replace('_', ' ')}"))
-    cells = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
-        for name, value, more in facts
-    )
     notes = "".join(f"<p class=note>{escape(str(text))}</p>" for text in run.provenance.get("warnings", []))
     check = total.get("check")
     if isinstance(check, dict):
         notes += f"<p>Checked: the outputs of {check.get('layers')} layers equal the reference.</p>"
-    return f"<dl class=facts>{cells}</dl>{notes}"
-
-
-def _joules(pj: float) -> str:
-    unit, factor = _unit(pj)
-    return f"{pj / factor:,.4g} {unit}"
-
-
-def _unit(pj: float) -> tuple[str, float]:
-    return next((pair for pair in reversed(ENERGY_UNITS) if pj >= pair[1]), ENERGY_UNITS[0])
+    return html.facts(facts) + notes
 
 
 def _table(run: RunFiles) -> str:
-    kinds = "".join(f"<option>{escape(kind)}</option>" for kind in sorted(set(run.layers.kind)))
     columns = [column for column in COLUMNS if column[1] in run.layers]
-    heads = "".join(
-        f"<th scope=col{' class=n' if form else ''}><button type=button>{escape(heading)}</button></th>"
-        for heading, _, _, form in columns
-    )
+    heads = html.heads((heading, form is not None) for heading, _, _, form in columns)
     rows = "".join(
-        f"<tr>{''.join(_cell(row[name], factor, form) for _, name, factor, form in columns)}</tr>"
+        f"<tr>{''.join(html.cell(row[name], factor, form) for _, name, factor, form in columns)}</tr>"
         for row in run.layers.to_dict("records")
     )
     meaning = (
         "array: cycles the array alone needs; util.: effectual of all lane-slots; read, written: the outermost memory; "
         "weights, inputs: share that is not zero."
     )
-    return (
-        f"<p class=soft>{meaning}</p><div class=tools>"
-        "<label>Layer contains <input id=filter type=search autocomplete=off></label>"
-        f"<label>Kind <select id=kind><option value=''>all</option>{kinds}</select></label>"
-        "<span id=count role=status class=soft></span><span id=said role=status class=soft></span></div>"
-        f"<div class=wide tabindex=0 role=region aria-labelledby=h-table><table class=sorts><thead><tr>{heads}"
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _cell(value: Any, factor: float, form: str | None) -> str:
-    if form is None:
-        return f"<td>{escape(str(value))}</td>"
-    if pd.isna(value):
-        return "<td class=n data-v=''></td>"
-    return f'<td class=n data-v="{float(value):.12g}">{value / factor:{form}}</td>'
+    tools = html.tools("Layer contains", "Kind", sorted(set(run.layers.kind)), "layers", (0, 1))
+    return f"<p class=soft>{meaning}</p>{tools}{html.sorting('table', heads, rows)}"
 
 
 def _cycles(run: RunFiles) -> str:
@@ -163,10 +118,10 @@ def _energy(table: pd.DataFrame) -> str:
     for name, what, part in (("energy", "all components", table), ("chip", "on chip alone", chip)):
         if part.empty or part.to_numpy().sum() <= 0:
             continue
-        axis = _unit(float(part.sum(axis=1).max()))
+        axis = html.energy_unit(float(part.sum(axis=1).max()))
         label = f"Energy by component, {what}, one bar per layer"
-        drawn = svg.bars(name, label, part, styles, axis, _joules)
-        figures.append(f"<h3>{what}: {_joules(float(part.to_numpy().sum()))}</h3><figure>{drawn}</figure>")
+        drawn = svg.bars(name, label, part, styles, axis, html.joules)
+        figures.append(f"<h3>{what}: {html.joules(float(part.to_numpy().sum()))}</h3><figure>{drawn}</figure>")
     return legend + "".join(figures)
 
 
@@ -220,16 +175,11 @@ def _plain(value: Any) -> str:
 def _sources(run: RunFiles) -> str:
     """Each energy figure once, with its source; counts and energy over all layers."""
     rows = "".join(_source_rows(run.actions))
-    heads = "".join(
-        f"<th scope=col{' class=n' if numeric else ''}><button type=button>{name}</button></th>"
-        for name, numeric in (
-            ("component", 0), ("action", 0), ("bits", 1), ("count", 1), ("pJ each", 1), ("energy", 1), ("source", 0),
-        )
-    )  # fmt: skip
+    columns = ("component", 0), ("action", 0), ("bits", 1), ("count", 1), ("pJ each", 1), ("energy", 1), ("source", 0)
+    heads = html.heads((name, bool(numeric)) for name, numeric in columns)
     return (
         "<p class=soft>Every figure that energy was made of: counted actions times pJ, and where the pJ come from.</p>"
-        f"<div class=wide tabindex=0 role=region aria-labelledby=h-figures><table class=sorts><thead><tr>{heads}</tr>"
-        f"</thead><tbody>{rows}</tbody></table></div>"
+        + html.sorting("figures", heads, rows)
     )
 
 
@@ -239,7 +189,8 @@ def _source_rows(actions: pd.DataFrame) -> Iterator[str]:
     for row in whole.to_dict("records"):
         yield (
             f"<tr><td>{escape(str(row['component']))}</td><td>{escape(str(row['action']))}</td>"
-            + _cell(row["bits"], 1, ".0f") + _cell(row["count"], 1, ",.0f") + _cell(row["pj_each"], 1, ".6g")
-            + f'<td class=n data-v="{row["energy_pj"]:.12g}">{_joules(row["energy_pj"])}</td>'
+            + html.cell(row["bits"], 1, ".0f") + html.cell(row["count"], 1, ",.0f")
+            + html.cell(row["pj_each"], 1, ".6g")
+            + f'<td class=n data-v="{row["energy_pj"]:.12g}">{html.joules(row["energy_pj"])}</td>'
             + f"<td>{escape(str(row['source']))}</td></tr>"
         )  # fmt: skip

@@ -41,7 +41,7 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
     """Writes a figure and its CSV below ``folder``/plots; returns their paths. InputError for columns it has not."""
     frame = results.read(folder)
     if wish.where is not None:
-        frame = frame[_holds(frame, Expression(wish.where))].reset_index(drop=True)
+        frame = frame[holds(frame, Expression(wish.where))].reset_index(drop=True)
     if frame.empty:
         raise InputError(f"{folder}: has no points to draw")
     with house_style() as plt:
@@ -55,7 +55,7 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
     return [picture, data]
 
 
-def _holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
+def holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
     def lookup(row: dict[str, Any]) -> Callable[[str], Any]:
         def value(name: str) -> Any:
             chart_data.check(frame, name)
@@ -83,7 +83,7 @@ def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame
         axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
     _in_ratios(axis.set_yscale, table[wish.y])
     _axis(axis.yaxis, wish.y)
-    axis.set(xlabel=wish.x, title=f"{_title(wish.y)} over {wish.x}")
+    axis.set(xlabel=wish.x, title=f"{title_of(wish.y)} over {wish.x}")
     _legend(axis, hues, wish.color)
     return figure, table
 
@@ -94,13 +94,13 @@ def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]
     grid = table.pivot(index=wish.y, columns=wish.x, values=wish.z)
     figure, axis = plt.subplots(figsize=(max(5.0, 0.7 * len(grid.columns) + 2.5), max(3.5, 0.45 * len(grid) + 1.8)))
     axis.grid(False)
-    drawn = axis.imshow(grid.to_numpy() * _unit(wish.z)[0], origin="lower", aspect="auto", cmap="cividis")
+    drawn = axis.imshow(grid.to_numpy() * unit_of(wish.z)[0], origin="lower", aspect="auto", cmap="cividis")
     for ticks, values in ((axis.set_xticks, grid.columns), (axis.set_yticks, grid.index)):
-        ticks(range(len(values)), [_text(value) for value in values])
+        ticks(range(len(values)), [text_of(value) for value in values])
     bar = figure.colorbar(drawn, ax=axis)
     _axis(bar.ax.yaxis, wish.z)
     several = f", {wish.pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
-    axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{_title(wish.z)}{several}")
+    axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{title_of(wish.z)}{several}")
     return figure, table
 
 
@@ -133,7 +133,7 @@ def _pareto(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFram
         for place, scale, name in ((axis.xaxis, axis.set_xscale, names[0]), (axis.yaxis, axis.set_yscale, names[1])):
             _in_ratios(scale, part[name])
             _axis(place, name)
-        axis.set_title(f"{network}: {', '.join(_title(name) for name in names)}")
+        axis.set_title(f"{network}: {', '.join(title_of(name) for name in names)}")
         axis.legend()
     return figure, table
 
@@ -149,14 +149,14 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
         axis.plot(range(len(names)), heights[row], color=shade[row], linewidth=1, alpha=0.8)
     for i, name in enumerate(names):
         axis.axvline(i, color="black", linewidth=0.8)
-        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(_text)
+        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(text_of)
         ordered = sorted(set(zip(heights[:, i], texts, strict=True)))
         for height, text in ordered if len(ordered) <= 8 else (ordered[0], ordered[-1]):
             axis.text(
                 i + 0.03, height, text, fontsize=8, va="center", bbox={"color": "white", "alpha": 0.7, "pad": 0.5}
             )
-    axis.set_xticks(range(len(names)), [*names[:-1], _title(wish.y)])
-    axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=f"{len(table)} points, dark = low {_title(wish.y)}")
+    axis.set_xticks(range(len(names)), [*names[:-1], title_of(wish.y)])
+    axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=f"{len(table)} points, dark = low {title_of(wish.y)}")
     axis.grid(False)
     axis.spines["left"].set_visible(False)
     return figure, table
@@ -166,32 +166,32 @@ def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFra
     _need(wish, "y")
     table = chart_data.tornado(frame, wish.y, wish.base)
     figure, axis = plt.subplots(figsize=(9, 1.6 + 0.55 * len(table)))
-    base = table.y_base.iloc[0] * _unit(wish.y)[0]
+    base = table.y_base.iloc[0] * unit_of(wish.y)[0]
     for i, row in enumerate(table.itertuples()):
         for end, hue, text, side in (
             (row.y_low, COLOURS[0], row.low, "right"), (row.y_high, COLOURS[1], row.high, "left"),
         ):  # fmt: skip
-            value = end * _unit(wish.y)[0]
+            value = end * unit_of(wish.y)[0]
             axis.barh(i, value - base, left=base, height=0.6, color=hue)
-            axis.annotate(_text(text), (value, i), (-4 if side == "right" else 4, 0), textcoords="offset points",
+            axis.annotate(text_of(text), (value, i), (-4 if side == "right" else 4, 0), textcoords="offset points",
                           ha=side, va="center", fontsize=8)  # fmt: skip
     axis.axvline(base, color="black", linewidth=1)
-    axis.set_yticks(range(len(table)), [f"{row.setting} ({_text(row.base)})" for row in table.itertuples()])
+    axis.set_yticks(range(len(table)), [f"{row.setting} ({text_of(row.base)})" for row in table.itertuples()])
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.grid(axis="x")
     _axis(axis.xaxis, wish.y)
-    axis.set_title(f"{_title(wish.y)}: one setting at a time from the base (in brackets)")
+    axis.set_title(f"{title_of(wish.y)}: one setting at a time from the base (in brackets)")
     return figure, table
 
 
-def _unit(name: str) -> tuple[float, str]:
+def unit_of(name: str) -> tuple[float, str]:
     family = "_pj" if name.startswith("energy_pj.") else name
     return next((unit for end, unit in UNITS.items() if family.endswith(end)), (1.0, ""))
 
 
 def _scaled(column: pd.Series) -> np.ndarray:
-    return column.to_numpy(dtype=float) * _unit(str(column.name))[0]
+    return column.to_numpy(dtype=float) * unit_of(str(column.name))[0]
 
 
 def _in_ratios(scale: Callable[..., None], column: pd.Series) -> None:
@@ -204,22 +204,22 @@ def _axis(axis: Any, name: str) -> None:
     """Ticks with prefixes, and a label."""
     from matplotlib.ticker import EngFormatter, NullFormatter
 
-    unit = _unit(name)[1]
+    unit = unit_of(name)[1]
     if unit != "mm²" and name != "utilization":
         axis.set_major_formatter(EngFormatter(unit=unit))
     if axis.get_scale() == "log":
         axis.set_minor_formatter(NullFormatter())
-    axis.set_label_text(f"{_title(name)} ({unit})" if unit == "mm²" else _title(name))
+    axis.set_label_text(f"{title_of(name)} ({unit})" if unit == "mm²" else title_of(name))
 
 
 def _prefixed(value: float, name: str) -> str:
     from matplotlib.ticker import EngFormatter
 
-    factor, unit = _unit(name)
+    factor, unit = unit_of(name)
     return EngFormatter(unit=unit, places=1)(value * factor)
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
     end = next((end for end in UNITS if name.endswith(end) and end != "_bytes"), "")
     return name.removesuffix(end).replace("energy_pj.", "energy of ").replace("_", " ") if "." not in name else (
         name.replace("energy_pj.", "energy of ").replace("cycles.", "cycles of ")
@@ -230,16 +230,16 @@ def _place(axis: Any, column: pd.Series) -> Callable[[pd.Series], Any]:
     """Where values stand: numbers as they are (in ratios, if they are such), others side by side."""
     values = column.unique()
     if not pd.api.types.is_numeric_dtype(column):
-        texts = list(dict.fromkeys(_text(value) for value in values))
+        texts = list(dict.fromkeys(text_of(value) for value in values))
         axis.set_ticks(range(len(texts)), texts)
-        return lambda part: [texts.index(_text(value)) for value in part]
+        return lambda part: [texts.index(text_of(value)) for value in part]
     if len(values) > 2 and values.min() > 0 and values.max() >= 8 * values.min():
         from matplotlib.ticker import NullLocator
 
         axis.axes.set_xscale("log", base=2)
         axis.set_minor_locator(NullLocator())
     if len(values) <= 10:
-        axis.set_ticks(sorted(values), [_text(value) for value in sorted(values)])
+        axis.set_ticks(sorted(values), [text_of(value) for value in sorted(values)])
     return lambda part: part
 
 
@@ -257,17 +257,17 @@ def _key(value: Any) -> Any:
 def _legend(axis: Any, hues: dict[Any, str], title: str | None) -> None:
     if hues:
         handles = [axis.plot([], [], color=hue, marker="o", markersize=4)[0] for hue in hues.values()]
-        axis.legend(handles, [_text(key) for key in hues], title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axis.legend(handles, [text_of(key) for key in hues], title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _height(column: pd.Series) -> np.ndarray:
     """0..1: numbers by size, others by their order."""
     numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
-    values = column.to_numpy(dtype=float) if numeric else pd.factorize(column.map(_text))[0].astype(float)
+    values = column.to_numpy(dtype=float) if numeric else pd.factorize(column.map(text_of))[0].astype(float)
     return (values - values.min()) / ((values.max() - values.min()) or 1)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

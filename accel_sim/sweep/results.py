@@ -23,7 +23,7 @@ def collect(points: list[Point], store: Store, columns: list[str]) -> Path:
     name, data = _parquet(table) or ("results.csv", _csv(table))
     path = store.folder / name
     write(path, data)
-    for other in set(FILES) - {name}:
+    for other in {*FILES, "report.html"} - {name}:  # a report of other results would be a wrong one
         (store.folder / other).unlink(missing_ok=True)
     return path
 

@@ -12,7 +12,10 @@ from typing import Any
 from workloads.registry import InputError
 
 #: all that may lie in it
-NAMES = ("study.yaml", "results.parquet", "results.csv", "points", "failed", "plots", "search.journal", ".cache")
+NAMES = (
+    "study.yaml", "results.parquet", "results.csv", "points", "failed", "plots", "report.html", "search.journal",
+    ".cache",
+)  # fmt: skip
 
 
 class Store:

@@ -88,14 +88,13 @@ class Components(TypedDict):
 
     multipliers: (number, activation bits, weight bits), used every cycle. adders: (level, number, bits of the result),
     used every cycle; level 1 is nearest to the multipliers. accumulators: (number, bits), clocked once a step of
-    ``cycles`` cycles. sign_inputs: extra sign bits of a multiplier (activation side, weight side). Register bits: those
-    that this mode clocks.
+    ``cycles`` cycles. sign_inputs: extra sign bits of a multiplier (activation side, weight side).
+    input_register_bits: those that this mode clocks.
     """
 
     multipliers: tuple[tuple[int, int, int], ...]
     adders: tuple[tuple[int, int, int], ...]
     accumulators: tuple[int, int]
-    product_register_bits: int
     input_register_bits: int
     sign_inputs: tuple[int, int]
     cycles: int
@@ -108,13 +107,11 @@ def hardware(
     input_register_bits: int | None = None,
     sign_inputs: tuple[int, int] = (1, 1),
 ) -> Components:
-    """Components with an accumulator for each output of the mode and registers for what enters (None: a cycle's
-    operands at full rate) and for the products."""
+    """Components with an accumulator for each output of the mode; input registers: None = a cycle's operands."""
     return Components(
         multipliers=multipliers,
         adders=adders,
         accumulators=(mode.outputs, mode.sum_bits),
-        product_register_bits=mode.outputs * mode.product_bits,
         input_register_bits=int(mode.operand_bits) if input_register_bits is None else input_register_bits,
         sign_inputs=sign_inputs,
         cycles=mode.cycles,

@@ -4,17 +4,13 @@ The second part runs compressed SqueezeNet with a real photograph on `eie`, flat
 the same process; it needs the reference data.
 """
 
-import os
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from timing import best, report
+from timing import best, compressed_squeezenet, report
 
 from accel_sim import load_hardware, simulate
 from accel_sim.memories.dram_banked import DramBanked
-from workloads import load_network
 
 REQUESTS = 100_000
 
@@ -44,12 +40,7 @@ def main() -> None:
     for name, (burst, write) in traces().items():
         seconds = best(lambda burst=burst, write=write: play(memory, burst, write), 3)
         report(f"DDR4, {name}", 1e6 * seconds / REQUESTS, "us/request", 2.0)
-    shared = Path(os.environ.get("ACCEL_SIM_SHARED", "../shared"))
-    weights = shared / "data/squeezenet_deep_compression/compressed_SqueezeNet.net"
-    if not weights.exists():
-        sys.exit(f"skipped: no reference data in {shared} (set ACCEL_SIM_SHARED)")
-    photo = f"{shared}/data/images/photos_227_rgb_uint8.npz:chelsea"
-    network, flat = load_network("squeezenet1_0", weights=weights, image=photo), load_hardware("eie")
+    network, flat = compressed_squeezenet(), load_hardware("eie")
     banked = replace(flat, memories=(memory, *flat.memories[1:]))
     quick, whole = best(lambda: simulate(network, flat)), best(lambda: simulate(network, banked))
     print(f"SqueezeNet on eie: flat DRAM {1e3 * quick:.1f} ms, DDR4 by commands {1e3 * whole:.1f} ms")

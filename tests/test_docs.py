@@ -41,7 +41,6 @@ def test_the_energy_of_the_documentation_is_a_section():
     ("registry", "pages"),
     [
         (macs, ("docs/mac_units.md", "docs/mac_units_skipping.md", "docs/vector_array.md")),
-        (formats, ("docs/number_formats.md",)),
         (memories, ("docs/memory_hierarchy.md", "README.md")),
         (interconnects, ("docs/memory_hierarchy.md",)),
     ],
@@ -50,6 +49,13 @@ def test_the_energy_of_the_documentation_is_a_section():
 def test_every_part_is_described(registry, pages):
     text = page(*pages)
     assert [name for name in registry.names() if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_table_of_number_formats_has_each_of_them():
+    table = "\n".join(
+        line.split("|")[1] for line in page("docs/number_formats.md").splitlines() if line.startswith("| `")
+    )
+    assert set(re.findall(r"`(\w+)`", table)) == set(formats.names())
 
 
 def test_parts_are_counted_right():

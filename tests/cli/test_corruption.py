@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from accel_sim.dataflows.asymmetric import RawProducts
-from accel_sim.dataflows.broadcast_csc import TiledBroadcast
+from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.dataflows.scan import Scanned

@@ -122,12 +122,18 @@ def loads(draw, most: int = 40) -> tuple[dram_clocked.Machine, list[dram_clocked
 HORIZON = 600
 
 
-@given(loads())
-def test_equals_the_model_that_advances_a_clock_at_a_time(load):
-    machine, bursts = load
+def given_all(machine: dram_clocked.Machine, bursts: list[dram_clocked.Burst]) -> Kernel:
+    """A kernel that knows all bursts from the start."""
     kernel = Kernel(machine)
     for burst in bursts:
         kernel.submit(burst)
+    return kernel
+
+
+@given(loads())
+def test_equals_the_model_that_advances_a_clock_at_a_time(load):
+    machine, bursts = load
+    kernel = given_all(machine, bursts)
     done = kernel.run(HORIZON)
     slow = dram_clocked.play(machine, bursts, HORIZON)
     assert kernel.commands() == slow.log
@@ -141,9 +147,7 @@ def test_equals_the_model_that_advances_a_clock_at_a_time(load):
 def test_any_sequence_of_limits_and_late_arrivals_gives_the_same_commands(load, limits):
     """A burst is shown to the kernel only once it has run to the burst's arrival."""
     machine, bursts = load
-    whole, stopped = Kernel(machine), Kernel(machine)
-    for burst in bursts:
-        whole.submit(burst)
+    whole, stopped = given_all(machine, bursts), Kernel(machine)
     expected = whole.run(HORIZON)
     done, left = {}, list(bursts)
     for limit in sorted({*limits, *(burst.arrival for burst in bursts), HORIZON}):
@@ -160,9 +164,7 @@ def test_any_sequence_of_limits_and_late_arrivals_gives_the_same_commands(load, 
 def test_what_goes_in_comes_out(load):
     """RD + WR + forwarded + merged = bursts; refreshes fall due on time; every row touched is opened; time adds up."""
     machine, bursts = load
-    kernel = Kernel(machine)
-    for burst in bursts:
-        kernel.submit(burst)
+    kernel = given_all(machine, bursts)
     end = max(kernel.run(1 << 40).values()) if not machine.refresh else HORIZON
     if machine.refresh:
         kernel.run(HORIZON)

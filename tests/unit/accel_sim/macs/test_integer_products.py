@@ -7,9 +7,8 @@ import pytest
 
 from accel_sim.macs.conventional import Conventional
 from accel_sim.macs.divide_conquer import DivideConquer
-from tests.oracle import accumulators
 
-from .units import SIGNS, UNITS, span
+from .units import SIGNS, UNITS, check_dot, span
 
 #: of an operand; 16 bits cannot be gone through
 MOST_BITS = 9
@@ -65,14 +64,7 @@ def test_dot_products_wrap_or_saturate_and_count(unit, overflow):
     for mode in tight.modes[:: max(1, len(tight.modes) // 6)]:
         for signs in SIGNS:
             for a, w in vectors(mode, signs, 11, rng):
-                got = tight.dot(a, w, mode, *signs)
-                expected = [
-                    accumulators.dot(x.tolist(), y.tolist(), mode.reduction, mode.sum_bits, overflow == "saturate")
-                    for x, y in zip(a.T, w.T, strict=True)
-                ]
-                assert got.values.tolist() == [total for total, _ in expected]
-                assert got.overflows == sum(count for _, count in expected)
-                lost += got.overflows
+                lost += check_dot(tight, mode, a, w, signs)
     assert lost
 
 

@@ -8,6 +8,7 @@ from accel_sim.macs.conventional import Conventional
 from accel_sim.macs.divide_conquer import DivideConquer
 from accel_sim.macs.group_precision import GroupPrecision
 from accel_sim.macs.subword_parallel import SubwordParallel
+from tests.oracle import accumulators
 
 NINE = {"activation_bits": 9, "weight_bits": 9}
 SHARING = ("apart", "together")
@@ -43,3 +44,15 @@ SIGNS = list(itertools.product((True, False), repeat=2))
 def span(bits: int, signed: bool) -> tuple[int, int]:
     """The least and greatest operand."""
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def check_dot(unit, mode, a, w, signs) -> int:
+    """Sums and overflows of the unit are the oracle's; a, w: [K, outputs]; returns the overflows."""
+    got = unit.dot(a, w, mode, *signs)
+    expected = [
+        accumulators.dot(x.tolist(), y.tolist(), mode.reduction, mode.sum_bits, unit.overflow == "saturate")
+        for x, y in zip(a.T, w.T, strict=True)
+    ]
+    assert got.values.tolist() == [total for total, _ in expected]
+    assert got.overflows == sum(count for _, count in expected)
+    return got.overflows

@@ -120,7 +120,7 @@ def tornado(frame: pd.DataFrame, y: str, base: str | None) -> pd.DataFrame:
     """
     numbers(frame, y)
     frame = frame.dropna(subset=[y]).reset_index(drop=True)
-    names = settings(frame)
+    names = [name for name in settings(frame) if name not in frame.attrs["derived"]]
     free = [name for name in names if not any(_follows(frame, name, [other]) for other in names[: names.index(name)])]
     if not free:
         raise InputError("--kind tornado: no setting differs between points")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ GREY = "#BBBBBB"
 UNITS = {"_pj": (1e-12, "J"), "_s": (1.0, "s"), "_um2": (1e-6, "mm²"), "_bytes": (1.0, "B")}
 #: values whose ratio is larger get a logarithmic axis
 FAR_APART = 20
+#: cells of a heat map that still have room for their value
+MOST_NUMBERS = 120
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
 
 
 def holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
+    """Row by row whether a condition over its columns is true; InputError for a column there is none of."""
     def lookup(row: dict[str, Any]) -> Callable[[str], Any]:
         def value(name: str) -> Any:
             chart_data.check(frame, name)
@@ -97,6 +101,12 @@ def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]
     drawn = axis.imshow(grid.to_numpy() * unit_of(wish.z)[0], origin="lower", aspect="auto", cmap="cividis")
     for ticks, values in ((axis.set_xticks, grid.columns), (axis.set_yticks, grid.index)):
         ticks(range(len(values)), [text_of(value) for value in values])
+    if grid.size <= MOST_NUMBERS:
+        middle = (np.nanmin(grid.to_numpy()) + np.nanmax(grid.to_numpy())) / 2
+        for (row, column), value in np.ndenumerate(grid.to_numpy()):
+            if not np.isnan(value):
+                hue = "black" if value > middle else "white"
+                axis.text(column, row, _prefixed(value, wish.z), ha="center", va="center", fontsize=7, color=hue)
     bar = figure.colorbar(drawn, ax=axis)
     _axis(bar.ax.yaxis, wish.z)
     several = f", {wish.pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
@@ -151,7 +161,8 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
         axis.axvline(i, color="black", linewidth=0.8)
         texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(text_of)
         ordered = sorted(set(zip(heights[:, i], texts, strict=True)))
-        for height, text in ordered if len(ordered) <= 8 else (ordered[0], ordered[-1]):
+        close = any(after[0] - before[0] < 0.04 for before, after in pairwise(ordered))
+        for height, text in (ordered[0], ordered[-1]) if close or len(ordered) > 8 else ordered:
             axis.text(
                 i + 0.03, height, text, fontsize=8, va="center", bbox={"color": "white", "alpha": 0.7, "pad": 0.5}
             )
@@ -186,6 +197,7 @@ def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFra
 
 
 def unit_of(name: str) -> tuple[float, str]:
+    """(factor, unit) of a column of figures; (1, "") of any other."""
     family = "_pj" if name.startswith("energy_pj.") else name
     return next((unit for end, unit in UNITS.items() if family.endswith(end)), (1.0, ""))
 
@@ -216,10 +228,13 @@ def _prefixed(value: float, name: str) -> str:
     from matplotlib.ticker import EngFormatter
 
     factor, unit = unit_of(name)
+    if unit == "mm²" or name == "utilization":
+        return f"{value * factor:.3g} {unit}".rstrip()
     return EngFormatter(unit=unit, places=1)(value * factor)
 
 
 def title_of(name: str) -> str:
+    """A column's name as people say it."""
     end = next((end for end in UNITS if name.endswith(end) and end != "_bytes"), "")
     return name.removesuffix(end).replace("energy_pj.", "energy of ").replace("_", " ") if "." not in name else (
         name.replace("energy_pj.", "energy of ").replace("cycles.", "cycles of ")
@@ -233,7 +248,7 @@ def _place(axis: Any, column: pd.Series) -> Callable[[pd.Series], Any]:
         texts = list(dict.fromkeys(text_of(value) for value in values))
         axis.set_ticks(range(len(texts)), texts)
         return lambda part: [texts.index(text_of(value)) for value in part]
-    if len(values) > 2 and values.min() > 0 and values.max() >= 8 * values.min():
+    if _are_ratios(column):
         from matplotlib.ticker import NullLocator
 
         axis.axes.set_xscale("log", base=2)
@@ -261,13 +276,20 @@ def _legend(axis: Any, hues: dict[Any, str], title: str | None) -> None:
 
 
 def _height(column: pd.Series) -> np.ndarray:
-    """0..1: numbers by size, others by their order."""
+    """0..1: numbers by size (in ratios, if they are such), others by their order."""
     numeric = pd.api.types.is_numeric_dtype(column) and not column.isna().any()
     values = column.to_numpy(dtype=float) if numeric else pd.factorize(column.map(text_of))[0].astype(float)
+    values = np.log(values) if numeric and _are_ratios(column) else values
     return (values - values.min()) / ((values.max() - values.min()) or 1)
 
 
+def _are_ratios(column: pd.Series) -> bool:
+    """Numbers so far apart that an axis of ratios shows them better."""
+    return column.nunique() > 2 and column.min() > 0 and column.max() >= 8 * column.min()
+
+
 def text_of(value: Any) -> str:
+    """A setting in a figure."""
     return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -34,13 +34,14 @@ def is_study(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Any:
-    """The table of a study's directory, a DataFrame; attrs["settings"]: network, hardware, axes and derived columns.
+    """The table of a study's directory, a DataFrame; attrs["settings"]: network, hardware, axes and derived columns;
+    attrs["derived"]: the last of these alone.
 
     InputError if there is none, or none that can be read here.
     """
     import pandas as pd
 
-    columns = study.read(folder / "study.yaml").columns
+    known = study.read(folder / "study.yaml")
     path = next((folder / name for name in FILES if (folder / name).exists()), None)
     if path is None:
         raise InputError(f"{folder}: the study has no results yet (accel-sim sweep collects them at its end)")
@@ -53,7 +54,7 @@ def read(folder: Path) -> Any:
         raise InputError(f"{path}: cannot be read without pyarrow") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-    frame.attrs["settings"] = columns
+    frame.attrs |= {"settings": known.columns, "derived": list(known.derived)}
     return frame
 
 

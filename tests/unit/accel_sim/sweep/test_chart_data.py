@@ -21,7 +21,7 @@ def table(**columns) -> pd.DataFrame:
     frame["energy_pj"] = 10.0 * frame["array.rows"] / (1 + (frame["mac.name"] == "serial"))
     frame["time_s"] = 1.0 / frame["array.rows"]
     frame = frame.assign(**columns)
-    frame.attrs["settings"] = ["network", "array.rows", "mac.name", "lanes"]
+    frame.attrs |= {"settings": ["network", "array.rows", "mac.name", "lanes"], "derived": ["lanes"]}
     return frame
 
 
@@ -77,6 +77,13 @@ def test_tornado_changes_one_setting_at_a_time():
     ]
     again = chart_data.tornado(table(), "energy_pj", "001")
     assert again.y_base.tolist() == [10.0, 10.0]
+
+
+def test_a_value_derived_of_two_settings_is_none_that_a_tornado_could_change():
+    frame = pd.DataFrame([(r, c, r * c, 10.0 * r + c) for r in (1, 2, 3) for c in (1, 2, 3)], columns=list("rcpy"))
+    frame["point"] = [f"{number:03}" for number in range(len(frame))]
+    frame.attrs |= {"settings": ["r", "c", "p"], "derived": ["p"]}
+    assert chart_data.tornado(frame, "y", None).setting.tolist() == ["r", "c"]
 
 
 def test_parallel_has_what_differs():

@@ -51,7 +51,8 @@ def facts(found: Iterable[tuple[str, str, str]]) -> str:
 def heads(columns: Iterable[tuple[str, bool]]) -> str:
     """Headings that sort; each with whether its column holds numbers."""
     return "".join(
-        f"<th scope=col{' class=n' if numeric else ''}><button type=button>{escape(heading)}</button></th>"
+        f"<th scope=col{' class=n' if numeric else ''}><button type=button>{escape(heading).replace('.', '.<wbr>')}"
+        "</button></th>"
         for heading, numeric in columns
     )
 

@@ -5,7 +5,6 @@
   columns.forEach((column, i) => { at[column.name] = i; });
   const get = (name, row) => { const c = columns[at[name]]; return c === undefined ? null : c.values ? c.values[row] : c.all; };
   const number = (value) => Number.isInteger(value) ? value.toLocaleString("en") : Number(value.toPrecision(5)).toLocaleString("en", { maximumSignificantDigits: 5 });
-  const said = (value) => value === null ? "none" : typeof value === "number" ? number(value) : String(value);
   const make = (tag, text, parent, name) => {
     const made = document.createElement(tag);
     if (text !== null) made.textContent = text;
@@ -13,10 +12,11 @@
     if (parent) parent.append(made);
     return made;
   };
+  const fixed = (value, column) => (value / column.size).toLocaleString("en", { minimumFractionDigits: column.digits, maximumFractionDigits: column.digits });
   const plain = (value) => value === null ? "none" : String(value);
   const rank = (row) => data.knee.includes(row) ? "knee" : best.has(row) ? "front" : "";
   const best = new Set(data.front);
-  const scaled = (column, row) => { const v = get(column.name, row); return v === null ? "none" : number(v / column.size) + (column.unit ? " " + column.unit : ""); };
+  const scaled = (column, row) => { const v = get(column.name, row); return v === null ? "none" : fixed(v, column) + (column.unit ? " " + column.unit : ""); };
   const lines = (row) => [
     get("network", row) + " on " + get("hardware", row) + (rank(row) ? ", " + rank(row) : ""),
     ...data.settings.filter((name) => name !== "network" && name !== "hardware").map((name) => name + " = " + plain(get(name, row))),
@@ -40,7 +40,7 @@
       if (numeric) cell.dataset.v = value === null ? "" : value;
     }
     for (const column of data.figures) {
-      const value = get(column.name, row), cell = make("td", value === null ? "" : number(value / column.size), line, "n");
+      const value = get(column.name, row), cell = make("td", value === null ? "" : fixed(value, column), line, "n");
       cell.dataset.v = value === null ? "" : value;
     }
   }

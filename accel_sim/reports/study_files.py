@@ -34,7 +34,8 @@ class StudyFiles:
 
     @property
     def settings(self) -> list[str]:
-        return [name for name in self.frame.attrs["settings"] if name in self.frame]
+        """The study's own columns: network, hardware, axes and derived values."""
+        return self.frame.attrs["settings"]
 
 
 def read(folder: Path) -> StudyFiles:
@@ -45,7 +46,7 @@ def read(folder: Path) -> StudyFiles:
     asked = study.read(folder / "study.yaml")
     if frame.empty:
         raise InputError(f"{folder}: has no finished point to report ({len(kept.failed)} failed, see failed/)")
-    for name in ("point", "network", "hardware", "cycles", "energy_pj", "time_s"):
+    for name in ("point", *frame.attrs["settings"], "cycles", "energy_pj", "time_s"):
         if name not in frame:
             raise InputError(f"{path}: is no table of a study's points (it has no column '{name}')")
     for name in ("cycles", "energy_pj", "time_s"):

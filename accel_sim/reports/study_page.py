@@ -110,12 +110,13 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
     if len(names) == 1:
         return f"<p>The goal is {escape(titles[0])} alone: see the best points.</p>"
     networks = list(frame.network.unique())
+    width = study_svg.WIDE if len(networks) == 1 else study_svg.HALF
     for at, network in enumerate(networks[:MOST_FIGURES]):
         part, whole = frame[frame.network == network], study.frame[study.frame.network == network]
         count = f"{int(whole.front.sum())} of {len(whole):,} points"
         label = f"Front of {network}: {titles[0]} across, {titles[1]} up; {count}"
-        drawn = study_svg.front(part, names, f"front-{at}", label)
-        figures.append(f"<h3>{escape(network)}: {count}</h3><figure>{drawn}</figure>")
+        drawn = study_svg.front(part, names, f"front-{at}", label, width)
+        figures.append(f"<figure><h3>{escape(network)}: {count}</h3>{drawn}</figure>")
     less = ", ".join(
         f"{'more' if name in chart_data.MORE_IS_BETTER else 'less'} {title}"
         for name, title in zip(names, titles, strict=True)
@@ -129,7 +130,7 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
     return (
         f"<p class=soft>Better is {escape(less)}. Blue: no other point of the network is at least as good in all and "
         f"better in one. Orange star: the knee, nearest to the best of each. Grey: dominated.{third} Click a dot, or "
-        f"press Enter on it, for its details.</p>{''.join(figures)}{rest}"
+        f"press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
     )
 
 
@@ -166,15 +167,20 @@ def _best(study: StudyFiles, frame: pd.DataFrame) -> str:
 
 
 def _figures(study: StudyFiles) -> list[dict[str, Any]]:
-    """Figures in the table and the tips: name, heading, unit and how much one of the unit is."""
+    """Figures in the table and the tips: name, heading, unit, how much one of the unit is, decimals."""
     found = []
     for name in dict.fromkeys([*_goals(study), "energy_pj", "time_s", "cycles", "utilization", "dram_read_bytes"]):
         if name not in study.frame or not pd.api.types.is_numeric_dtype(study.frame[name]):
             continue
-        unit, size = study_svg.prefix_of(name, float(study.frame[name].abs().median()))
+        column = study.frame[name]
+        middle = float(column.abs().median())
+        unit, size = study_svg.prefix_of(name, middle)
         if name == "utilization":
             unit, size = "%", 0.01
-        found.append({"name": name, "heading": charts.title_of(name), "unit": unit, "size": size})
+        whole = size == 1 and (column.dropna() % 1 == 0).all()
+        digits = 0 if whole or not middle > 0 else min(6, max(0, 3 - math.floor(math.log10(middle / size))))
+        heading = charts.title_of(name).removesuffix(" bytes")
+        found.append({"name": name, "heading": heading, "unit": unit, "size": size, "digits": digits})
     return found
 
 
@@ -208,12 +214,13 @@ def _settings(study: StudyFiles) -> str:
                 continue
             label = f"{charts.title_of(name)} of {network}, one setting at a time"
             drawn = study_svg.tornado(table, name, f"tornado-{at}-{name}", label)
-            found.append(f"<h3>{escape(label)}</h3><figure>{drawn}</figure>")
+            found.append(f"<figure><h3>{escape(label)}</h3>{drawn}</figure>")
     if not found:
         return ""
     return (
         "<p class=soft>From a base point near the middle (its values in brackets, the line), over points that differ "
-        f"from it in that setting alone: the least (blue) and the most (orange).</p>{''.join(found)}"
+        f"from it in that setting alone: the least (blue) and the most (orange).</p>"
+        f"<div class=pair>{''.join(found)}</div>"
     )
 
 

@@ -90,7 +90,7 @@ def bars(
     with its unit."""
     unit, factor = axis
     count, height = len(table), 230
-    pitch = min(56.0, max(15.0, 1000 / max(1, count)))
+    pitch = min(56.0, max(15.0, 1060 / max(1, count)))
     width = LEFT + pitch * count + 40
     top = float(table.sum(axis=1).max()) / factor
     scale = height / top
@@ -171,7 +171,7 @@ def roofline(rows: pd.DataFrame) -> str:
     high_x = 10 ** math.ceil(math.log10(max(found.macs_per_byte.max(), peak / bandwidth)) + 0.3)
     low_y = 10 ** math.floor(math.log10(found.macs_per_cycle.min()) - 0.01)
     high_y = 10 ** math.ceil(math.log10(peak) + 0.01)
-    width, height, left, bottom = 1020.0, 420.0, 56.0, 370.0
+    width, height, left, bottom = 1156.0, 420.0, 56.0, 370.0
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = math.log(x / low_x) / math.log(high_x / low_x)

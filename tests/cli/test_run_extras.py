@@ -135,7 +135,7 @@ def test_stats_are_one_line_each_and_those_of_the_summary(extras):
 class Page(HTMLParser):
     """Every tag with its attributes; tags that are never closed."""
 
-    VOID = ("meta", "link", "input", "br", "rect", "path", "line", "circle", "polyline")
+    VOID = ("meta", "wbr", "link", "input", "br", "rect", "path", "line", "circle", "polyline")
 
     def __init__(self, text):
         super().__init__()

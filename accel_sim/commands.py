@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"command: {' '.join(sys.argv)}", f"directory: {out.absolute()}",
     ]  # fmt: skip
     rundir.write(result, out, settings, log, extras.files(result))
+    for warning in extras.warnings:
+        print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(result.summary | {"out": str(out)}))
     else:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from accel_sim import answer
 from accel_sim.reports import arguments as reports
 from accel_sim.sweep import command as study
 
@@ -29,34 +30,35 @@ def parser() -> argparse.ArgumentParser:
     _run(commands)
     listing = commands.add_parser("list", help="names that can be used")
     listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
-    listing.add_argument("--json", action="store_true")
+    answer.json_option(listing)
     show = commands.add_parser("show", help="a network's layers or a machine's description")
     show.add_argument("kind", choices=("network", "hardware"))
     show.add_argument("name", metavar="NAME")
     show.add_argument("--topology", action="store_true", help="a network as SCALE-Sim topology CSV")
     _dimensions(show)
-    show.add_argument("--json", action="store_true")
+    answer.json_option(show)
     stats = commands.add_parser("stats", help="density, bits, terms and effectual work of a network's data")
     stats.add_argument("network", metavar="NETWORK")
     _data(stats)
     stats.add_argument(
         "--forward", default="integer", metavar="KIND", help="how images flow: integer (default) or float"
     )
-    stats.add_argument("--json", action="store_true", help="everything, with histograms and counts per image")
+    answer.json_option(stats)
     plot = commands.add_parser("plot", help="draw a run's figures again, or a figure of a study")
     plot.add_argument("dir", metavar="DIR")
+    answer.json_option(plot)
     study.plot_options(plot)
     experiment = commands.add_parser("experiment", help="answer a published question: one table, one figure")
     experiment.add_argument("name", metavar="NAME|all")
     experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
-    _output(experiment)
+    answer.options(experiment)
     dram = commands.add_parser("dram", help="play a trace of requests alone through a DRAM part")
     dram.add_argument("trace", metavar="TRACE.csv", help="columns address, op (R or W) and, if wanted, arrival")
     dram.add_argument("--part", required=True, metavar="NAME", help="as ddr4_2400, or a .yaml file of own parameters")
     dram.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of dram_banked, as page=closed"
     )
-    dram.add_argument("--json", action="store_true", help="print a machine-readable report and nothing else")
+    answer.json_option(dram)
     _accelergy(commands)
     study.options(commands)
     reports.add(commands)
@@ -83,7 +85,7 @@ def _run(commands: argparse._SubParsersAction) -> None:
         "--check", action="store_true", help="also compute every output from the issued products, and compare"
     )
     reports.extras(run)
-    _output(run)
+    answer.options(run)
 
 
 def _accelergy(commands: argparse._SubParsersAction) -> None:
@@ -91,7 +93,7 @@ def _accelergy(commands: argparse._SubParsersAction) -> None:
     accelergy.add_argument("dir", metavar="DIR", help="a run's directory")
     accelergy.add_argument("--out", metavar="DIR", help="where the files go (default: DIR-accelergy)")
     accelergy.add_argument("--art", metavar="FILE", help="areas of its components, in Accelergy's ART form")
-    _output(accelergy)
+    answer.options(accelergy)
 
 
 def _data(command: argparse.ArgumentParser) -> None:
@@ -122,11 +124,6 @@ def _dimensions(command: argparse.ArgumentParser) -> None:
         metavar="NAME=SIZE",
         help="a size that a .onnx file leaves open",
     )
-
-
-def _output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print a machine-readable summary and nothing else")
-    command.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

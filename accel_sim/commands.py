@@ -1,7 +1,6 @@
 """What each command does; accel_sim.cli parses and turns errors into exit codes."""
 
 import argparse
-import json
 import platform
 import re
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from accel_sim import yaml_io
+from accel_sim import answer, yaml_io
 from accel_sim.reports.commands import COMMANDS as REPORTS
 from accel_sim.sweep import command as study
 from workloads.registry import InputError, unknown
@@ -60,8 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
         f"command: {' '.join(sys.argv)}", f"directory: {out.absolute()}",
     ]  # fmt: skip
     rundir.write(result, out, settings, log, extras.files(result))
+    for warning in extras.warnings:
+        print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(result.summary | {"out": str(out)}))
+        answer.say(result.summary | {"out": str(out)})
     else:
         if loud:
             console.report(result, seconds)
@@ -148,7 +149,10 @@ def _stem(network: str) -> str:
 def listing(arguments: argparse.Namespace) -> int:
     """Prints the names of one kind."""
     names = names_of(arguments.kind)
-    print(json.dumps(names) if arguments.json else "\n".join(names))
+    if arguments.json:
+        answer.say(names)
+    else:
+        print("\n".join(names))
     return 0
 
 
@@ -185,7 +189,10 @@ def show(arguments: argparse.Namespace) -> int:
         from accel_sim.config import load_hardware, to_tree
 
         tree = to_tree(load_hardware(arguments.name))
-        print(json.dumps(tree) if arguments.json else yaml_io.dump(tree), end="\n" if arguments.json else "")
+        if arguments.json:
+            answer.say(tree)
+        else:
+            print(yaml_io.dump(tree), end="")
         return 0
     from workloads import load_network
 
@@ -195,9 +202,13 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.topology:
         from workloads.importers.scalesim import write_topology
 
-        print(write_topology(network), end="")
+        text = write_topology(network)
+        if arguments.json:
+            answer.say({"network": network.name, "topology_csv": text})
+        else:
+            print(text, end="")
     elif arguments.json:
-        print(json.dumps(console.network_rows(network)))
+        answer.say(console.network_rows(network))
     else:
         console.show_network(network)
     return 0
@@ -215,7 +226,7 @@ def stats(arguments: argparse.Namespace) -> int:
     from accel_sim import console
 
     if arguments.json:
-        print(json.dumps({"network": network.name, "images": list(network.image_names), "layers": rows}))
+        answer.say({"network": network.name, "images": network.image_names, "layers": rows})
     else:
         console.statistics(network, rows)
     return 0
@@ -226,9 +237,14 @@ def plot(arguments: argparse.Namespace) -> int:
     from accel_sim import plots
 
     if (Path(arguments.dir) / "study.yaml").exists() or any(vars(arguments)[name] for name in study.WISHES):
-        return study.plot(arguments)
-    for path in plots.write(Path(arguments.dir)):
-        print(path)
+        paths = study.plot(arguments)
+    else:
+        paths = plots.write(Path(arguments.dir))
+    if arguments.json:
+        answer.say({"files": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            print(path)
     return 0
 
 
@@ -239,7 +255,7 @@ def experiment(arguments: argparse.Namespace) -> int:
 
     reports = run_experiments(arguments.name, Path(arguments.out))
     if arguments.json:
-        print(json.dumps(reports))
+        answer.say(reports)
     else:
         for report in reports:
             console.experiment(report, arguments.quiet)
@@ -253,7 +269,7 @@ def dram(arguments: argparse.Namespace) -> int:
     memory = dram_trace.memory(arguments.part, dict(_setting(text) for text in arguments.set))
     report = dram_trace.play(dram_trace.read(Path(arguments.trace), memory.capacity_bytes), memory)
     if arguments.json:
-        print(json.dumps({"trace": arguments.trace} | report))
+        answer.say({"trace": arguments.trace} | report)
     else:
         console.dram(arguments.trace, report)
     return 0
@@ -274,7 +290,7 @@ def accelergy(arguments: argparse.Namespace) -> int:
     without = [component for component in done.components if component not in areas]
     if arguments.json:
         report = {"energy_pj": done.energy_pj, "components": done.components, "without_area": without}
-        print(json.dumps(report | {"out": str(out)}))
+        answer.say(report | {"out": str(out)})
         return 0
     if not arguments.quiet:
         print(f"{len(done.components)} components, {len(done.pj)} entries, {done.energy_pj:,.0f} pJ")

@@ -41,6 +41,10 @@ class DramState:
     names: dict[int, int]
     log: np.ndarray
 
+    def record(self, commands: int) -> None:
+        """Has the first ``commands`` from now on written to a new log."""
+        self.log = np.zeros((commands + 1, 6), np.int64)
+
     def clock(self, cycle: int) -> int:
         """The first memory clock at or after an array cycle."""
         return -(-cycle * self.clocks_per_cycle.numerator // self.clocks_per_cycle.denominator)

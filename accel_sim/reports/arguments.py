@@ -2,17 +2,18 @@
 
 import argparse
 
+from accel_sim import answer
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Adds compare, report and completion."""
     compare = commands.add_parser("compare", help="runs side by side: ratios, what changed, stacked bars")
     compare.add_argument("dirs", nargs="+", metavar="DIR", help="run directories; ratios are to the first")
     compare.add_argument("--out", metavar="DIR", help="also write figures and the CSV each of them shows")
-    compare.add_argument("--json", action="store_true", help="print a machine-readable comparison and nothing else")
-    compare.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
+    answer.options(compare)
     report = commands.add_parser("report", help="write a run or a study as one HTML file, DIR/report.html")
     report.add_argument("dir", metavar="DIR")
-    report.add_argument("--json", action="store_true", help="print a machine-readable line and nothing else")
+    answer.json_option(report)
     completion = commands.add_parser("completion", help="print a script that completes commands, options and names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
 

@@ -1,9 +1,10 @@
 """What the commands do that work on finished runs."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
+
+from accel_sim import answer
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -19,7 +20,7 @@ def compare(arguments: argparse.Namespace) -> int:
         with rundir.whole(out) as scratch:
             compare_plots.write(done, scratch)
     if arguments.json:
-        print(json.dumps(done.tree() | {"out": arguments.out}))
+        answer.say(done.tree() | {"out": arguments.out})
         return 0
     if not arguments.quiet:
         compare_text.show(done)
@@ -41,7 +42,10 @@ def report(arguments: argparse.Namespace) -> int:
     else:
         text = page.render(run_files.read(folder))
     write_text(path, text)
-    print(json.dumps({"report": str(path), "bytes": path.stat().st_size}) if arguments.json else path)
+    if arguments.json:
+        answer.say({"report": str(path), "bytes": path.stat().st_size})
+    else:
+        print(path)
     return 0
 
 

@@ -28,3 +28,9 @@ class Extras:
         if self._stats:
             found["stats.txt"] = stats_txt.render(result)
         return found
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the files, once made, do not hold."""
+        capped = self._recorder is not None and self._recorder.note != "whole"
+        return [f"trace.json: {self._recorder.note}"] if capped else []

@@ -36,6 +36,7 @@ def document(
 
 
 def asset(name: str) -> str:
+    """The text of a file that lies beside this one (style sheet, script)."""
     return resources.files("accel_sim.reports").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -86,9 +87,11 @@ def cell(value: Any, factor: float, form: str | None) -> str:
 
 
 def joules(pj: float) -> str:
+    """Picojoules in the largest unit of which there is one."""
     unit, factor = energy_unit(pj)
     return f"{pj / factor:,.4g} {unit}"
 
 
 def energy_unit(pj: float) -> tuple[str, float]:
+    """(name, pJ in it) of the largest unit of which there is one."""
     return next((pair for pair in reversed(ENERGY_UNITS) if pj >= pair[1]), ENERGY_UNITS[0])

@@ -4,96 +4,220 @@ The engine knows nothing of it: a traced run plays through a subclass, so that a
 """
 
 import json
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import simpy
 
 from accel_sim.engine import Engine, Inlet, _Layer
 from accel_sim.jobs import Job, Port, Transfer
 from accel_sim.levels import Buffer
-from accel_sim.result import Result
-from accel_sim.server import union
+from accel_sim.memories.dram_banked import DramState
+from accel_sim.reports.trace_banks import Banks
+from accel_sim.reports.trace_check import TIME, faults
+from accel_sim.result import ConservationError, Result
 
-#: events of a trace; what came later is left out, and the trace says so
+#: events of a trace beside its layers, and again of DRAM banks; where they are used up it ends, and says so
 MAX_EVENTS = 200_000
-TIME = "1 cycle = 1 us"
+#: parts of a cycle: what memory clocks are rounded down to
+PARTS = 1000
+#: counter of sums that stay where results leave the array, until their last tile begins
+SUMS = "partial sums in "
+
+
+class Span(NamedTuple):
+    """A slice of a track, [begin, end) in cycles / PARTS; kind: "row", "command" (inside a row), or "" = neither."""
+
+    track: str
+    kind: str
+    name: str
+    begin: int
+    end: int
+    shown: dict[str, Any]
 
 
 class Recorder:
-    """spans: (track, name, begin, end); counts: (track, cycle, bytes); both in order of their end. dropped: events
-    beyond ``most``; cut: cycle of the first of them."""
+    """spans: of the engine's processes, in the order of their end; counts: (counter, cycle, change in bytes, first
+    cycle of the layer), in order of time; moved: (begin, end, bytes, is_write) of the outermost memory's transfers.
+    most: events that are kept; cut: cycle up to which all are, None = the whole run.
+    """
 
     def __init__(self, most: int = MAX_EVENTS):
-        self.most, self.dropped, self.cut = most, 0, 0
-        self.spans: list[tuple[str, str, int, int]] = []
-        self.counts: list[tuple[str, int, int]] = []
-        self.held: dict[str, int] = {}
-        self.played: Engine | None = None
+        self.most = most
+        self.cut: int | None = None
+        self.spans: list[Span] = []
+        self.counts: list[tuple[str, int, int, int]] = []
+        self.moved: list[tuple[int, int, int, bool]] = []
+        self.memory: Any = None
+        self.state: Any = None
+        self.note = "whole"
         self._inlets: dict[int, tuple[Inlet, deque[tuple[int, int]]]] = {}  # an inlet that is held keeps its id
 
     def engine(self, memory: Any, state: Any) -> Engine:
         """An engine that reports here; for ``simulate(engine=...)``."""
-        self.played = _Engine(memory, state, self)
-        return self.played
+        self.memory, self.state = memory, state
+        if isinstance(state, DramState):
+            state.record(4 * self.most)  # some become one slice
+        return _Engine(memory, state, self)
 
     def filled(self, inlet: Inlet) -> deque[tuple[int, int]]:
         """(epoch, bytes) of the loads that an inlet holds, oldest first."""
         return self._inlets.setdefault(id(inlet), (inlet, deque()))[1]
 
-    def span(self, track: str, name: str, begin: int, end: int) -> None:
+    def span(self, track: str, name: str, begin: int, end: int, **shown: Any) -> None:
         if end > begin and self._room(end):
-            self.spans.append((track, name, begin, end))
+            self.spans.append(Span(track, "", name, begin * PARTS, end * PARTS, shown))
 
-    def hold(self, track: str, at: int, change: int) -> None:
-        """``change`` bytes more in a buffer."""
-        self.held[track] = self.held.get(track, 0) + change
+    def hold(self, counter: str, at: int, change: int, since: int = 0) -> None:
+        """``change`` bytes more in a buffer. since: first cycle of the layer, for sums, whose width it decides."""
         if change and self._room(at):
-            self.counts.append((track, at, self.held[track]))
+            self.counts.append((counter, at, change, since))
+
+    def move(self, begin: int, end: int, size: int, is_write: bool) -> None:
+        if size and self._room(end):
+            self.moved.append((begin, max(end, begin + 1), size, is_write))
 
     def _room(self, at: int) -> bool:
-        if not self.dropped and len(self.spans) + len(self.counts) < self.most:
+        if self.cut is None and len(self.spans) + len(self.counts) + len(self.moved) < self.most:
             return True
-        self.cut = self.cut if self.dropped else at
-        self.dropped += 1
+        self.cut = at if self.cut is None else min(self.cut, at)
         return False
 
     def text(self, result: Result) -> str:
-        """trace.json: one line per event; the same run gives the same bytes."""
+        """trace.json: one line per event; the same run gives the same bytes. ConservationError if it is not valid."""
         tree = self.tree(result)
+        for fault in faults(tree):
+            raise ConservationError(f"trace.json: {fault}")
         lines = ",\n".join(json.dumps(event, separators=(",", ":")) for event in tree.pop("traceEvents"))
         return json.dumps(tree)[:-1] + f', "traceEvents": [\n{lines}\n]}}\n'
 
     def tree(self, result: Result) -> dict[str, Any]:
-        layers = [("layer", run.layer.name, run.start, run.end) for run in result.runs if run.cycles]
-        busy = union(self.played.server.busy)
-        room = max(0, self.most - len(self.spans) - len(self.counts))
-        shown = [each for each in busy if not self.dropped or each[1] <= self.cut][:room]
-        dropped = self.dropped + len(busy) - len(shown)
-        memory = [(result.machine.dram.level, "busy", begin, end) for begin, end in shown]
-        spans = layers + memory + self.spans
-        tracks = {track: number for number, track in enumerate(dict.fromkeys(span[0] for span in spans), 1)}
-        note = f"capped: {dropped} events left out, the first at about cycle {self.cut}" if dropped else "whole"
-        about = {"network": result.network.name, "hardware": result.machine.name, "time": TIME, "events": note}
-        events: list[dict[str, Any]] = [
-            {"ph": "M", "pid": 1, "tid": 0, "name": "process_name", "args": {"name": f"{result.machine.name}; {TIME}"}}
+        """The whole file as a mapping; sets ``note``."""
+        end, level = result.runs[-1].end, result.machine.dram.level
+        layers = [
+            Span("layer", "", run.layer.name, run.start * PARTS, run.end * PARTS, {})
+            for run in result.runs
+            if run.cycles
         ]
-        for track, tid in tracks.items():
-            events.append({"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": track}})
-            events.append({"ph": "M", "pid": 1, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}})
-        for track, name, begin, end in sorted(spans, key=lambda span: (tracks[span[0]], span[2])):
-            events.append({"ph": "X", "pid": 1, "tid": tracks[track], "name": name, "ts": begin, "dur": end - begin})
-        for track, at, held in self.counts:
-            events.append({"ph": "C", "pid": 1, "tid": 0, "name": track, "ts": at, "args": {"bytes": held}})
-        if dropped:
-            events.append({"ph": "i", "pid": 1, "tid": 0, "s": "g", "name": note, "ts": self.cut})
+        spans, counts, ended = self._whole(
+            [*self._memory(level), *self.spans], self._levels(result), [] if self.cut is None else [self.cut * PARTS]
+        )
+        banks, _, banks_ended = self._whole(list(self._banks(end)), [], self._log_full())
+        cuts = {f"cycles 0 to {ended // PARTS} of {end}": ended} if ended is not None else {}
+        if banks_ended is not None:
+            cuts[f"banks of {level} cycles 0 to {banks_ended // PARTS} of {end}"] = banks_ended
+        self.note = f"capped at {self.most} events: shows {', '.join(cuts)}, and all layers" if cuts else "whole"
+        about = {"network": result.network.name, "hardware": result.machine.name, "time": TIME, "events": self.note}
+        timed = [*layers, *spans]
+        names = {1: list(dict.fromkeys(span.track for span in timed)), 2: sorted({span.track for span in banks})}
+        tracks = {track: (pid, tid) for pid, group in names.items() for tid, track in enumerate(group, 1)}
+        events = list(_names(tracks, {1: f"{result.machine.name}; {TIME}", 2: f"banks of {level}; {TIME}"}))
+        for span in sorted([*timed, *banks], key=lambda span: (tracks[span.track], span.begin, -span.end)):
+            events.append(_slice(span, *tracks[span.track]))
+        for counter, at, held in counts:
+            events.append({"ph": "C", "pid": 1, "tid": 0, "name": counter, "ts": at, "args": {"bytes": held}})
+        if cuts:
+            first = min(cuts.values())
+            events.append({"ph": "i", "pid": 1, "tid": 0, "s": "g", "name": self.note, "ts": _cycles(first)})
         return {"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}
+
+    def _whole(
+        self, spans: list[Span], counts: list[tuple[str, int, int]], bounds: list[int]
+    ) -> tuple[list[Span], list[tuple[str, int, int]], int | None]:
+        """What is over before the ``bounds`` and within ``most``; the moment from which on it is not (None: all is)."""
+        ends = sorted([span.end for span in spans] + [at * PARTS for _, at, _ in counts])
+        last = min([*bounds, *ends[self.most : self.most + 1]], default=None)
+        if last is None:
+            return spans, counts, None
+        kept = [span for span in spans if span.end < last]
+        return kept, [count for count in counts if count[1] * PARTS < last], last
+
+    def _log_full(self) -> list[int]:
+        """The moment of the last command that the memory's log had room for, if it is full."""
+        log = self.state.log if isinstance(self.state, DramState) else ()
+        return [self._moment(int(log[-1, 0]))] if len(log) and log[0, 0] == len(log) - 1 else []
+
+    def _moment(self, clock: int) -> int:
+        """A memory clock in cycles / PARTS, rounded down."""
+        rate = self.state.clocks_per_cycle
+        return clock * PARTS * rate.denominator // rate.numerator
+
+    def _banks(self, end: int) -> Iterator[Span]:
+        if isinstance(self.state, DramState):
+            log = self.state.log[1 : 1 + int(self.state.log[0, 0])].tolist()
+            found = Banks(self.memory, self.state).slices(log, self.state.clock(end))
+            for track, kind, name, begin, stop, shown in found:
+                yield Span(track, kind, name, self._moment(begin), self._moment(stop), shown)
+
+    def _memory(self, level: str) -> Iterator[Span]:
+        """The outermost memory's transfers; those that overlap are one slice."""
+        joined: list[list[Any]] = []
+        for begin, end, size, is_write in sorted(self.moved):
+            if not joined or begin >= joined[-1][1]:
+                joined.append([begin, end, {}])
+            shown, what = joined[-1][2], "write" if is_write else "read"
+            joined[-1][1] = max(joined[-1][1], end)
+            shown[f"{what}_bytes"] = shown.get(f"{what}_bytes", 0) + size
+        for begin, end, shown in joined:
+            name = " + ".join(f"{key.removesuffix('_bytes')} {shown[key]} B" for key in sorted(shown))
+            yield Span(level, "", name, begin * PARTS, end * PARTS, shown)
+
+    def _levels(self, result: Result) -> list[tuple[str, int, int]]:
+        """(counter, cycle, bytes held from then on); sums in the width that their layer keeps them in."""
+        ran = [run for run in result.runs if run.cycles]
+        starts, bits, held, found = [run.start for run in ran], result.machine.dataflow.output_bits, {}, []
+        for counter, at, change, since in self.counts:
+            if counter.startswith(SUMS):
+                change = change * ran[bisect_right(starts, since) - 1].mode.sum_bits // bits
+            held[counter] = held.get(counter, 0) + change
+            found.append((counter, at, held[counter]))
+        return found
+
+
+def _names(tracks: dict[str, tuple[int, int]], groups: dict[int, str]) -> Iterator[dict[str, Any]]:
+    """tracks: name -> (pid, tid); groups: pid -> name."""
+    for pid in sorted({pid for pid, _ in tracks.values()}):
+        yield {"ph": "M", "pid": pid, "tid": 0, "name": "process_name", "args": {"name": groups[pid]}}
+    for track, (pid, tid) in tracks.items():
+        yield {"ph": "M", "pid": pid, "tid": tid, "name": "thread_name", "args": {"name": track}}
+        yield {"ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}}
+
+
+def _cycles(parts: int) -> int | float:
+    return parts // PARTS if parts % PARTS == 0 else parts / PARTS
+
+
+def _slice(span: Span, pid: int, tid: int) -> dict[str, Any]:
+    event = {"ph": "X", "pid": pid, "tid": tid, "name": span.name}
+    if span.kind:
+        event["cat"] = span.kind
+    event |= {"ts": _cycles(span.begin), "dur": _cycles(span.end - span.begin)}
+    return event | {"args": span.shown} if span.shown else event
+
+
+class _Watched:
+    """The outermost memory, as the engine's server sees it; what it moves is recorded."""
+
+    def __init__(self, memory: Any, recorder: Recorder):
+        self.memory, self.recorder = memory, recorder
+        self.asked: dict[int, tuple[int, bool]] = {}
+
+    def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
+        self.asked[ticket] = sum(extent[1] * extent[2] for extent in extents), is_write
+        self.memory.submit(state, ticket, time, extents, is_write)
+
+    def advance(self, state: Any, limit: int | None) -> list[tuple[int, int, int, int]]:
+        done = self.memory.advance(state, limit)
+        for ticket, begin, end, _ in done:
+            self.recorder.move(begin, end, *self.asked.pop(ticket))
+        return done
 
 
 class _Engine(Engine):
     def __init__(self, memory: Any, state: Any, recorder: Recorder):
-        super().__init__(memory, state)
+        super().__init__(_Watched(memory, recorder), state)
         self.recorder = recorder
 
     def layer(self, jobs: list[Job], buffers: dict[str, Buffer]) -> _Layer:
@@ -105,7 +229,8 @@ class _TracedLayer(_Layer):
 
     def __init__(self, engine: _Engine, jobs: list[Job], buffers: dict[str, Buffer]):
         super().__init__(engine, jobs, buffers)
-        self.recorder = engine.recorder
+        self.recorder, self.since = engine.recorder, engine.now
+        self.sums = _sums(jobs, self.way_out[0].level) if self.way_out else {}
 
     def _bring(
         self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, path: tuple[Buffer, ...]
@@ -116,7 +241,7 @@ class _TracedLayer(_Layer):
         self.recorder.hold(where, begin, load.bytes)
         yield from super()._bring(inlet, load, source, drawn, path)
         name = " + ".join(dict.fromkeys(stream.tensor for stream in load.streams))
-        self.recorder.span(f"load {where}", f"{name} {load.bytes} B", begin, self.engine.now)
+        self.recorder.span(f"load {where}", f"{name} {load.bytes} B", begin, self.engine.now, bytes=load.bytes)
 
     def _free(self, epochs: dict[Port, int], following: Job | None) -> None:
         before = {port: self.inlets[port].freed.value for port in epochs}
@@ -131,6 +256,9 @@ class _TracedLayer(_Layer):
 
     def _work(self, job: Job) -> Iterator[simpy.Event]:
         begin = self.engine.now
+        change = self.sums.get(self.done.value, 0)
+        if change:
+            self.recorder.hold(f"{SUMS}{self.way_out[0].level}", begin, change, self.since)
         self._results(job.drains.get(self.way_out[0].level) if self.way_out else None, 1)
         yield from super()._work(job)
         self.recorder.span("post" if job.post_only else "array", "tile", begin, self.engine.now)
@@ -143,7 +271,7 @@ class _TracedLayer(_Layer):
     def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Iterator[simpy.Event]:
         begin = self.engine.now
         yield from super()._send(drain, level, beyond)
-        self.recorder.span(f"write from {level.level}", f"{drain.bytes} B", begin, self.engine.now)
+        self.recorder.span(f"write from {level.level}", f"{drain.bytes} B", begin, self.engine.now, bytes=drain.bytes)
         if level is self.way_out[0]:
             self._results(drain, -1)
 
@@ -153,34 +281,23 @@ class _TracedLayer(_Layer):
             self.recorder.hold(f"results in {self.way_out[0].level}", self.engine.now, sign * drain.bytes)
 
 
-def faults(tree: Any) -> Iterator[str]:
-    """What is wrong with a trace: fields and their kinds, overlap on a track, counters below zero or out of order."""
-    if not isinstance(tree, dict) or not isinstance(tree.get("traceEvents"), list):
-        yield "expected a mapping with a list traceEvents"
-        return
-    if (tree.get("otherData") or {}).get("time") != TIME:
-        yield f"otherData.time: expected '{TIME}'"
-    free: dict[int, int] = {}
-    named, counted = set(), {}
-    for number, event in enumerate(tree["traceEvents"]):
-        where, kind = f"event {number}", event.get("ph")
-        if kind not in ("M", "X", "C", "i") or not isinstance(event.get("name"), str) or event.get("pid") != 1:
-            yield f"{where}: expected ph M, X, C or i, a name and pid 1"
-        elif kind == "M":
-            named.add(event["tid"])
-        elif type(event.get("ts")) is not int or event["ts"] < 0:
-            yield f"{where}: ts is no cycle"
-        elif kind == "X":
-            if type(event.get("dur")) is not int or event["dur"] <= 0:
-                yield f"{where}: dur is no positive number of cycles"
-                continue
-            tid = event["tid"]
-            if tid not in named:
-                yield f"{where}: track {tid} has no name"
-            if event["ts"] < free.get(tid, 0):
-                yield f"{where}: begins at {event['ts']}, before its track is free at {free[tid]}"
-            free[tid] = event["ts"] + event["dur"]
-        elif kind == "C":
-            if event["args"]["bytes"] < 0 or event["ts"] < counted.get(event["name"], 0):
-                yield f"{where}: counter '{event['name']}' is below zero or goes back in time"
-            counted[event["name"]] = event["ts"]
+def _sums(jobs: list[Job], level: str) -> dict[int, int]:
+    """Number of a tile -> change in the bytes of unfinished sums in a level when it begins, at the width of results.
+
+    Tiles without a drain leave sums behind; the drains that follow carry them out, in the order they were begun.
+    """
+    changes: dict[int, int] = {}
+    begun: list[int] = []
+    for number, job in enumerate(jobs):
+        drain = job.drains.get(level)
+        if drain is None:
+            begun.append(number)
+            continue
+        if begun:
+            first = begun.pop(0)
+            changes[first] = changes.get(first, 0) + drain.bytes
+            changes[number] = changes.get(number, 0) - drain.bytes
+        following = jobs[number + 1].drains.get(level) if number + 1 < len(jobs) else None
+        if following is None:
+            begun = []
+    return changes

@@ -1,12 +1,13 @@
 """`accel-sim sweep`, `search` and `plot` of a study: their options and what they print."""
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from accel_sim import answer
 
 #: exit code of a study with failed points
 FAILED = 4
@@ -24,8 +25,7 @@ def options(commands: argparse._SubParsersAction) -> None:
         command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
         command.add_argument("--engine", choices=("local", "dask"), help="who works: processes here (default), or Dask")
         command.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as tcp://host:8786")
-        command.add_argument("--json", action="store_true", help="print a machine-readable summary and nothing else")
-        command.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
+        answer.options(command)
     search.add_argument("--points", type=int, required=True, metavar="N", help="how many points to look at")
     search.add_argument("--seed", type=int, default=0, metavar="N", help="of the search")
     search.add_argument("--sampler", choices=("nsga2", "tpe"), default="nsga2", help="default: nsga2")
@@ -49,8 +49,8 @@ def plot_options(plot: argparse.ArgumentParser) -> None:
     study.add_argument("--where", metavar="CONDITION", help='only such points, as "array.rows <= 64"')
 
 
-def plot(arguments: argparse.Namespace) -> int:
-    """Draws one figure of a study and writes the CSV of what it shows; a run's directory takes no options."""
+def plot(arguments: argparse.Namespace) -> list[Path]:
+    """Draws one figure of a study, writes the CSV of what it shows, and returns both; a run's takes no options."""
     from accel_sim.sweep import charts, results
     from workloads.registry import InputError
 
@@ -59,9 +59,7 @@ def plot(arguments: argparse.Namespace) -> int:
     if not results.is_study(folder):
         raise InputError(f"{folder}: is no study's directory, which --{min(given, default='kind')} is for")
     kind = arguments.kind or ("line" if arguments.x else "pareto")
-    for path in charts.draw(folder, charts.Wish(kind, **given)):
-        print(path)
-    return 0
+    return charts.draw(folder, charts.Wish(kind, **given))
 
 
 def sweep(arguments: argparse.Namespace) -> int:
@@ -108,7 +106,7 @@ def _search(arguments: argparse.Namespace) -> int:
     )
     if arguments.json:
         counts = {"points": found.points, "space": found.space, "failed": found.failed, "front": found.front}
-        print(json.dumps(counts | {"out": str(out), "results": str(found.results)}))
+        answer.say(counts | {"out": str(out), "results": str(found.results)})
     else:
         if loud:
             print(f"{found.points} of {found.space} points, {len(found.front)} on the front:")
@@ -130,7 +128,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
     loud = not (arguments.json or arguments.quiet)
     if arguments.dry_run:
         found = run.estimate(path, out, workers)
-        print(json.dumps(found) if arguments.json else _forecast(found, workers))
+        if arguments.json:
+            answer.say(found)
+        else:
+            print(_forecast(found, workers))
         return 0
     engine = _engine(arguments, workers)
     started = time.perf_counter()
@@ -139,12 +140,12 @@ def _sweep(arguments: argparse.Namespace) -> int:
     done = run.sweep(path, out, engine, retry_failed=arguments.retry_failed, loud=loud)
     if arguments.json:
         counts = {"points": done.points, "made": done.made, "skipped": done.skipped, "failed": len(done.failed)}
-        print(json.dumps(counts | {"out": str(out), "results": str(done.results)}))
-        return FAILED if done.failed else 0
-    if loud:
-        seconds = time.perf_counter() - started
-        print(f"{done.points} points: {done.made} made in {seconds:.1f} s, {done.skipped} were there already")
-    print(f"results: {done.results}")
+        answer.say(counts | {"out": str(out), "results": str(done.results)})
+    else:
+        if loud:
+            seconds = time.perf_counter() - started
+            print(f"{done.points} points: {done.made} made in {seconds:.1f} s, {done.skipped} were there already")
+        print(f"results: {done.results}")
     for key, reason in list(done.failed.items())[:MOST_REASONS]:
         print(f"accel-sim sweep: {out}/failed/{key}.json: {reason}", file=sys.stderr)
     if done.failed:

@@ -1,130 +1,39 @@
-"""What is made beside the tables: trace.json, stats.txt, report.html, shell completion, a notebook's view."""
+"""What is made beside the tables: stats.txt, report.html, shell completion, a notebook's view."""
 
 import json
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from accel_sim import load_hardware, simulate, yaml_io
-from accel_sim.config import from_tree, to_tree
-from accel_sim.reports import stats_txt, trace
+from accel_sim import load_hardware, simulate
+from accel_sim.reports import stats_txt
 from accel_sim.reports.svg import short, ticks
 from accel_sim.rundir import FILES
 from workloads import load_network
 
-from .calls import call, names, results, tree
-
-MACHINES = [("lenet5", "eie", ()), ("lenet5", "systolic", ("--set", "mapping.prefetch_layers=true"))]
+from .calls import call, tree
 
 
-@pytest.fixture(scope="module")
-def extras(tmp_path_factory):
-    """Directories of runs with --trace and --stats, in the order of MACHINES."""
-    folder, found = tmp_path_factory.mktemp("extras"), []
-    for number, (network, hardware, more) in enumerate(MACHINES):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("accel_sim.plots.write", lambda folder: [])
-            out = folder / str(number)
-            done = call("run", network, hardware, *more, "--out", out, "--trace", "--stats", "--quiet")
-        assert (done.code, done.err) == (0, "")
-        found.append(out)
-    return found
+@pytest.fixture
+def stats(tmp_path, plain):
+    """A run's directory with stats.txt."""
+    assert call("run", "lenet5", "eie", "--out", tmp_path / "r", "--stats", "--quiet").code == 0
+    return tmp_path / "r"
 
 
-def spans(tree):
-    track = {event["tid"]: event["args"]["name"] for event in tree["traceEvents"] if event["name"] == "thread_name"}
-    found: dict[str, list[tuple[int, int]]] = {}
-    for event in tree["traceEvents"]:
-        if event["ph"] == "X":
-            found.setdefault(track[event["tid"]], []).append((event["ts"], event["dur"]))
-    return found
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_trace_is_valid_and_says_what_the_tables_say(extras, number):
-    found = json.loads((extras[number] / "trace.json").read_text())
-    assert list(trace.faults(found)) == []
-    assert found["otherData"]["time"] == "1 cycle = 1 us" and found["otherData"]["events"] == "whole"
-    layers, shown = pd.read_csv(extras[number] / "layers.csv"), spans(found)
-    assert sum(length for _, length in shown["layer"]) == layers.cycles.sum()
-    stalled = layers.overlapped_cycles.sum()
-    assert sum(length for _, length in shown["array"]) >= max(layers.array_cycles.sum(), stalled)
-    assert {"dram", "post"} <= set(shown) and any(name.startswith("load weights in ") for name in shown)
-    last = {event["name"]: event["args"]["bytes"] for event in found["traceEvents"] if event["ph"] == "C"}
-    assert last and set(last.values()) == {0}, "every buffer is empty in the end"
-
-
-def test_a_trace_changes_nothing_else_and_is_the_same_each_time(extras, runs, tmp_path, plain):
-    out = tmp_path / "again"
-    assert call("run", "lenet5", "eie", "--out", out, "--trace", "--stats", "--quiet").code == 0
-    assert results(out) == results(extras[0])
-    without = results(runs["lenet5", "eie"])
-    assert {name: data for name, data in results(out).items() if name in without} == {
-        name: data for name, data in without.items() if not name.endswith((".png", ".html"))
-    }
-    assert call("run", "lenet5", "eie", "--out", out, "--quiet").code == 0
-    assert "trace.json" not in names(out)
-
-
-def test_a_trace_through_several_levels_is_valid():
-    grid = to_tree(load_hardware("systolic"))
-    text = (Path(__file__).parents[2] / "docs" / "memory_hierarchy.md").read_text(encoding="utf-8")
-    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
-        grid |= yaml_io.parse(block, "docs")
-    machine, network, recorder = from_tree(grid, "docs"), load_network("lenet5"), trace.Recorder()
-    result = simulate(network, machine, engine=recorder.engine)
-    assert result.summary == simulate(network, machine).summary
-    found = recorder.tree(result)
-    assert list(trace.faults(found)) == []
-    assert {"load weights in glb", "load weights in weight_sram", "write from glb"} <= set(spans(found))
-    assert set(recorder.held.values()) == {0}
-
-
-def test_a_long_trace_is_capped_and_says_so():
-    recorder = trace.Recorder(most=100)
-    result = simulate(load_network("lenet5"), load_hardware("eie"), engine=recorder.engine)
-    found = recorder.tree(result)
-    assert list(trace.faults(found)) == []
-    kinds = [event["ph"] for event in found["traceEvents"]]
-    assert kinds.count("X") + kinds.count("C") <= 100 + len(result.runs)
-    assert re.fullmatch(r"capped: \d+ events left out, the first at about cycle \d+", found["otherData"]["events"])
-    assert found["traceEvents"][-1]["ph"] == "i" and found["traceEvents"][-1]["name"] == found["otherData"]["events"]
-    assert json.loads(recorder.text(result)) == found
-
-
-def test_a_trace_that_is_wrong_is_found():
-    named = {"ph": "M", "pid": 1, "tid": 1, "name": "thread_name", "args": {"name": "array"}}
-    span = {"ph": "X", "pid": 1, "tid": 1, "name": "tile", "ts": 0, "dur": 5}
-    count = {"ph": "C", "pid": 1, "tid": 0, "name": "b", "ts": 3, "args": {"bytes": 1}}
-
-    def faults(*events):
-        return list(trace.faults({"otherData": {"time": trace.TIME}, "traceEvents": list(events)}))
-
-    assert faults(named, span, span | {"ts": 5}, count) == []
-    assert faults(named, span, span | {"ts": 4}) == ["event 2: begins at 4, before its track is free at 5"]
-    assert faults(span) == ["event 0: track 1 has no name"]
-    assert faults(named, span | {"dur": 0}) == ["event 1: dur is no positive number of cycles"]
-    assert faults(named, span | {"ts": 0.5}) == ["event 1: ts is no cycle"]
-    assert faults(count, count | {"ts": 2}) == ["event 1: counter 'b' is below zero or goes back in time"]
-    assert faults({"ph": "Z"}) == ["event 0: expected ph M, X, C or i, a name and pid 1"]
-    assert list(trace.faults([])) == ["expected a mapping with a list traceEvents"]
-    assert list(trace.faults({"traceEvents": []})) == ["otherData.time: expected '1 cycle = 1 us'"]
-
-
-def test_stats_are_one_line_each_and_those_of_the_summary(extras):
-    text = (extras[0] / "stats.txt").read_text()
+def test_stats_are_one_line_each_and_those_of_the_summary(stats):
+    text = (stats / "stats.txt").read_text()
     lines = text.strip().splitlines()
     assert (lines[0], lines[-1]) == (stats_txt.BEGIN, stats_txt.END)
     rows = [re.fullmatch(r"(\S+) +(\S+)  # .+ \(.+\)", line) for line in lines[1:-1] if line]
     assert all(rows)
     found = {row[1]: float(row[2]) for row in rows}
     assert len(found) == len(rows), "a name is used twice"
-    summary = json.loads((extras[0] / "summary.json").read_text())
+    summary = json.loads((stats / "summary.json").read_text())
     assert found["system.numCycles"] == summary["cycles"]
     assert found["system.energy"] == pytest.approx(summary["energy_pj"], rel=1e-11)
     assert found["system.laneSlots::total"] == sum(v for k, v in found.items() if re.fullmatch(

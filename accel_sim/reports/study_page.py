@@ -56,7 +56,7 @@ def _kept(study: StudyFiles) -> np.ndarray:
     if room >= len(frame):
         return np.arange(len(frame))
     wanted = frame.front.to_numpy(dtype=bool).copy()
-    for _, part in frame.groupby("network", sort=False):
+    for _, part in frame[frame.allowed].groupby("network", sort=False):
         wanted[[_best_of(part, name) for name in _goals(study) if part[name].notna().any()]] = True
     best, rest = np.flatnonzero(wanted)[:room], np.flatnonzero(~wanted)
     count = room - len(best)
@@ -96,7 +96,10 @@ def _summary(study: StudyFiles) -> str:
 
 
 def _some(column: pd.Series, most: int = 4) -> str:
-    texts = list(dict.fromkeys(charts.text_of(value) for value in column))
+    values = list(dict.fromkeys(column))
+    if pd.api.types.is_numeric_dtype(column):
+        values.sort()
+    texts = list(dict.fromkeys(charts.text_of(value) for value in values))
     if len(texts) <= most:
         return ", ".join(texts)
     return f"{', '.join(texts[: most - 1])} … {texts[-1]}"
@@ -122,6 +125,7 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
         for name, title in zip(names, titles, strict=True)
     )
     third = f" The area of a blue dot is its {escape(titles[2])}." if len(names) > 2 else ""
+    grey = "dominated" if study.frame.allowed.all() else "dominated, or not allowed by the search's constraints"
     rest = (
         f"<p class=note>{len(networks) - MOST_FIGURES} more networks are in the table alone.</p>"
         if len(networks) > MOST_FIGURES
@@ -129,7 +133,7 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
     )
     return (
         f"<p class=soft>Better is {escape(less)}. Blue: no other point of the network is at least as good in all and "
-        f"better in one. Orange star: the knee, nearest to the best of each. Grey: dominated.{third} Click a dot, or "
+        f"better in one. Orange star: the knee, nearest to the best of each. Grey: {grey}.{third} Click a dot, or "
         f"press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
     )
 
@@ -148,7 +152,7 @@ def _best(study: StudyFiles, frame: pd.DataFrame) -> str:
     """The best point per network and objective, with a button to its details."""
     rows = []
     free = [name for name in chart_data.settings(study.frame) if name != "network"]
-    for network, part in frame.groupby("network", sort=False):
+    for network, part in frame[frame.allowed].groupby("network", sort=False):
         for name in _goals(study):
             if part[name].isna().all():
                 continue
@@ -193,7 +197,8 @@ def _table(study: StudyFiles, frame: pd.DataFrame) -> str:
     settings = [(name, pd.api.types.is_numeric_dtype(frame[name])) for name in _shown(study)]
     figures = [(f"{each['heading']} {each['unit']}".strip(), True) for each in _figures(study)]
     head = html.heads([("point", False), ("front", False), *settings, *figures])
-    tools = html.tools("Any field contains", "Front", ("front", "dominated"), "points", ("", 1))
+    states = ("front", "dominated", *(() if study.frame.allowed.all() else ("not allowed",)))
+    tools = html.tools("Any field contains", "Front", states, "points", ("", 1))
     return (
         f"<p class=soft>A point's name opens its details.</p>{tools}{html.sorting('table', head, '')}"
         "<noscript><p class=note>The table needs JavaScript; the whole of it is in "
@@ -259,6 +264,7 @@ def _data(study: StudyFiles, frame: pd.DataFrame) -> dict[str, Any]:
         "count": len(frame), "columns": _columns(frame), "settings": _shown(study), "figures": _figures(study),
         "numeric": [name for name in _shown(study) if pd.api.types.is_numeric_dtype(frame[name])],
         "front": np.flatnonzero(frame.front).tolist(), "knee": np.flatnonzero(frame.knee).tolist(),
+        "barred": np.flatnonzero(~frame.allowed).tolist(),
         "rerun": rerun(study.study, study.settings),
     }  # fmt: skip
 
@@ -266,7 +272,7 @@ def _data(study: StudyFiles, frame: pd.DataFrame) -> dict[str, Any]:
 def _columns(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """name and values; of a column that is the same in all points, its value once (all)."""
     found = []
-    for name in frame.columns.drop(["front", "knee", "row"], errors="ignore"):
+    for name in frame.columns.drop(["front", "knee", "allowed", "row"], errors="ignore"):
         exact = name in frame.attrs["settings"]
         values = [_plain(value, exact) for value in frame[name].tolist()]
         same = all(value == values[0] for value in values)

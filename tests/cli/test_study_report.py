@@ -95,7 +95,10 @@ def test_the_command_of_a_point_gives_its_figures(copy, plain, tmp_path):
     line = f"{network[0]} {machine[0]} {network[1]} {machine[1]} {sets}"
     assert call("run", *shlex.split(line), "--out", tmp_path / "again").code == 0
     again = json.loads((tmp_path / "again" / "summary.json").read_text())
-    assert (again["cycles"], again["time_s"]) == (column(page, "cycles")[row], pytest.approx(column(page, "time_s")[row]))
+    assert (again["cycles"], again["time_s"]) == (
+        column(page, "cycles")[row],
+        pytest.approx(column(page, "time_s")[row]),
+    )
     assert again["energy_pj"] == pytest.approx(column(page, "energy_pj")[row], rel=1e-6)
 
 
@@ -177,6 +180,8 @@ def test_a_search_is_reported_by_its_own_goal(copy):
     assert found.searched and found.objectives == ["cycles", "utilization", "dram_read_bytes"]
     assert found.frame.front.any() and set(found.frame[found.frame.front]["array.rows"]) == {4}
     assert call("report", copy).code == 0
+    page = data((copy / "report.html").read_text())
+    assert [column(page, "array.rows")[row] for row in page["barred"]] == [8] * 4
     assert "less cycles, more utilization, less dram read bytes" in (copy / "report.html").read_text()
 
 

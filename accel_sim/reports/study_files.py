@@ -62,7 +62,7 @@ def read(folder: Path) -> StudyFiles:
 
 
 def _front(frame: pd.DataFrame, asked: Study, searched: bool) -> tuple[pd.DataFrame, list[str]]:
-    """The frame with columns front, knee and allowed; of a search, by its own goal over points its constraints allow."""
+    """The frame with columns front, knee, allowed; of a search, by its own goal over points its constraints allow."""
     settings, allowed = frame.attrs["settings"], frame
     try:
         names = chart_data.objectives(frame, list(asked.goal.objectives) if searched else [])

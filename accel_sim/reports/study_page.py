@@ -22,6 +22,10 @@ MOST_POINTS = 4000
 #: failed points, and networks with a figure of their own
 MOST_FAILED, MOST_FIGURES = 200, 8
 
+#: so many settings and figures of a point fit on an upright page
+MOST_UPRIGHT = 8
+LANDSCAPE = "@page wide{size:A4 landscape;margin:12mm}@media print{#table{page:wide}}"
+
 
 def render(study: StudyFiles) -> str:
     """The whole page."""
@@ -43,8 +47,15 @@ def render(study: StudyFiles) -> str:
         f'<dialog id=point aria-labelledby=h-point></dialog><script type="application/json" id=data>'
         f"{data.replace('<', chr(92) + 'u003c')}</script>"
     )
+    wide = f"<style>{LANDSCAPE}</style>" if len(_shown(study)) + len(_figures(study)) > MOST_UPRIGHT else ""
     return html.document(
-        study.study.name, header, sections, version=accel_sim.__version__, end=end, scripts=("study.js", "page.js")
+        study.study.name,
+        header,
+        sections,
+        version=accel_sim.__version__,
+        end=end,
+        defs=wide,
+        scripts=("study.js", "page.js"),
     )
 
 
@@ -124,8 +135,12 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
         f"{'more' if name in chart_data.MORE_IS_BETTER else 'less'} {title}"
         for name, title in zip(names, titles, strict=True)
     )
-    third = f" The area of a blue dot is its {escape(titles[2])}." if len(names) > 2 else ""
-    grey = "dominated" if study.frame.allowed.all() else "dominated, or not allowed by the search's constraints"
+    third = f" A blue dot is the larger, the larger its {escape(titles[2])}." if len(names) > 2 else ""
+    grey = ["dominated"]
+    if study.frame[names].isna().to_numpy().any():
+        grey.append("with an objective that is not known")
+    if not study.frame.allowed.all():
+        grey.append("not allowed by the search's constraints")
     rest = (
         f"<p class=note>{len(networks) - MOST_FIGURES} more networks are in the table alone.</p>"
         if len(networks) > MOST_FIGURES
@@ -133,7 +148,7 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
     )
     return (
         f"<p class=soft>Better is {escape(less)}. Blue: no other point of the network is at least as good in all and "
-        f"better in one. Orange star: the knee, nearest to the best of each. Grey: {grey}.{third} Click a dot, or "
+        f"better in one. Orange star: the knee, nearest to the best of each. Grey: {', or '.join(grey)}.{third} Click a dot, or "
         f"press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
     )
 
@@ -160,7 +175,7 @@ def _best(study: StudyFiles, frame: pd.DataFrame) -> str:
             at = ", ".join(f"{key} = {charts.text_of(row[key])}" for key in free) or "the only setting"
             rows.append(
                 f"<tr><td>{escape(str(network))}</td><td>{escape(charts.title_of(name))}</td><td class=n>"
-                f"{study_svg.said(float(row[name]), name)}</td><td>{escape(at)}</td>"
+                f"{study_svg.said(float(row[name]), name)}</td><td class=at>{escape(at)}</td>"
                 f'<td><button type=button class=open data-p="{row["row"]}">{row["point"][:8]}</button></td></tr>'
             )
     return (

@@ -148,8 +148,8 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
     )
     return (
         f"<p class=soft>Better is {escape(less)}. Blue: no other point of the network is at least as good in all and "
-        f"better in one. Orange star: the knee, nearest to the best of each. Grey: {', or '.join(grey)}.{third} Click a dot, or "
-        f"press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
+        f"better in one. Orange star: the knee, nearest to the best of each. Grey: {', or '.join(grey)}.{third} "
+        f"Click a dot, or press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
     )
 
 

@@ -91,7 +91,7 @@ def _summary(study: StudyFiles) -> str:
         ("failed", f"{len(study.failed):,}", "with reasons below" if study.failed else "none"),
         ("networks", f"{frame.network.nunique()}", _some(frame.network)),
         ("machines", f"{frame.hardware.nunique()}", _some(frame.hardware)),
-        ("on the front", f"{int(frame.front.sum()):,}", " and ".join(map(charts.title_of, study.objectives)) or "none"),
+        ("on the front", f"{int(frame.front.sum()):,}", ", ".join(map(charts.title_of, study.objectives)) or "none"),
     ]
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}</th>{html.cell(frame[name].nunique(dropna=False), 1, ',.0f')}"

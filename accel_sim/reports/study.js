@@ -14,11 +14,12 @@
   };
   const fixed = (value, column) => (value / column.size).toLocaleString("en", { minimumFractionDigits: column.digits, maximumFractionDigits: column.digits });
   const plain = (value) => value === null ? "none" : String(value);
-  const rank = (row) => data.knee.includes(row) ? "knee" : best.has(row) ? "front" : "";
-  const best = new Set(data.front);
+  const best = new Set(data.front), knee = new Set(data.knee), barred = new Set(data.barred);
+  const state = (row) => best.has(row) ? "front" : barred.has(row) ? "not allowed" : "dominated";
+  const rank = (row) => knee.has(row) ? "knee" : state(row);
   const scaled = (column, row) => { const v = get(column.name, row); return v === null ? "none" : fixed(v, column) + (column.unit ? " " + column.unit : ""); };
   const lines = (row) => [
-    get("network", row) + " on " + get("hardware", row) + (rank(row) ? ", " + rank(row) : ""),
+    get("network", row) + " on " + get("hardware", row) + ", " + rank(row),
     ...data.settings.filter((name) => name !== "network" && name !== "hardware").map((name) => name + " = " + plain(get(name, row))),
     ...data.figures.map((column) => column.heading + ": " + scaled(column, row)), "Enter or click: its details"];
   for (const dot of document.querySelectorAll("svg .pt")) {
@@ -34,7 +35,7 @@
     const button = make("button", get("point", row).slice(0, 8), first, "open");
     button.type = "button";
     button.dataset.p = row;
-    make("td", rank(row) ? "front" : "dominated", line);
+    make("td", state(row), line);
     for (const name of data.settings) {
       const value = get(name, row), numeric = data.numeric.includes(name), cell = make("td", plain(value), line, numeric ? "n" : "");
       if (numeric) cell.dataset.v = value === null ? "" : value;

@@ -18,7 +18,7 @@ from workloads.registry import InputError
 
 @dataclass(frozen=True, eq=False)
 class StudyFiles:
-    """study, text: its file, read and verbatim; frame: one row a point (see results.read), with front and knee;
+    """study, text: its file, read and verbatim; frame: one row a point (see results.read), with front, knee, allowed;
     objectives: what the front weighs, [] if fewer than two figures differ; failed: (settings, reason) of each;
     results: name of the file the points are from; searched: whether a search chose them; source: sha256 of the
     simulator's sources they were made with."""
@@ -62,7 +62,7 @@ def read(folder: Path) -> StudyFiles:
 
 
 def _front(frame: pd.DataFrame, asked: Study, searched: bool) -> tuple[pd.DataFrame, list[str]]:
-    """The frame with columns front and knee; of a search, by its own goal over points that its constraints allow."""
+    """The frame with columns front, knee, allowed; of a search, by its own goal over points its constraints allow."""
     settings, allowed = frame.attrs["settings"], frame
     try:
         names = chart_data.objectives(frame, list(asked.goal.objectives) if searched else [])
@@ -72,7 +72,7 @@ def _front(frame: pd.DataFrame, asked: Study, searched: bool) -> tuple[pd.DataFr
         best = chart_data.front(allowed, names)[["front", "knee"]].reindex(frame.index, fill_value=False)
     except InputError:
         names, best = [], {"front": False, "knee": False}
-    frame = frame.assign(**best)
+    frame = frame.assign(**best, allowed=frame.index.isin(allowed.index))
     frame.attrs["settings"] = settings
     return frame, names
 
@@ -116,9 +116,7 @@ def rerun(asked: Study, names: list[str]) -> dict[str, Any]:
     options: dict[str, str] = {}
     for name in names:
         first, _, rest = name.partition(".")
-        if name in ("network", "hardware") or (
-            name in asked.derived and name not in (*RUN, *config.KEYS) and not rest
-        ):
+        if name in ("network", "hardware") or (name in asked.derived and name not in (*RUN, *config.KEYS) and not rest):
             continue
         if first == "dims":
             options[name] = f"--dim {rest}="

@@ -22,6 +22,10 @@ MOST_POINTS = 4000
 #: failed points, and networks with a figure of their own
 MOST_FAILED, MOST_FIGURES = 200, 8
 
+#: so many settings and figures of a point fit on an upright page
+MOST_UPRIGHT = 8
+LANDSCAPE = "@page wide{size:A4 landscape;margin:12mm}@media print{#table{page:wide}}"
+
 
 def render(study: StudyFiles) -> str:
     """The whole page."""
@@ -43,8 +47,15 @@ def render(study: StudyFiles) -> str:
         f'<dialog id=point aria-labelledby=h-point></dialog><script type="application/json" id=data>'
         f"{data.replace('<', chr(92) + 'u003c')}</script>"
     )
+    wide = f"<style>{LANDSCAPE}</style>" if len(_shown(study)) + len(_figures(study)) > MOST_UPRIGHT else ""
     return html.document(
-        study.study.name, header, sections, version=accel_sim.__version__, end=end, scripts=("study.js", "page.js")
+        study.study.name,
+        header,
+        sections,
+        version=accel_sim.__version__,
+        end=end,
+        defs=wide,
+        scripts=("study.js", "page.js"),
     )
 
 
@@ -56,7 +67,7 @@ def _kept(study: StudyFiles) -> np.ndarray:
     if room >= len(frame):
         return np.arange(len(frame))
     wanted = frame.front.to_numpy(dtype=bool).copy()
-    for _, part in frame.groupby("network", sort=False):
+    for _, part in frame[frame.allowed].groupby("network", sort=False):
         wanted[[_best_of(part, name) for name in _goals(study) if part[name].notna().any()]] = True
     best, rest = np.flatnonzero(wanted)[:room], np.flatnonzero(~wanted)
     count = room - len(best)
@@ -80,7 +91,7 @@ def _summary(study: StudyFiles) -> str:
         ("failed", f"{len(study.failed):,}", "with reasons below" if study.failed else "none"),
         ("networks", f"{frame.network.nunique()}", _some(frame.network)),
         ("machines", f"{frame.hardware.nunique()}", _some(frame.hardware)),
-        ("on the front", f"{int(frame.front.sum()):,}", " and ".join(map(charts.title_of, study.objectives)) or "none"),
+        ("on the front", f"{int(frame.front.sum()):,}", ", ".join(map(charts.title_of, study.objectives)) or "none"),
     ]
     rows = "".join(
         f"<tr><th scope=row>{escape(name)}</th>{html.cell(frame[name].nunique(dropna=False), 1, ',.0f')}"
@@ -96,7 +107,10 @@ def _summary(study: StudyFiles) -> str:
 
 
 def _some(column: pd.Series, most: int = 4) -> str:
-    texts = list(dict.fromkeys(charts.text_of(value) for value in column))
+    values = list(dict.fromkeys(column))
+    if pd.api.types.is_numeric_dtype(column):
+        values.sort()
+    texts = list(dict.fromkeys(charts.text_of(value) for value in values))
     if len(texts) <= most:
         return ", ".join(texts)
     return f"{', '.join(texts[: most - 1])} … {texts[-1]}"
@@ -121,7 +135,12 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
         f"{'more' if name in chart_data.MORE_IS_BETTER else 'less'} {title}"
         for name, title in zip(names, titles, strict=True)
     )
-    third = f" The area of a blue dot is its {escape(titles[2])}." if len(names) > 2 else ""
+    third = f" A blue dot is the larger, the larger its {escape(titles[2])}." if len(names) > 2 else ""
+    grey = ["dominated"]
+    if study.frame[names].isna().to_numpy().any():
+        grey.append("with an objective that is not known")
+    if not study.frame.allowed.all():
+        grey.append("not allowed by the search's constraints")
     rest = (
         f"<p class=note>{len(networks) - MOST_FIGURES} more networks are in the table alone.</p>"
         if len(networks) > MOST_FIGURES
@@ -129,8 +148,8 @@ def _fronts(study: StudyFiles, frame: pd.DataFrame) -> str:
     )
     return (
         f"<p class=soft>Better is {escape(less)}. Blue: no other point of the network is at least as good in all and "
-        f"better in one. Orange star: the knee, nearest to the best of each. Grey: dominated.{third} Click a dot, or "
-        f"press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
+        f"better in one. Orange star: the knee, nearest to the best of each. Grey: {', or '.join(grey)}.{third} "
+        f"Click a dot, or press Enter on it, for its details.</p><div class=pair>{''.join(figures)}</div>{rest}"
     )
 
 
@@ -148,7 +167,7 @@ def _best(study: StudyFiles, frame: pd.DataFrame) -> str:
     """The best point per network and objective, with a button to its details."""
     rows = []
     free = [name for name in chart_data.settings(study.frame) if name != "network"]
-    for network, part in frame.groupby("network", sort=False):
+    for network, part in frame[frame.allowed].groupby("network", sort=False):
         for name in _goals(study):
             if part[name].isna().all():
                 continue
@@ -156,7 +175,7 @@ def _best(study: StudyFiles, frame: pd.DataFrame) -> str:
             at = ", ".join(f"{key} = {charts.text_of(row[key])}" for key in free) or "the only setting"
             rows.append(
                 f"<tr><td>{escape(str(network))}</td><td>{escape(charts.title_of(name))}</td><td class=n>"
-                f"{study_svg.said(float(row[name]), name)}</td><td>{escape(at)}</td>"
+                f"{study_svg.said(float(row[name]), name)}</td><td class=at>{escape(at)}</td>"
                 f'<td><button type=button class=open data-p="{row["row"]}">{row["point"][:8]}</button></td></tr>'
             )
     return (
@@ -193,7 +212,8 @@ def _table(study: StudyFiles, frame: pd.DataFrame) -> str:
     settings = [(name, pd.api.types.is_numeric_dtype(frame[name])) for name in _shown(study)]
     figures = [(f"{each['heading']} {each['unit']}".strip(), True) for each in _figures(study)]
     head = html.heads([("point", False), ("front", False), *settings, *figures])
-    tools = html.tools("Any field contains", "Front", ("front", "dominated"), "points", ("", 1))
+    states = ("front", "dominated", *(() if study.frame.allowed.all() else ("not allowed",)))
+    tools = html.tools("Any field contains", "Front", states, "points", ("", 1))
     return (
         f"<p class=soft>A point's name opens its details.</p>{tools}{html.sorting('table', head, '')}"
         "<noscript><p class=note>The table needs JavaScript; the whole of it is in "
@@ -259,6 +279,7 @@ def _data(study: StudyFiles, frame: pd.DataFrame) -> dict[str, Any]:
         "count": len(frame), "columns": _columns(frame), "settings": _shown(study), "figures": _figures(study),
         "numeric": [name for name in _shown(study) if pd.api.types.is_numeric_dtype(frame[name])],
         "front": np.flatnonzero(frame.front).tolist(), "knee": np.flatnonzero(frame.knee).tolist(),
+        "barred": np.flatnonzero(~frame.allowed).tolist(),
         "rerun": rerun(study.study, study.settings),
     }  # fmt: skip
 
@@ -266,7 +287,7 @@ def _data(study: StudyFiles, frame: pd.DataFrame) -> dict[str, Any]:
 def _columns(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """name and values; of a column that is the same in all points, its value once (all)."""
     found = []
-    for name in frame.columns.drop(["front", "knee", "row"], errors="ignore"):
+    for name in frame.columns.drop(["front", "knee", "allowed", "row"], errors="ignore"):
         exact = name in frame.attrs["settings"]
         values = [_plain(value, exact) for value in frame[name].tolist()]
         same = all(value == values[0] for value in values)

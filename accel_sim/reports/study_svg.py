@@ -68,8 +68,8 @@ def _axis(column: pd.Series, start: float, end: float) -> tuple[Callable[[float]
 
 def front(part: pd.DataFrame, names: list[str], key: str, label: str, width: float) -> str:
     """part: points of one network (columns front, knee, row); names: objectives, across and up the first two; of a
-    third, the area of the front's dots. Each dot says its row in data-p."""
-    known = part[np.isfinite(part[names].to_numpy(dtype=float)).all(axis=1)]
+    third, the area of the front's dots. A point without the first two has no dot. Each dot says its row in data-p."""
+    known = part[np.isfinite(part[names[:2]].to_numpy(dtype=float)).all(axis=1)]
     x_of, x_ticks, x_name = _axis(known[names[0]], LEFT, width - RIGHT)
     y_of, y_ticks, y_name = _axis(known[names[1]], BOTTOM, TOP)
     inside = []

@@ -59,7 +59,7 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
 
 
 def holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
-    """Row by row whether a condition over its columns is true; InputError for a column there is none of."""
+    """Whether a condition over its columns holds, of each row; InputError for a column it has not."""
     def lookup(row: dict[str, Any]) -> Callable[[str], Any]:
         def value(name: str) -> Any:
             chart_data.check(frame, name)
@@ -197,7 +197,7 @@ def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFra
 
 
 def unit_of(name: str) -> tuple[float, str]:
-    """(factor, unit) of a column of figures; (1, "") of any other."""
+    """(factor, unit): values of the column times the factor are in the unit; (1, '') where there is none."""
     family = "_pj" if name.startswith("energy_pj.") else name
     return next((unit for end, unit in UNITS.items() if family.endswith(end)), (1.0, ""))
 
@@ -234,7 +234,7 @@ def _prefixed(value: float, name: str) -> str:
 
 
 def title_of(name: str) -> str:
-    """A column's name as people say it."""
+    """A column's name in words, without its unit."""
     end = next((end for end in UNITS if name.endswith(end) and end != "_bytes"), "")
     return name.removesuffix(end).replace("energy_pj.", "energy of ").replace("_", " ") if "." not in name else (
         name.replace("energy_pj.", "energy of ").replace("cycles.", "cycles of ")
@@ -289,7 +289,9 @@ def _are_ratios(column: pd.Series) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """A setting in a figure."""
+    """A setting as text, in the words of YAML."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

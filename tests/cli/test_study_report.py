@@ -126,7 +126,8 @@ def test_a_page_of_many_points_is_below_two_megabytes(copy, count):
     done = call("report", copy, "--json")
     assert 300_000 < json.loads(done.out)["bytes"] < 2_000_000
     text = (copy / "report.html").read_text()
-    page, front = data(text), chart_data.front(results.read(copy), ["energy_pj", "time_s"])
+    page, table = data(text), results.read(copy)
+    front = chart_data.front(table, chart_data.objectives(table, []))
     assert (page["count"] == count) == ("points: the fronts" not in text) == (count == 2_000)
     assert {column(page, "point")[row] for row in page["front"]} == set(front.point[front.front])
     assert text.count(" data-p=") - text.count("<button type=button class=open") == page["count"]
@@ -178,6 +179,8 @@ def test_a_search_is_reported_by_its_own_goal(copy):
     assert found.searched and found.objectives == ["cycles", "utilization", "dram_read_bytes"]
     assert found.frame.front.any() and set(found.frame[found.frame.front]["array.rows"]) == {4}
     assert call("report", copy).code == 0
+    page = data((copy / "report.html").read_text())
+    assert [column(page, "array.rows")[row] for row in page["barred"]] == [8] * 4
     assert "less cycles, more utilization, less dram read bytes" in (copy / "report.html").read_text()
 
 

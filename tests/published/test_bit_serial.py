@@ -1,6 +1,5 @@
 """Experiment bit_serial: ideal speed-ups of Stripes, and the laws of columns that run ahead."""
 
-
 import pytest
 
 from experiments.bit_serial import PROFILES, REGISTERS, cycles, ideal, rows

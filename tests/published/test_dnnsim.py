@@ -5,7 +5,6 @@ Rows of bits alone are exact. Where cycles depend on data ours are other random 
 4-8 % shorter; how its columns wait is not known from the rules).
 """
 
-
 import numpy as np
 import pytest
 

@@ -4,7 +4,6 @@ Tolerance: cycles within 1 %, ACT within 6 % (rows kept back may differ in what 
 shipped rows the model, whose rules are Ramulator's, is equal to the clock and to the command.
 """
 
-
 import numpy as np
 import pytest
 

@@ -3,7 +3,6 @@
 Tolerance 0: the tool's own compute cycles, not its reported total (one less). Source: this project's reference run.
 """
 
-
 import pytest
 
 from accel_sim.experiment import table

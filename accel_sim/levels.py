@@ -49,7 +49,7 @@ class Buffer:
         return (*self.outer, self)
 
     def per_word(self, bits: int) -> int:
-        """Operands of ``bits`` that one access moves."""
+        """Operands of ``bits`` that one access moves; none lies across two words, unless it is wider than one."""
         return max(1, self.word_bits // bits) if self.packed else 1
 
     def access_cycles(self, reads: int, writes: int) -> int:

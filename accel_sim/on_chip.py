@@ -109,14 +109,6 @@ class OnChip(Wiring):
         cycles = Fraction(str(self.macro.access_ns)) * Fraction(str(clock_mhz)) / 1000
         return max(1, -(-cycles.numerator // cycles.denominator))
 
-    def values_per_word(self, bits: int) -> int:
-        """Operands of ``bits`` that one access brings; none lies across two words, unless it is wider than one."""
-        return max(1, self.word_bits // bits) if self.packed else 1
-
-    def words(self, values: int, bits: int) -> int:
-        """Words that ``values`` neighbouring operands of ``bits`` take."""
-        return -(-values // self.values_per_word(bits)) * -(-max(bits, 1) // self.word_bits)
-
     @property
     def shared_ports(self) -> bool:
         """A read and a write of the same bank cannot be in the same cycle (1rw)."""

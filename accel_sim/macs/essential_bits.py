@@ -40,14 +40,12 @@ class EssentialBits(SerialUnit):
         """Narrower activations have fewer terms, so a mode for each width; a step's cycles are the most it can take."""
         return tuple(
             Mode(
-                bits, self.weight_bits, cycles=self._most_terms(bits), operand_bits=Fraction(1 + self.weight_bits),
-                product_bits=bits + self.weight_bits, sum_bits=self.sum_bits(bits + self.weight_bits),
+                bits, self.weight_bits, cycles=most_terms(bits, self.recoding),
+                operand_bits=Fraction(1 + self.weight_bits), product_bits=bits + self.weight_bits,
+                sum_bits=self.sum_bits(bits + self.weight_bits),
             )
             for bits in range(self.activation_bits, 0, -1)
         )  # fmt: skip
-
-    def _most_terms(self, bits: int) -> int:
-        return int(term_counts(np.arange(1 << bits), self.recoding).max())
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
         """Patterns of terms; the rule of lanes that move together is ``two_stage``."""
@@ -71,3 +69,8 @@ class EssentialBits(SerialUnit):
     def components(self, mode: Mode) -> Components:
         """A gate for the sign, two shifters (an adder's worth of multiplexers each) and the accumulator."""
         return hardware(mode, multipliers=((1, 1, mode.weight_bits),), adders=((1, 1, mode.product_bits),))
+
+
+def most_terms(bits: int, recoding: Recoding) -> int:
+    """Of any magnitude of ``bits``."""
+    return int(term_counts(np.arange(1 << bits), recoding).max())

@@ -10,6 +10,7 @@ import numpy as np
 from accel_sim.mac_digits import SerialUnit, checked, lanes, low
 from accel_sim.mac_terms import Recoding, recode, term_counts
 from accel_sim.mac_unit import Components, CostTable, Mode, hardware
+from accel_sim.macs.essential_bits import most_terms
 from accel_sim.parts import macs, require
 
 #: the table of costs is indexed by both operands
@@ -39,16 +40,14 @@ class TermProduct(SerialUnit):
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
         pairs = [(a, w) for a in range(self.activation_bits, 0, -1) for w in range(self.weight_bits, 0, -1)]
+        most = [most_terms(bits, self.recoding) for bits in range(max(self.activation_bits, self.weight_bits) + 1)]
         return tuple(
             Mode(
-                a, w, cycles=self._most_terms(a) * self._most_terms(w), operand_bits=Fraction(2),
+                a, w, cycles=most[a] * most[w], operand_bits=Fraction(2),
                 product_bits=a + w, sum_bits=self.sum_bits(a + w),
             )
             for a, w in sorted(pairs, key=lambda pair: (-sum(pair), -pair[0]))
         )  # fmt: skip
-
-    def _most_terms(self, bits: int) -> int:
-        return int(term_counts(np.arange(1 << bits), self.recoding).max())
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
         a_min, w_min = low(mode.activation_bits, a_signed), low(mode.weight_bits, w_signed)

@@ -1,18 +1,16 @@
 """Experiment bit_serial: ideal speed-ups of Stripes, and the laws of columns that run ahead."""
 
-import csv
-
 import pytest
 
 from experiments.bit_serial import PROFILES, REGISTERS, cycles, ideal, rows
+from tests import tables
 from workloads.profiles import read_table
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_ideal_speed_ups_are_those_of_the_reference(name, shared):
     """Recomputed there from its own layer shapes, so within 0.1 %: the last digit printed."""
-    with (shared / "reference" / "precision" / "precision_profiles.csv").open(encoding="utf-8") as file:
-        found = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    found = tables.read(shared / "reference" / "precision" / "precision_profiles.csv")
     (row,) = [
         row
         for row in found

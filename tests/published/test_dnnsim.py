@@ -5,12 +5,11 @@ Rows of bits alone are exact. Where cycles depend on data ours are other random 
 5-9 % shorter; docs/vector_array.md says what would explain it).
 """
 
-import csv
-
 import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
+from tests import tables
 from tests.contracts import samples
 from workloads import Codes, Layer, Network, NumberFormat
 from workloads.models import integer_models
@@ -41,8 +40,7 @@ MACHINES = {
 
 @pytest.fixture(scope="module")
 def rows(shared) -> list[dict]:
-    with (shared / "reference" / "sparse" / "dnnsim_runs.csv").open(encoding="utf-8") as file:
-        found = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    found = tables.read(shared / "reference" / "sparse" / "dnnsim_runs.csv")
     return [row | {"machine": row["config"].removesuffix(TAIL)} for row in found if row["config"].endswith(TAIL)]
 
 

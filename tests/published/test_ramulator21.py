@@ -4,13 +4,12 @@ Tolerance: cycles within 1 %, ACT within 6 % (rows kept back may differ in what 
 shipped rows the model, whose rules are Ramulator's, is equal to the clock and to the command.
 """
 
-import csv
-
 import numpy as np
 import pytest
 
 from accel_sim.memories.dram_banked import DramBanked
 from cython_core import dram
+from tests import tables
 from tests.dram_traces import NAMES, trace
 
 PARTS = {"ddr4": "ddr4_2400", "ddr3": "ddr3_1600"}
@@ -31,8 +30,7 @@ NOTES = {
 
 
 def rows(shared, name: str) -> list[dict[str, str]]:
-    with (shared / "reference/memory" / name).open(encoding="utf-8") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tables.read(shared / "reference/memory" / name)
 
 
 def play(memory: DramBanked, name: str, log: int = 0) -> tuple[int, dict[str, int], np.ndarray]:

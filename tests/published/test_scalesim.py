@@ -3,18 +3,16 @@
 Tolerance 0: the tool's own compute cycles, not its reported total (one less). Source: this project's reference run.
 """
 
-import csv
-
 import pytest
 
 from accel_sim.experiment import table
 from experiments.systolic_reference import compare, reference_rows
+from tests import tables
 
 
 @pytest.fixture(scope="module")
 def rows(shared):
-    with (shared / "reference/dense/scalesim_reference_cycles.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tables.read(shared / "reference/dense/scalesim_reference_cycles.csv")
 
 
 def verdict(rows):

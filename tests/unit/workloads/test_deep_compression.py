@@ -1,6 +1,5 @@
 """The .net format, both ways, and what is refused."""
 
-import csv
 import zlib
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import tables
 from workloads import InputError, load_network
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.importers.deep_compression import StoredLayer, read_net, store, write_net
@@ -43,8 +43,7 @@ def test_release_is_written_back_byte_for_byte(shared):
 def test_release_decodes_to_the_reference_weights(shared):
     folder = shared / "data/squeezenet_deep_compression"
     network = load_network("squeezenet1_0", weights=folder / "compressed_SqueezeNet.net")
-    with (shared / "data/reference/squeezenet_weights.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = tables.read(shared / "data/reference/squeezenet_weights.csv")
     crc = next(name for name in rows[0] if "crc32" in name)
     for row, layer in zip(rows, network.mac_layers, strict=True):
         real = network.weights[layer.name].real().astype(np.float32)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests import tables
 from workloads.format import formats, named
 from workloads.formats.floating import FloatLayout
 
@@ -91,10 +92,8 @@ def test_overflow_and_nan_as_published():
 
 
 def test_parameters_equal_the_table(shared):
-    import csv
 
-    with (shared / "reference/precision/number_formats.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    rows = tables.read(shared / "reference/precision/number_formats.csv")
     seen = 0
     for row in rows:
         name = row["format"].split(" ")[0]

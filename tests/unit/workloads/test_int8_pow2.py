@@ -1,12 +1,12 @@
 """Real data end to end: the released Deep Compression SqueezeNet on seven photographs, bit for bit."""
 
-import csv
 import zlib
 from collections import defaultdict
 
 import numpy as np
 import pytest
 
+from tests import tables
 from workloads import load_network
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
@@ -20,8 +20,7 @@ PHOTOS = ("chelsea", "coffee", "camera", "rocket", "astronaut", "grace_hopper", 
 
 
 def table(shared, name):
-    with (shared / "data/reference" / name).open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return tables.read(shared / "data/reference" / name)
 
 
 def release(shared, image=None):

@@ -1,6 +1,5 @@
 """Built-in networks against the reference tables, and the arithmetic of a layer's shape against hand-worked cases."""
 
-import csv
 import math
 import re
 from dataclasses import replace
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests import tables
 from workloads.layer import Layer
 from workloads.network import Network, networks
 from workloads.networks.builder import Builder
@@ -79,8 +79,7 @@ def load(name: str) -> Network:
 
 
 def read_rows(path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tables.read(path)
 
 
 def refuses(text: str):

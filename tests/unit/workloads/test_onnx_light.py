@@ -1,6 +1,5 @@
 """The nine light models of the onnx package: totals and layers of the reference table, and checked runs."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from accel_sim import load_hardware, simulate
 from accel_sim.cli import main
 from accel_sim.config import presets
+from tests import tables
 from tests.unit.workloads.onnx_models import LIGHT
 from workloads import load_network
 from workloads.importers.onnx import read_graph, stored_parameters
@@ -21,8 +21,7 @@ LEFT_OUT = {"inception_v1": 1_024_000}
 
 
 def rows(shared: Path, table: str, model: str) -> list[dict[str, str]]:
-    with (shared / f"data/reference/{table}.csv").open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["model"] == model]
+    return [row for row in tables.read(shared / f"data/reference/{table}.csv") if row["model"] == model]
 
 
 def light(model: str) -> Network:

@@ -1,6 +1,5 @@
 """Bits, terms and entropy of values, by hand and against the reference tables; recorded activations."""
 
-import csv
 import json
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import tables
 from tests.cli.calls import call
 from workloads import InputError, load_network
 from workloads.activations import quantise
@@ -54,8 +54,7 @@ def test_groups_run_along_channels():
 def test_weights_equal_the_reference_table(shared):
     folder = shared / "data"
     network = load_network("squeezenet1_0", weights=folder / "squeezenet_deep_compression/compressed_SqueezeNet.net")
-    with (folder / "reference/squeezenet_weights.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = tables.read(folder / "reference/squeezenet_weights.csv")
     for row, layer in zip(rows, network.mac_layers, strict=True):
         real = network.weights[layer.name].real()
         q = np.rint(real / np.abs(real).max() * 127).astype(np.int8)
@@ -75,8 +74,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("model", TFLITE)
 def test_weights_of_the_mobilenets_equal_the_reference_table(model, shared):
-    with (shared / "data/reference/mobilenet_tflite_weights.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["model"] == model]
+    rows = [row for row in tables.read(shared / "data/reference/mobilenet_tflite_weights.csv") if row["model"] == model]
     network = load_network(shared / f"data/mobilenet_int8/{model}.tflite")
     for row, layer in zip(rows, network.mac_layers, strict=True):
         codes = network.weights[layer.name].codes
@@ -96,8 +94,7 @@ def photos(shared):
 
 @pytest.mark.slow
 def test_float_densities_lie_within_the_spread_of_the_twenty_photos(photos, shared):
-    with (shared / "data/reference/squeezenet_acts_layer.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = tables.read(shared / "data/reference/squeezenet_acts_layer.csv")
     for row, found in zip(rows, survey(photos, forward="float"), strict=True):
         low, high = float(row["density_min"]) - 1e-6, float(row["density_max"]) + 1e-6  # printed with six digits
         inputs = found["inputs"]
@@ -106,8 +103,7 @@ def test_float_densities_lie_within_the_spread_of_the_twenty_photos(photos, shar
 
 @pytest.mark.slow
 def test_work_of_every_photo_is_the_golden_count(photos, shared):
-    with (shared / "data/reference/golden_int8_layers.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["image"] == "rocket"]
+    rows = [row for row in tables.read(shared / "data/reference/golden_int8_layers.csv") if row["image"] == "rocket"]
     place = photos.image_names.index("rocket")
     for row, found in zip(rows, survey(photos), strict=True):
         assert found["work"][place] == {name: int(row[name]) for name in found["work"][place]}

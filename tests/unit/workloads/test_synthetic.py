@@ -1,11 +1,11 @@
 """Seeded codes: the densities asked for, the same bytes each time, and where each density comes from."""
 
-import csv
 import zlib
 
 import numpy as np
 import pytest
 
+from tests import tables
 from workloads import InputError, load_network
 from workloads.layer import Layer
 from workloads.network import Density
@@ -62,8 +62,7 @@ def test_both_expands_of_a_fire_module_read_the_same_codes():
 
 
 def test_squeezenet_has_the_measured_densities_and_eight_bit_codes(shared):
-    with (shared / "reference/published/squeezenet_dc_measured.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(line for line in file if not line.startswith("#")) if row["in_ch"]]
+    rows = [row for row in tables.read(shared / "reference/published/squeezenet_dc_measured.csv") if row["in_ch"]]
     network = load_network("squeezenet1_0")
     found = densities(network)
     for row, layer in zip(rows, network.mac_layers, strict=True):

@@ -1,6 +1,5 @@
 """The three released MobileNets: shapes, weights and, bit for bit, every output of every photograph."""
 
-import csv
 import zlib
 from collections import defaultdict
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests import tables
 from tests.unit.workloads.tflite_builder import SAME, VALID, Builder, window
 from workloads import InputError, load_network
 from workloads.importers.tflite import import_tflite
@@ -20,8 +20,7 @@ VWW, QUARTER, WHOLE = "vww_96_int8", "mobilenet_v1_0.25_128_quant", "mobilenet_v
 
 
 def rows(shared, name):
-    with (shared / "data/reference" / name).open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return tables.read(shared / "data/reference" / name)
 
 
 def sized(a, size):

@@ -1,6 +1,5 @@
 """The arithmetic of tflite-int8, kernel by kernel: what LiteRT 2.3.0 computed, and gemmlowp's own vectors."""
 
-import csv
 import zlib
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import tables
 from tests.unit.workloads.tflite_cases import KINDS, case, golden
 from workloads import InputError
 from workloads.formats.codes import Codes, NumberFormat
@@ -53,8 +53,7 @@ def test_every_kernel_computes_what_litert_did(kind, dtype):
 
 
 def test_both_gemmlowp_roundings_on_its_own_vectors(shared):
-    with (shared / "reference/precision/requant_golden.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    rows = tables.read(shared / "reference/precision/requant_golden.csv")
     x, q, e = (np.array([int(row[name]) for row in rows], dtype=np.int64) for name in ("x", "m", "shift"))
     assert len(rows) == 456
     for rounding in ("double", "single"):

@@ -4,13 +4,13 @@
 bytes, N, H, W, C. To make it again: ``python tflite_cases.py`` where ai-edge-litert is installed.
 """
 
-import csv
 import math
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from tests import tables
 from tests.unit.workloads.tflite_builder import NONE, RELU, RELU6, SAME, Builder, window
 
 GOLDEN = Path(__file__).with_name("tflite_litert.csv")
@@ -161,8 +161,7 @@ def case(kind, dtype, seed):
 
 
 def golden():
-    with GOLDEN.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return tables.read(GOLDEN)
 
 
 def _record():

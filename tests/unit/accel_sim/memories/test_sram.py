@@ -9,12 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, sram_macro
+from accel_sim.levels import Buffer, buffers
 from accel_sim.memories.sram import Sram
 from tests.oracle import banks as twin
 
 
 def sram(**fields) -> Sram:
     return Sram(**({"level": "buffer", "capacity_kib": 8, "holds": ("weights",), "word_bits": 32} | fields))
+
+
+def buffer(**fields) -> Buffer:
+    """What a dataflow sees of such a level."""
+    return buffers([sram(**fields)], "dram", 1, 1000)["weights"]
 
 
 def test_an_access_is_the_macros_whatever_the_energy_table_says():
@@ -42,8 +48,8 @@ def test_nobody_prices_what_an_sram_does_not_do():
     [(32, 4, 8), (32, 10, 3), (32, 16, 2), (32, 17, 1), (32, 32, 1), (32, 33, 1), (256, 8, 32), (64, 1, 64)],
 )
 def test_narrow_values_share_a_word_if_packed(word_bits, bits, a_word):
-    assert sram(word_bits=word_bits).values_per_word(bits) == a_word
-    assert sram(word_bits=word_bits, packed=False).values_per_word(bits) == 1
+    assert buffer(word_bits=word_bits).per_word(bits) == a_word
+    assert buffer(word_bits=word_bits, packed=False).per_word(bits) == 1
 
 
 @pytest.mark.parametrize(
@@ -51,14 +57,13 @@ def test_narrow_values_share_a_word_if_packed(word_bits, bits, a_word):
     [(0, 4, 0, 0), (1, 4, 1, 1), (8, 4, 1, 8), (9, 4, 2, 9), (3, 10, 1, 3), (4, 10, 2, 4), (5, 33, 10, 10)],
 )
 def test_words_of_neighbouring_values(values, bits, packed, loose):
-    assert sram().words(values, bits) == packed
-    assert sram(packed=False).words(values, bits) == loose
+    assert buffer().words(values, bits) == packed
+    assert buffer(packed=False).words(values, bits) == loose
 
 
 @given(st.integers(8, 256), st.integers(1, 300), st.integers(0, 1000))
 def test_packing_wastes_less_than_a_value_a_word(word_bits, bits, values):
-    memory = sram(word_bits=word_bits)
-    words = memory.words(values, bits)
+    words = buffer(word_bits=word_bits).words(values, bits)
     assert words * word_bits >= values * bits
     if bits <= word_bits:
         assert (words - 1) * (word_bits - bits + 1) < values * bits or words <= 1

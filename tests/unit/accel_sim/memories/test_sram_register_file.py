@@ -100,7 +100,6 @@ def test_it_is_an_on_chip_memory_like_sram():
     spad = file(64, 32)
     assert spad.capacity_kib == 1 / 16
     assert spad.price("read", 33, None)[0] == 2 * spad.macro.read_pj
-    assert (spad.values_per_word(10), spad.words(4, 10)) == (3, 2)
     assert [spad.latency(mhz) for mhz in (1000, 1000.1, 2000, 2001)] == [1, 2, 2, 3]
     assert file(64, 32, latency_cycles=1).latency(4000) == 1
     assert (spad.leakage_mw, spad.area_um2) == (spad.macro.leakage_mw, spad.macro.area_um2)

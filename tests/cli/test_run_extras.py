@@ -183,6 +183,10 @@ def test_a_notebook_shows_every_layer():
     assert Page(text).open == []
     assert all(f">{name}</td>" in text for name in result.layers.layer)
     assert f"{result.summary['cycles']:,} cycles" in text
+    legend = re.findall(r"background:([^']+)'></span> ([a-z ]+)</span>", text)
+    causes = result.cycles.groupby("cause").lane_slots.sum()
+    assert {name for _, name in legend} == {cause.replace("_", " ") for cause in causes.index[causes > 0]}
+    assert len({fill for fill, _ in legend}) == len(legend), "no two look alike"
 
 
 def test_round_figures():

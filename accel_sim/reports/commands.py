@@ -51,12 +51,15 @@ def report(arguments: argparse.Namespace) -> int:
 
 def completion(arguments: argparse.Namespace) -> int:
     """Prints a shell's completion script."""
+    from accel_sim import dram_part
     from accel_sim.cli import KINDS, parser
     from accel_sim.commands import names_of
     from accel_sim.reports.completion import script, words
 
-    found = words(parser(), lambda kind: names_of(kind) if kind in KINDS else [])
-    print(script(arguments.shell, found), end="")
+    def names(kind: str) -> list[str]:
+        return dram_part.names() if kind == "parts" else names_of(kind) if kind in KINDS else []
+
+    print(script(arguments.shell, words(parser(), names)), end="")
     return 0
 
 

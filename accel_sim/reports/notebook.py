@@ -32,7 +32,20 @@ def html(result: "Result") -> str:
     titles = "".join(
         f"<th>{title}</th>" for title in ("layer", "kind", "cycles", "energy µJ", "utilisation %", "cycles by cause")
     )
-    return f"<div>{head}<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>{more}</div>"
+    legend = "".join(
+        f"<span style='display:inline-block;margin-right:1em'><span style='display:inline-block;width:12px;height:12px;"
+        f"background:{_fill(CAUSE_STYLE[cause])}'></span> {cause.replace('_', ' ')}</span>"
+        for cause in CAUSES
+        if any(run.slots[cause] for run in result.runs)
+    )
+    table = f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<div>{head}{table}{more}<div>{legend}</div></div>"
+
+
+def _fill(style: tuple[str, str]) -> str:
+    """(colour, hatch) as CSS; a hatch is white lines."""
+    colour, hatch = style
+    return f"repeating-linear-gradient(-45deg,{colour} 0 3px,#fff 3px 4px)" if hatch else colour
 
 
 def _bar(slots: dict[str, int], styles: dict[str, tuple[str, str]]) -> str:
@@ -40,7 +53,7 @@ def _bar(slots: dict[str, int], styles: dict[str, tuple[str, str]]) -> str:
     parts = [(cause, 100 * slots[cause] / whole) for cause in CAUSES if slots[cause]]
     label = ", ".join(f"{cause.replace('_', ' ')} {share:.1f} %" for cause, share in parts)
     pieces = "".join(
-        f"<span style='width:{share:.2f}%;background:{styles[cause][0]}'></span>" for cause, share in parts
+        f"<span style='width:{share:.2f}%;background:{_fill(styles[cause])}'></span>" for cause, share in parts
     )
     return f"<span role='img' title='{label}' aria-label='{label}' style='display:flex;width:180px;height:12px'>" \
         f"{pieces}</span>"  # fmt: skip

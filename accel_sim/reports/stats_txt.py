@@ -1,18 +1,21 @@
 """stats.txt in gem5's form: ``name  value  # what it is (Unit)``, one line each, between its two rulers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from accel_sim.result import Result
 
 BEGIN = "---------- Begin Simulation Statistics ----------"
 END = "---------- End Simulation Statistics   ----------"
+#: ticks a second, as gem5 counts them
+TICKS = 10**12
 #: statistic -> (column of layers.csv and key of summary.json, what it is, gem5's unit)
 STATISTICS = {
     "numCycles": ("cycles", "cycles from the first load to the last write", "Cycle"),
     "arrayCycles": ("array_cycles", "cycles that the array alone needs", "Cycle"),
     "utilization": ("utilization", "effectual lane-slots over all", "Ratio"),
-    "energy": ("energy_pj", "energy in pJ", "Joule x 1e-12"),
+    "energy": ("energy_pj", "energy of all components", "Joule"),
     "macsNominal": ("macs_nominal", "multiply-accumulates by the formula", "Count"),
     "macsIssued": ("macs_issued", "multiply-accumulates that took a slot", "Count"),
     "macsEffectual": ("macs_effectual", "multiply-accumulates of two non-zero operands", "Count"),
@@ -27,21 +30,32 @@ def render(result: Result) -> str:
 
 
 def _lines(result: Result) -> Iterator[str]:
-    yield _line("simSeconds", result.summary["time_s"], "simulated time", "Second")
-    for name, (key, what, unit) in STATISTICS.items():
-        yield _line(f"system.{name}", result.summary[key], what, unit)
+    seconds = result.summary["time_s"]
+    yield _line("simSeconds", seconds, "Number of seconds simulated", "Second")
+    yield _line("simTicks", round(seconds * TICKS), "Number of ticks simulated", "Tick")
+    yield _line("simFreq", TICKS, "The number of ticks per simulated second", "(Tick/Second)")
+    yield from _statistics("system", result.summary)
     causes = result.cycles.groupby("cause", sort=False).lane_slots.sum()
     for cause, slots in causes.items():
         yield _line(f"system.laneSlots::{cause}", int(slots), "lane-slots in this state", "Count")
     yield _line("system.laneSlots::total", int(causes.sum()), "lane-slots in all states", "Count")
     slots = dict(iter(result.cycles.groupby("layer", sort=False)))
     for row, name in zip(result.layers.to_dict("records"), layer_names(result), strict=True):
-        for statistic, (key, what, unit) in STATISTICS.items():
-            yield _line(f"system.layers.{name}.{statistic}", row[key], what, unit)
-        for each in slots[row["layer"]].itertuples(index=False):
+        yield from _statistics(f"system.layers.{name}", row)
+        own = slots[row["layer"]]
+        for each in own.itertuples(index=False):
             if each.lane_slots:
                 stat = f"system.layers.{name}.laneSlots::{each.cause}"
                 yield _line(stat, int(each.lane_slots), "lane-slots in this state", "Count")
+        total = int(own.lane_slots.sum())
+        yield _line(f"system.layers.{name}.laneSlots::total", total, "lane-slots in all states", "Count")
+
+
+def _statistics(part: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """values: by the keys of STATISTICS."""
+    for name, (key, what, unit) in STATISTICS.items():
+        value = values[key] / 1e12 if unit == "Joule" else values[key]
+        yield _line(f"{part}.{name}", value, what, unit)
 
 
 def _line(name: str, value: float, what: str, unit: str) -> str:

@@ -35,10 +35,13 @@ def test_stats_are_one_line_each_and_those_of_the_summary(stats):
     assert len(found) == len(rows), "a name is used twice"
     summary = json.loads((stats / "summary.json").read_text())
     assert found["system.numCycles"] == summary["cycles"]
-    assert found["system.energy"] == pytest.approx(summary["energy_pj"], rel=1e-11)
+    assert found["system.energy"] == pytest.approx(summary["energy_pj"] * 1e-12, rel=1e-11)
+    assert found["simTicks"] == round(found["simSeconds"] * found["simFreq"]) == 61_739 * 1250
     assert found["system.laneSlots::total"] == sum(v for k, v in found.items() if re.fullmatch(
         r"system\.laneSlots::(?!total).*", k))  # fmt: skip
-    assert sum(v for k, v in found.items() if re.fullmatch(r"system\.layers\.\w+\.numCycles", k)) == summary["cycles"]
+    for name in ("numCycles", "energy", "laneSlots::total"):
+        layers = [value for key, value in found.items() if re.fullmatch(rf"system\.layers\.\w+\.{name}", key)]
+        assert len(layers) == 7 and sum(layers) == pytest.approx(found[f"system.{name}"], rel=1e-11)
 
 
 class Page(HTMLParser):
@@ -105,18 +108,68 @@ def test_completion_knows_commands_options_and_names(shell):
         assert word in done.out
 
 
-@pytest.mark.parametrize(("typed", "expected"), [
-    (["accel-sim", "com"], {"compare", "completion"}),
-    (["accel-sim", "run", "squeezenet1_"], {"squeezenet1_0", "squeezenet1_1"}),
-    (["accel-sim", "run", "lenet5", "sys"], {"systolic"}),
-    (["accel-sim", "compare", "--q"], {"--quiet"}),
-    (["accel-sim", "nothing", "x"], set()),
-])  # fmt: skip
-def test_bash_completes(typed, expected, tmp_path):
-    script = call("completion", "bash").out
-    script += f'COMP_WORDS=({" ".join(typed)}); COMP_CWORD={len(typed) - 1}; _accel_sim; echo "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert (set(done.stdout.split()), done.stderr) == (expected, "")
+#: what is typed -> what is offered; "file" stands for the files there are
+TYPED = {
+    "com": {"compare", "completion"},
+    "run squeezenet1_": {"squeezenet1_0", "squeezenet1_1"},
+    "run lenet5 sys": {"systolic"},
+    "run --set array.rows=16 lenet5 sys": {"systolic"},
+    "run --out x --json lenet5_": {"lenet5_twn"},
+    "run --out ": {"file"},
+    "run --tra": {"--trace"},
+    "list ha": {"hardware"},
+    "show network vgg1": {"vgg16", "vgg19"},
+    "stats vgg1": {"vgg16", "vgg19"},
+    "plot x --kind p": {"pareto", "parallel"},
+    "experiment me": {"memory_energy"},
+    "experiment al": {"all"},
+    "dram t.csv --part ddr": {"ddr3_1600", "ddr4_2400"},
+    "accelergy x --ar": {"--art"},
+    "sweep ": {"file"},
+    "sweep x --engine ": {"local", "dask"},
+    "search x --sampler t": {"tpe"},
+    "compare a b ": {"file"},
+    "report ": {"file"},
+    "completion b": {"bash"},
+    "nothing x": set(),
+}
+#: shell -> what follows its script: prints what is offered for each line that it is given, a line each
+SHELLS = {
+    "bash": """
+offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _accel_sim; echo "${COMPREPLY[@]}"; }
+""",
+    "zsh": """
+compadd() { shift; offered+=(${(M)@:#${words[CURRENT]}*}) }
+_files() { offered+=(file) }
+offer() { words=("$@"); CURRENT=$#; offered=(); _accel_sim; echo "${offered[@]}" }
+""",
+    "fish": """
+function offer; echo (complete -C (string join ' ' -- $argv) | string replace -r '\\t.*' ''); end
+""",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes(shell, tmp_path):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    text = call("completion", shell).out
+    if shell == "zsh":
+        text = "compdef() {}\n" + text
+    words = [" ".join(f"'{word}'" for word in ("accel-sim", *typed.split(" "))) for typed in TYPED]
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").write_text("")
+    (tmp_path / "script").write_text(text + SHELLS[shell] + "".join(f"offer {line}\n" for line in words))
+    plain = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
+    done = subprocess.run(
+        [shell, *plain, tmp_path / "script"], capture_output=True, text=True, check=True, cwd=tmp_path / "here"
+    )
+    found = dict(zip(TYPED, (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+    if shell == "zsh":  # the shell itself keeps the files that begin with what is typed
+        found = {typed: offered - ({"file"} if not typed.endswith(" ") else set()) for typed, offered in found.items()}
+    if shell == "fish":  # it offers options and files where a command is not known
+        found.pop("nothing x")
+    assert (found, done.stderr) == ({typed: TYPED[typed] for typed in found}, "")
 
 
 def test_a_wrong_shell_is_refused():
@@ -130,6 +183,10 @@ def test_a_notebook_shows_every_layer():
     assert Page(text).open == []
     assert all(f">{name}</td>" in text for name in result.layers.layer)
     assert f"{result.summary['cycles']:,} cycles" in text
+    legend = re.findall(r"background:([^']+)'></span> ([a-z ]+)</span>", text)
+    causes = result.cycles.groupby("cause").lane_slots.sum()
+    assert {name for _, name in legend} == {cause.replace("_", " ") for cause in causes.index[causes > 0]}
+    assert len({fill for fill, _ in legend}) == len(legend), "no two look alike"
 
 
 def test_round_figures():

@@ -38,6 +38,11 @@ class BrickCosts:
         """Of a group's channels."""
         return -(-(self.layer.C // self.layer.G) // self.lanes)
 
+    def lanes_used(self, bricks: tuple[int, int]) -> np.ndarray:
+        """[steps] lanes that have a channel, of the steps of these bricks."""
+        channels = self.layer.C // self.layer.G - np.arange(*bricks) * self.lanes
+        return np.repeat(np.minimum(channels, self.lanes), self.layer.R * self.layer.S)
+
     def _by_channel(self, values: np.ndarray) -> np.ndarray:
         """[N, C, H, W] -> [N, G, bricks, lanes, H, W], 0 in lanes without a channel."""
         layer = self.layer
@@ -113,16 +118,24 @@ class BrickCosts:
         """[G, N, H, W, bricks * lanes] int32 what each activation costs: its row of the table."""
         return self._by_pixel(self.table.table[self.inputs - self.table.a_min])
 
-    def scheduled(
-        self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int],
-        lookahead: int, lookaside: int,
-    ) -> np.ndarray:  # fmt: skip
-        """As ``of``, steps those of the schedule of these filters' weights."""
+    def schedule(
+        self, group: int, bricks: tuple[int, int], filters: tuple[int, int], lookahead: int, lookaside: int
+    ) -> Schedule:
+        """Of the weights of these filters, which tiles of all pixels share."""
         key = group, bricks, filters, lookahead, lookaside
-        if key not in self._schedules:  # tiles of other pixels take the same
+        if key not in self._schedules:
             weights = self._weights_in_steps(group, bricks, filters)
             self._schedules[key] = Schedule.of(weights, lookahead, lookaside)
-        schedule = self._schedules[key]
+        return self._schedules[key]
+
+    @cached_property
+    def _schedules(self) -> dict[tuple, Schedule]:
+        return {}
+
+    def scheduled(
+        self, schedule: Schedule, group: int, pixels: tuple[int, int], bricks: tuple[int, int]
+    ) -> np.ndarray:
+        """As ``of``, steps those of the schedule."""
         first, last = bricks[0] * self.lanes, bricks[1] * self.lanes
         taps, parts = self.layer.R * self.layer.S, []
         outside, two_stage = int(self.table.table[-self.table.a_min]), self.table.operator == "two_stage"
@@ -135,10 +148,6 @@ class BrickCosts:
             cost[:, at[1] - at[0] :] = 0
             parts.append(cost)
         return np.stack(parts)
-
-    @cached_property
-    def _schedules(self) -> dict[tuple, Schedule]:
-        return {}
 
     def _weights_in_steps(self, group: int, bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
         """[filters, steps, lanes] integers, 0 in lanes without a channel; bricks outside, taps inside."""

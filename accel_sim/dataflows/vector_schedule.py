@@ -33,6 +33,11 @@ class Schedule:
         offsets = np.array(near, np.int32).reshape(-1, 2)
         return Schedule(sources[: max(1, tactical.schedule(pending, offsets, sources))])
 
+    @property
+    def products(self) -> np.ndarray:
+        """[steps] weights that take a place, of all filters."""
+        return np.count_nonzero(self.sources >= 0, axis=(1, 2))
+
     def costs(self, entries: np.ndarray, two_stage: bool, reach: int) -> np.ndarray:
         """entries: [steps, lanes, windows] cycles or terms of activations -> [steps of the schedule, windows] int32."""
         found = np.empty((len(self.sources), entries.shape[2]), np.int32)

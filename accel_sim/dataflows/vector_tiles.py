@@ -19,13 +19,15 @@ from workloads.encodings.dense import Dense
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """The steps of a tile in order, as in ``tile.ColumnWork``. inputs, weights: values read from the buffers."""
+    """The steps of a tile in order, as in ``tile.ColumnWork``. products: of a window in each step; inputs, weights:
+    values read from the buffers."""
 
     cost: np.ndarray
     rows: np.ndarray
     mapped: np.ndarray
     height: np.ndarray
     staggered: np.ndarray
+    products: np.ndarray
     inputs: int
     weights: int
 
@@ -96,42 +98,42 @@ class TiledVector(TiledSystolic):
         cost = [part[0] for part in parts]
         before = np.cumsum([0, *map(len, cost)])
         rows = np.concatenate([part[1] + at for part, at in zip(parts, before, strict=False)])
-        mapped, height, staggered = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4))
+        mapped, height, staggered, products = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4, 5))
         heights = int(height.sum())
         inputs = int((mapped if not self.one_window else staggered == 0).sum())
         each = self.mode.reduction
         cost = np.ascontiguousarray(np.concatenate(cost))
         return Steps(
-            cost, *map(_int32, (rows, mapped, height, staggered)), inputs * each, heights * each * self.mode.outputs
-        )
+            cost, *map(_int32, (rows, mapped, height, staggered)), products, inputs * each,
+            heights * each * self.mode.outputs,
+        )  # fmt: skip
 
     def _window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
-        """Of each group: (cost, rows, mapped, height, nothing)."""
-        filters, pixels, parts = self._filter_groups(box), box.ranges.pixels, []
+        """Of each group: (cost, rows, mapped, height, nothing, products)."""
+        filters, pixels, bricks, parts = self._filter_groups(box), box.ranges.pixels, self._bricks(box), []
         apart = filters if self.costs.by_pairs else filters[:1]
         for group in range(*box.ranges.groups):
-            cost = np.stack([self.costs.of(group, pixels, self._bricks(box), each) for each in apart], axis=1)
+            cost = np.stack([self.costs.of(group, pixels, bricks, each) for each in apart], axis=1)
             windows, _, steps, _ = cost.shape
             rows = np.arange(windows * len(apart) * steps).reshape(windows, len(apart), steps)
             shape = windows, len(filters), steps
             mapped = np.full(windows, self.cols)
             mapped[-1] = (pixels[1] - pixels[0] - 1) % self.cols + 1
-            height = self._heights(filters)
-            every = (rows, mapped[:, None, None], height[None, :, None])
-            parts.append(
-                (cost.reshape(-1, self.cols), *(np.broadcast_to(each, shape).ravel() for each in every), _NONE)
-            )
+            height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks))
+            every = (rows, mapped[:, None, None], height[None, :, None], products[None])
+            rows, mapped, height, products = (np.broadcast_to(each, shape).ravel() for each in every)
+            parts.append((cost.reshape(-1, self.cols), rows, mapped, height, _NONE, products))
         return parts
 
     def _one_window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
         """Of each group and pixel: columns take a filter group each, and do a brick one after another."""
-        filters, parts = self._filter_groups(box), []
+        filters, bricks, parts = self._filter_groups(box), self._bricks(box), []
         apart = filters if self.costs.by_pairs else filters[:1]
-        height = self._heights(filters)
+        height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks))
         for group in range(*box.ranges.groups):
             for pixel in range(*box.ranges.pixels):
                 at = (pixel, pixel + 1)
-                cost = np.concatenate([self.costs.of(group, at, self._bricks(box), each)[0] for each in apart])
+                cost = np.concatenate([self.costs.of(group, at, bricks, each)[0] for each in apart])
                 steps = len(cost) // len(apart)
                 order = [
                     (low + column, step, column)
@@ -141,34 +143,34 @@ class TiledVector(TiledSystolic):
                 ]
                 number, step, column = np.array(order).T
                 rows = step + (number * steps if len(apart) > 1 else 0)
-                parts.append((cost, rows, np.ones(len(rows), int), height[number], column))
+                parts.append((cost, rows, np.ones(len(rows), int), height[number], column, products[number, step]))
         return parts
 
     def _scheduled_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
         """As the other two, where every group of filters has a schedule of its own."""
-        filters, pixels, parts, m = self._filter_groups(box), box.ranges.pixels, [], self.machine
-        height = self._heights(filters)
+        filters, pixels, bricks, parts = self._filter_groups(box), box.ranges.pixels, self._bricks(box), []
+        height, m = self._heights(filters), self.machine
         for group in range(*box.ranges.groups):
-            costs = [
-                self.costs.scheduled(group, pixels, self._bricks(box), each, m.lookahead, m.lookaside)
-                for each in filters
-            ]  # each [window groups, steps, windows]
+            schedules = [self.costs.schedule(group, bricks, each, m.lookahead, m.lookaside) for each in filters]
+            # each [window groups, steps, windows]
+            costs = [self.costs.scheduled(schedule, group, pixels, bricks) for schedule in schedules]
+            products = [schedule.products for schedule in schedules]
             before = np.cumsum([0, *(cost.shape[0] * cost.shape[1] for cost in costs)])
             cost = np.concatenate([cost.reshape(-1, cost.shape[2]) for cost in costs])
             count, windows = len(costs[0]), costs[0].shape[2]
             last = (pixels[1] - pixels[0] - 1) % windows + 1
-            order: list[tuple[int, int, int, int]] = []  # row, windows, rows of the array, column
+            order: list[tuple[int, int, int, int, int]] = []  # row, windows, rows of the array, column, products
             for window in range(count):
                 used = last if window == count - 1 else windows
                 for low in range(0, len(filters), self.cols if self.one_window else 1):
                     together = range(low, min(low + self.cols, len(filters)) if self.one_window else low + 1)
                     for step in range(max(costs[f].shape[1] for f in together)):
                         order += [
-                            (before[f] + window * costs[f].shape[1] + step, used, height[f], f - low)
+                            (before[f] + window * costs[f].shape[1] + step, used, height[f], f - low, products[f][step])
                             for f in together if step < costs[f].shape[1]
                         ]  # fmt: skip
-            rows, mapped, high, column = np.array(order).T
-            parts.append((cost, rows, mapped, high, column if self.one_window else _NONE))
+            rows, mapped, high, column, each = np.array(order).T
+            parts.append((cost, rows, mapped, high, column if self.one_window else _NONE, each))
         return parts
 
     @cached_property
@@ -181,32 +183,24 @@ class TiledVector(TiledSystolic):
         note = f"lookahead: {kept:,} of {layer.macs:,} products have a weight that is not zero"
         return replace(facts, macs_issued=kept, notes=(*facts.notes, note))
 
-    def _issued(self, box: Box, products: int) -> int:
-        """Of the products of a tile, those that take a place."""
-        if not self.machine.lookahead:
-            return products
-        r, layer = box.ranges, self.layer
-        weights = self.operands.weights.integers().reshape(layer.G, -1, layer.K)
-        kept = np.count_nonzero(weights[slice(*r.groups), slice(*r.filters), slice(*r.k)])
-        return int(kept) * (r.pixels[1] - r.pixels[0])
-
     def _tile(self, box: Box, staging: Staging) -> Tile:
         plan, steps = self.plan, self.steps(box)
-        effectual, ineffectual = self.products.slots(box.ranges)
+        effectual, _ = self.products.slots(box.ranges)
         lane_steps = int((steps.mapped.astype(np.int64) * steps.height).sum())
         depth = self.machine.column_registers
         work = ColumnWork(
             steps.cost, steps.rows, steps.mapped, steps.height, self.cols, self.rows, -1 if depth is None else depth,
             effectual, lane_steps * self.mode.reduction * self.mode.outputs, steps.staggered,
         )  # fmt: skip
-        actions = self._accessed(box, steps, effectual, self._issued(box, effectual + ineffectual), lane_steps)
+        actions = self._accessed(box, steps, effectual, lane_steps)
         streams = plan.streams(box, staging)
         return Tile(work, streams, actions, plan.outputs(box), box.ranges, macs_effectual=effectual)
 
-    def _accessed(self, box: Box, steps: Steps, effectual: int, issued: int, lane_steps: int) -> Actions:
+    def _accessed(self, box: Box, steps: Steps, effectual: int, lane_steps: int) -> Actions:
         """A step reads a brick of every window and of every filter, and adds a sum in every PE; sums stay there."""
         sums, held = self.mode.sum_bits, self.plan.held(box)
-        cycles = int(steps.cost.sum(axis=1, dtype=np.int64)[steps.rows] @ steps.height) * self.machine.lanes
+        issued = int(steps.mapped @ steps.products)
+        cycles = int(steps.cost.sum(axis=1, dtype=np.int64)[steps.rows] @ steps.products)
         actions = self.mac.actions(issued, effectual, self.unit_mode, cycles)
         actions.update(self._zero_point(box))
         for operand, values in (("inputs", steps.inputs), ("weights", steps.weights)):
@@ -224,6 +218,10 @@ class TiledVector(TiledSystolic):
 
 
 _NONE = np.zeros(0, np.int64)
+
+
+def _lengths(spans: list[tuple[int, int]]) -> np.ndarray:
+    return np.array([last - first for first, last in spans])
 
 
 def _int32(values: np.ndarray) -> np.ndarray:

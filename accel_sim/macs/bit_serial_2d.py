@@ -12,14 +12,14 @@ from itertools import product
 
 import numpy as np
 
-from accel_sim.mac_digits import count, digits, lanes, serial_widths
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware
+from accel_sim.mac_digits import SerialUnit, count, digits, lanes, serial_widths
+from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware
 from accel_sim.parts import macs, require
 
 
 @macs.add("bit_serial_2d")
 @dataclass(frozen=True)
-class BitSerial2d(MacUnit):
+class BitSerial2d(SerialUnit):
     """activation_bits, weight_bits: widest operands. digit_bits: bits of each a cycle."""
 
     activation_bits: int = 8

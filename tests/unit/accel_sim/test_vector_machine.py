@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from accel_sim import load_hardware, timing
+from accel_sim import load_hardware, simulate, timing
 from accel_sim.accelerator import Array
 from accel_sim.mac_unit import CostTable
 from accel_sim.macs.conventional import Conventional
@@ -180,6 +180,28 @@ def test_a_column_of_one_register_begins_when_the_last_has_begun_the_step_before
     x.values[0, :, 0, 0], x.values[0, :, 0, 1] = [7, 0, 1, 0], [1, 0, 7, 0]
     cycles = {d: timed(machine("two_stage 2", layer, 1, 2, d), network, layer).cycles for d in (0, 1, None)}
     assert cycles == {0: 6, 1: 4, None: 4}
+
+
+@pytest.mark.parametrize(
+    ("preset", "a_digits", "w_digits"), [("stripes", 8, 8), ("loom", 8, 8), ("shapeshifter", 8, 8)]
+)
+def test_lanes_and_rows_without_a_product_cost_nothing(preset, a_digits, w_digits):
+    """5 x 3 products on 16 lanes x 16 rows: one-bit multiplications for every bit of both operands."""
+    layer = Layer(name="fc", kind="fc", C=5, M=3)
+    network, x, w = samples.given(layer, "signed", 1.0, 1.0)
+    x.values[...], w.values[...] = -128, -128
+    actions = simulate(network, load_hardware(preset, {"mac.trim": False} if preset != "stripes" else {})).actions
+    (count,) = actions[(actions.component == "mac") & (actions.action == "mult")]["count"]
+    assert count == 5 * 3 * a_digits * w_digits
+
+
+def test_a_narrow_group_saves_cycles_and_the_energy_of_loom():
+    layer = Layer(name="fc", kind="fc", C=5, M=3)
+    network, x, _ = samples.given(layer, "signed", 1.0, 1.0)
+    x.values[...] = 3
+    actions = simulate(network, load_hardware("loom")).actions
+    (count,) = actions[(actions.component == "mac") & (actions.action == "mult")]["count"]
+    assert count == 5 * 3 * 2 * 8
 
 
 def test_refusals():

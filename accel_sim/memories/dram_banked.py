@@ -165,15 +165,18 @@ class DramBanked:
         timing = np.array([int(values[name]) for name in dram.TIMING], np.int64)
         channels = np.zeros((self.channels, dram.words(timing)), np.int64)
         dram.reset(timing, channels)
-        return DramState(
+        state = DramState(
             timing, channels,
             pending=np.empty((self.channels, 1024, 5), np.int64),
             ends=np.zeros((self.channels, 2), np.int64),
             tickets=np.full((8, 3), -1, np.int64),
             clocks_per_cycle=self.memory_mhz / Fraction(str(clock_mhz)),
             names={},
-            log=np.zeros((log + 1, 6), np.int64) if log else _NO_LOG,
+            log=_NO_LOG,
         )  # fmt: skip
+        if log:
+            state.record(log)
+        return state
 
     def submit(self, state: DramState, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
         """Enqueues a transfer of byte extents (address, bytes, count, stride), cut into bursts, at cycle ``time``.

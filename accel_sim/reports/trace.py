@@ -14,7 +14,7 @@ import simpy
 from accel_sim.engine import Engine, Inlet, _Layer
 from accel_sim.jobs import Job, Port, Transfer
 from accel_sim.levels import Buffer
-from accel_sim.memories.dram_banked import DramState
+from accel_sim.memories.dram_banked import DramBanked
 from accel_sim.reports.trace_banks import Banks
 from accel_sim.reports.trace_check import TIME, faults
 from accel_sim.result import ConservationError, Result
@@ -58,7 +58,7 @@ class Recorder:
     def engine(self, memory: Any, state: Any) -> Engine:
         """An engine that reports here; for ``simulate(engine=...)``."""
         self.memory, self.state = memory, state
-        if isinstance(state, DramState):
+        if isinstance(memory, DramBanked):
             state.record(4 * self.most)  # some become one slice
         return _Engine(memory, state, self)
 
@@ -136,7 +136,7 @@ class Recorder:
 
     def _log_full(self) -> list[int]:
         """The moment of the last command that the memory's log had room for, if it is full."""
-        log = self.state.log if isinstance(self.state, DramState) else ()
+        log = self.state.log if isinstance(self.memory, DramBanked) else ()
         return [self._moment(int(log[-1, 0]))] if len(log) and log[0, 0] == len(log) - 1 else []
 
     def _moment(self, clock: int) -> int:
@@ -145,7 +145,7 @@ class Recorder:
         return clock * PARTS * rate.denominator // rate.numerator
 
     def _banks(self, end: int) -> Iterator[Span]:
-        if isinstance(self.state, DramState):
+        if isinstance(self.memory, DramBanked):
             log = self.state.log[1 : 1 + int(self.state.log[0, 0])].tolist()
             found = Banks(self.memory, self.state).slices(log, self.state.clock(end))
             for track, kind, name, begin, stop, shown in found:
@@ -170,7 +170,8 @@ class Recorder:
         starts, bits, held, found = [run.start for run in ran], result.machine.dataflow.output_bits, {}, []
         for counter, at, change, since in self.counts:
             if counter.startswith(SUMS):
-                change = change * ran[bisect_right(starts, since) - 1].mode.sum_bits // bits
+                mode = ran[bisect_right(starts, since) - 1].mode
+                change = change if mode is None else change * mode.sum_bits // bits
             held[counter] = held.get(counter, 0) + change
             found.append((counter, at, held[counter]))
         return found

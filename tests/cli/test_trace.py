@@ -250,9 +250,12 @@ def test_what_is_no_trace_is_found():
 
 
 def test_a_trace_that_is_not_valid_is_not_written(monkeypatch, tmp_path, plain):
-    monkeypatch.setattr(trace.Recorder, "span", lambda self, track, name, begin, end, **shown: self.spans.append(
-        trace.Span(track, "", name, begin * 1000, begin * 1000 + 7, shown)))  # fmt: skip
-    with pytest.raises(trace.ConservationError, match=r"^trace.json: event \d+: "):
-        monkeypatch.setattr(trace, "faults", lambda tree: iter(["event 1: wrong"]))
+    def longer(self, track, name, begin, end, **shown):
+        self.spans.append(trace.Span(track, "", name, begin * trace.PARTS, (end + 50_000) * trace.PARTS, shown))
+
+    monkeypatch.setattr(trace.Recorder, "span", longer)
+    with pytest.raises(
+        trace.ConservationError, match=r"^trace.json: event \d+: begins at \d+, before its track is free"
+    ):
         call("run", "lenet5", "eie", "--out", tmp_path / "r", "--trace", "--quiet")
     assert names(tmp_path) == set()

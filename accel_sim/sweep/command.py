@@ -25,12 +25,12 @@ def options(commands: argparse._SubParsersAction) -> None:
         command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
         command.add_argument("--engine", choices=("local", "dask"), help="who works: processes here (default), or Dask")
         command.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as tcp://host:8786")
+        command.add_argument("--retry-failed", action="store_true", help="try points again that failed before")
         answer.options(command)
     search.add_argument("--points", type=int, required=True, metavar="N", help="how many points to look at")
     search.add_argument("--seed", type=int, default=0, metavar="N", help="of the search")
     search.add_argument("--sampler", choices=("nsga2", "tpe"), default="nsga2", help="default: nsga2")
     sweep.add_argument("--dry-run", action="store_true", help="check it, count its points and estimate the time")
-    sweep.add_argument("--retry-failed", action="store_true", help="try points again that failed before")
 
 
 #: what `accel-sim plot` may draw of a study
@@ -102,10 +102,11 @@ def _search(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else Path("runs") / study.read(path).folder
     loud = not (arguments.json or arguments.quiet)
     found = search_run.search(
-        path, out, engine, points=arguments.points, seed=arguments.seed, sampler=arguments.sampler, loud=loud
-    )
+        path, out, engine, points=arguments.points, seed=arguments.seed, sampler=arguments.sampler,
+        retry_failed=arguments.retry_failed, loud=loud, warn=_warn(arguments),
+    )  # fmt: skip
     if arguments.json:
-        counts = {"points": found.points, "space": found.space, "failed": found.failed, "front": found.front}
+        counts = {"points": found.points, "space": found.space, "failed": len(found.failed), "front": found.front}
         answer.say(counts | {"out": str(out), "results": str(found.results)})
     else:
         if loud:
@@ -113,7 +114,7 @@ def _search(arguments: argparse.Namespace) -> int:
             for row in found.front:
                 print("  " + ", ".join(f"{name} {_short(row[name])}" for name in row if name != "point"))
         print(f"results: {found.results}")
-    return FAILED if found.failed else 0
+    return _tell_failed(arguments, found.failed, out, found.points)
 
 
 def _short(value: object) -> str:
@@ -137,7 +138,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     if out is None:
         out = Path("runs") / study.read(path).folder
-    done = run.sweep(path, out, engine, retry_failed=arguments.retry_failed, loud=loud)
+    done = run.sweep(path, out, engine, retry_failed=arguments.retry_failed, loud=loud, warn=_warn(arguments))
     if arguments.json:
         counts = {"points": done.points, "made": done.made, "skipped": done.skipped, "failed": len(done.failed)}
         answer.say(counts | {"out": str(out), "results": str(done.results)})
@@ -146,11 +147,20 @@ def _sweep(arguments: argparse.Namespace) -> int:
             seconds = time.perf_counter() - started
             print(f"{done.points} points: {done.made} made in {seconds:.1f} s, {done.skipped} were there already")
         print(f"results: {done.results}")
-    for key, reason in list(done.failed.items())[:MOST_REASONS]:
-        print(f"accel-sim sweep: {out}/failed/{key}.json: {reason}", file=sys.stderr)
-    if done.failed:
-        print(f"accel-sim sweep: {len(done.failed)} of {done.points} points failed", file=sys.stderr)
-    return FAILED if done.failed else 0
+    return _tell_failed(arguments, done.failed, out, done.points)
+
+
+def _warn(arguments: argparse.Namespace) -> Callable[[str], None]:
+    return lambda text: print(f"accel-sim {arguments.command}: warning: {text}", file=sys.stderr)
+
+
+def _tell_failed(arguments: argparse.Namespace, failed: dict[str, str], out: Path, points: int) -> int:
+    """Says why points failed, and returns the exit code."""
+    for key, reason in list(failed.items())[:MOST_REASONS]:
+        print(f"accel-sim {arguments.command}: {out}/failed/{key}.json: {reason}", file=sys.stderr)
+    if failed:
+        print(f"accel-sim {arguments.command}: {len(failed)} of {points} points failed", file=sys.stderr)
+    return FAILED if failed else 0
 
 
 def _engine(arguments: argparse.Namespace, workers: int):

@@ -18,8 +18,10 @@ PATIENCE = "10s"
 
 @dataclass(frozen=True)
 class Dask:
-    """address: of the scheduler; None = as Dask's own configuration says. How often a task may lose its worker before
-    it is given up is the scheduler's setting (distributed.scheduler.allowed-failures)."""
+    """address: of the scheduler; None = as Dask's own configuration says.
+
+    How many workers a task may lose is the scheduler's setting (distributed.scheduler.allowed-failures), and a lost
+    worker counts for all tasks it had. So what was given up is tried once more at the end, each task alone."""
 
     address: str | None
 
@@ -35,11 +37,18 @@ class Dask:
             if not room:
                 raise InputError(f"--scheduler {self.address}: the cluster has no workers")
             known: dict[str, Task] = {}
+            suspects: list[Task] = []
             flow = as_completed([_submit(client, task, known) for task in islice(waiting, room)], loop=client.loop)
             for future in flow:
-                yield _outcome(future, known.pop(future.key))
+                task = known.pop(future.key)
+                if future.status == "finished":
+                    yield Outcome(task, *future.result())
+                else:
+                    suspects.append(task)
                 for task in islice(waiting, 1):
                     flow.add(_submit(client, task, known))
+            for task in suspects:
+                yield _alone(client, task)
 
     def close(self) -> None:
         """Nothing: the cluster is somebody else's."""
@@ -65,8 +74,10 @@ def _submit(client: Any, task: Task, known: dict[str, Task]) -> Any:
     return future
 
 
-def _outcome(future: Any, task: Task) -> Outcome:
-    if future.status == "finished":
+def _alone(client: Any, task: Task) -> Outcome:
+    """Of a task that nothing else runs beside: if its worker dies now, it is its own fault."""
+    future = client.submit(attempt, task, key=f"accel-sim-{task.key}-alone", pure=False)
+    error = future.exception()
+    if error is None:
         return Outcome(task, *future.result())
-    error = future.exception() if future.status == "error" else None
-    return Outcome(task, None, f"its worker died ({type(error).__name__ if error else future.status})")
+    return Outcome(task, None, f"its worker died again and again ({type(error).__name__})")

@@ -25,19 +25,29 @@ class Point:
     task: Task
 
 
-def plan(study: Study) -> list[Point]:
-    """All points, each once; StudyError with one line for each different mistake."""
-    return list(dict.fromkeys(point for point in space(study) if point is not None))
+def unheard(warning: str) -> None:
+    """Nobody listens."""
 
 
-def space(study: Study) -> list[Point | None]:
+def plan(study: Study, warn: Callable[[str], None] = unheard) -> list[Point]:
+    """All points, each once; StudyError with one line for each different mistake. warn: is told what importers of the
+    networks had to assume, each once."""
+    return list(dict.fromkeys(point for point in space(study, warn) if point is not None))
+
+
+def space(study: Study, warn: Callable[[str], None] = unheard) -> list[Point | None]:
     """The point of each combination in order, None where a condition excludes it; StudyError as plan."""
-    return _Planner(study).points()
+    planner = _Planner(study)
+    found = planner.points()
+    for warning in planner.warnings:
+        warn(warning)
+    return found
 
 
 class _Planner:
     def __init__(self, study: Study):
         self.study, self.source = study, source_digest()
+        self.warnings: dict[str, None] = {}
         #: mistake -> [first point, how many]
         self.errors: dict[str, list[Any]] = {}
         self.machines: dict[str, Any] = {}
@@ -177,6 +187,7 @@ class _Planner:
         if text not in self.networks:
             self.networks[text] = None
             network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+            self.warnings |= dict.fromkeys(f"{settings['network']}: {warning}" for warning in network.warnings)
             self.networks[text] = (
                 [layer.name for layer in network.layers],
                 digest(identity(network), settings["precision"]),

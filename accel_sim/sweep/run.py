@@ -1,7 +1,7 @@
 """A study from its file to its results."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from accel_sim.sweep import results, shared, store, study
 from accel_sim.sweep.engine import Engine
-from accel_sim.sweep.plan import plan
+from accel_sim.sweep.plan import plan, unheard
 from accel_sim.sweep.progress import Counter, progress
 from accel_sim.sweep.task import Task
 from accel_sim.sweep.work import attempt
@@ -31,14 +31,17 @@ class Done:
     results: Path
 
 
-def sweep(path: Path, out: Path, engine: Engine, *, retry_failed: bool = False, loud: bool = False) -> Done:
+def sweep(
+    path: Path, out: Path, engine: Engine, *, retry_failed: bool = False, loud: bool = False,
+    warn: Callable[[str], None] = unheard,
+) -> Done:  # fmt: skip
     """Runs what is missing of a study below ``out`` and collects its results; InputError if the study is wrong.
 
-    retry_failed: points that failed before are tried again. loud: says on stderr how far it is.
+    retry_failed: points that failed before are tried again. loud: says on stderr how far it is. warn: see plan.
     """
     asked = study.read(path)
     store.check(out)
-    points = plan(asked)
+    points = plan(asked, warn)
     with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         tasks = {point.task.key: point.task for point in points}

@@ -1,6 +1,7 @@
 """A search from its study's file to its results."""
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,32 +12,35 @@ import numpy as np
 from accel_sim.sweep import results, store, study
 from accel_sim.sweep.chart_data import MORE_IS_BETTER, undominated
 from accel_sim.sweep.engine import Engine
-from accel_sim.sweep.plan import Point, space
+from accel_sim.sweep.plan import Point, space, unheard
 from accel_sim.sweep.run import missing, work
 from accel_sim.sweep.search import Picks, Space, explore, figures
 
 
 @dataclass(frozen=True)
 class Found:
-    """points: that were looked at, of so many in the space; failed of them; front: rows of objectives and settings."""
+    """points: that were looked at, of so many in the space; failed: of them (key -> reason); front: rows of objectives
+    and settings."""
 
     points: int
     space: int
-    failed: int
+    failed: dict[str, str]
     front: list[dict[str, Any]]
     results: Path
 
 
 def search(
-    path: Path, out: Path, engine: Engine, *, points: int, seed: int = 0, sampler: str = "nsga2", loud: bool = False
-) -> Found:
-    """Looks at ``points`` of a study's points below ``out``; InputError if the study or its goal is wrong."""
+    path: Path, out: Path, engine: Engine, *, points: int, seed: int = 0, sampler: str = "nsga2",
+    retry_failed: bool = False, loud: bool = False, warn: Callable[[str], None] = unheard,
+) -> Found:  # fmt: skip
+    """Looks at ``points`` of a study's points below ``out``; InputError if the study or its goal is wrong. The rest as
+    run.sweep."""
     asked = study.read(path)
     store.check(out)
-    every = space(asked)
+    every = space(asked, warn)
     with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
-        search = _Search(asked, every, Space.of(asked), engine, kept)
+        search = _Search(asked, every, Space.of(asked), engine, kept, retry_failed)
         total = len({point for point in every if point is not None})
         steps = explore(
             search.space, search.evaluate, points=min(points, total), objectives=len(asked.goal.objectives), seed=seed,
@@ -47,7 +51,8 @@ def search(
                 print(search.line(known, min(points, total)), file=sys.stderr, flush=True)
         done = [point for point in dict.fromkeys(every) if point in search.seen]
         table = results.collect(done, kept, asked.columns)
-        failed = sum(point.task.key in kept.failed for point in done)
+        keys = [point.task.key for point in done]
+        failed = {key: kept.reason(key) for key in keys if key in kept.failed}
         return Found(len(done), total, failed, search.front(known), table)
 
 
@@ -58,6 +63,7 @@ class _Search:
     space: Space
     engine: Engine
     kept: store.Store
+    retry_failed: bool
 
     def __post_init__(self):
         #: points that were asked for
@@ -67,7 +73,8 @@ class _Search:
         """Makes the points that are missing; see explore."""
         found = {pick: self.every[self.space.number(pick)] for pick in picks}
         points = [point for point in found.values() if point is not None]
-        work(missing([point.task for point in points], self.kept), self.engine, self.kept, lambda good: None)
+        left = missing([point.task for point in points], self.kept, retry_failed=self.retry_failed)
+        work(left, self.engine, self.kept, lambda good: None)
         self.seen |= set(points)
         return {pick: self._value(point) for pick, point in found.items()}
 

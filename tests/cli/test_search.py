@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from accel_sim.sweep import results
-from accel_sim.sweep.chart_data import undominated
 from accel_sim.sweep.search import Space, explore
 
 from .calls import call, tree
-from .test_sweep import started, study
+from .test_sweep import FRAGILE, PLUGIN, started, study
 
 SPACE = """network: lenet_300_100
 hardware: systolic
@@ -29,12 +28,17 @@ def optuna():
 
 def dominated_area(points: np.ndarray, corner: np.ndarray) -> float:
     """Hypervolume of two objectives between the points and a corner that is worse than all."""
-    best = points[undominated(points)]
     area, top = 0.0, corner[1]
-    for x, y in best[best[:, 0].argsort()]:
-        area += (corner[0] - x) * (top - y)
-        top = y
+    for x, y in sorted(map(tuple, points)):
+        if y < top:
+            area += (corner[0] - x) * (top - y)
+            top = y
     return area
+
+
+def test_the_area_by_hand():
+    points = np.array([(1.0, 4.0), (2.0, 2.0), (3.0, 3.0), (4.0, 1.0), (2.0, 2.0)])
+    assert dominated_area(points, np.array([5.0, 5.0])) == 4 + 3 * 2 + 1
 
 
 def bowl(picks):
@@ -130,6 +134,26 @@ def test_a_figure_that_is_not_there(tmp_path):
     path = study(tmp_path, SPACE + "search: {objectives: [energy_pj, speed]}\n")
     done = call("search", path, "--out", tmp_path / "out", "--points", 1, "--workers", 1)
     assert (done.code, done.line) == (2, "accel-sim search: search: no figure or setting is called 'speed'")
+
+
+@pytest.mark.slow
+def test_failed_points_are_told_and_tried_again_if_asked(tmp_path, monkeypatch):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "fragile.py").write_text(PLUGIN.replace("== 3", "== 3 and os.path.exists('broken')"))
+    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path / "plugins"))
+    (tmp_path / "broken").touch()
+    text = FRAGILE.replace("[1, 2, 3, 4, 5]", "[3, 4]") + "search: {objectives: [energy_pj, cycles]}\n"
+    for options, code, said in (
+        ((), 4, "layer 'fc1': not today\naccel-sim search: 1 of 2 points failed\n"),
+        (("--retry-failed",), 0, ""),
+    ):
+        arguments = study(tmp_path, text), "--points", 2, "--out", "out", "--workers", 1, "--json", *options
+        with started(*arguments, command="search", cwd=tmp_path) as search:
+            out, err = search.communicate()
+        assert (search.returncode, json.loads(out)["failed"]) == (code, code // 4), err
+        assert err.endswith(said)
+        (tmp_path / "broken").unlink(missing_ok=True)
+    assert len(results.read(tmp_path / "out")) == 2
 
 
 def test_no_optuna(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from accel_sim.sweep import results
+from tests.unit.workloads.test_tflite import with_axis
 
 from .calls import Done, call, tiny, tree
 
@@ -61,10 +62,10 @@ def study(folder: Path, text: str = SMALL) -> Path:
     return path
 
 
-def started(*arguments: object, **options) -> subprocess.Popen:
+def started(*arguments: object, command: str = "sweep", **options) -> subprocess.Popen:
     """`accel-sim sweep` as a process of its own."""
-    command = [sys.executable, "-m", "accel_sim", "sweep", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    line = [sys.executable, "-m", "accel_sim", command, *map(str, arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def children(pid: int) -> list[int]:
@@ -142,6 +143,16 @@ def test_a_second_start_makes_nothing_and_changes_nothing(small):
     assert (found["points"], found["made"], found["skipped"], found["failed"]) == (4, 0, 4, 0)
     assert done.err == ""
     assert tree(out) == before
+
+
+def test_what_an_importer_had_to_assume_is_told_once(tmp_path):
+    builder, last = with_axis(5, 0.01)
+    builder.outputs = [last]
+    (tmp_path / "m.tflite").write_bytes(builder.data())
+    path = study(tmp_path, f"network: {tmp_path}/m.tflite\nhardware: systolic\naxes: {{array.rows: [4, 8]}}\n")
+    done = call("sweep", path, "--out", tmp_path / "out", "--workers", 1, "--quiet")
+    assert done.code == 0
+    assert done.line.startswith(f"accel-sim sweep: warning: {tmp_path}/m.tflite: tensor 1 and 1 more: quantized_dim")
 
 
 @pytest.mark.slow

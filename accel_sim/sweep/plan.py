@@ -187,7 +187,7 @@ class _Planner:
         if text not in self.networks:
             self.networks[text] = None
             network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-            self.warnings |= dict.fromkeys(f"{settings['network']}: {warning}" for warning in network.warnings)
+            self.warnings |= dict.fromkeys(network.warnings)
             self.networks[text] = (
                 [layer.name for layer in network.layers],
                 digest(identity(network), settings["precision"]),

@@ -93,13 +93,13 @@ def _workers(arguments: argparse.Namespace) -> int:
 
 
 def _search(arguments: argparse.Namespace) -> int:
-    from accel_sim.sweep import search_run, study
+    from accel_sim.sweep import search_run
     from workloads.registry import InputError
 
     if arguments.points < 1 or not 0 <= arguments.seed < 1 << 32:
         raise InputError("expected --points of at least 1 and --seed of 0 to 4294967295")
     engine, path = _engine(arguments, _workers(arguments)), Path(arguments.study)
-    out = Path(arguments.out) if arguments.out else Path("runs") / study.read(path).folder
+    out = Path(arguments.out) if arguments.out else None
     loud = not (arguments.json or arguments.quiet)
     found = search_run.search(
         path, out, engine, points=arguments.points, seed=arguments.seed, sampler=arguments.sampler,
@@ -107,14 +107,14 @@ def _search(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     if arguments.json:
         counts = {"points": found.points, "space": found.space, "failed": len(found.failed), "front": found.front}
-        answer.say(counts | {"out": str(out), "results": str(found.results)})
+        answer.say(counts | {"out": str(found.out), "results": str(found.results)})
     else:
         if loud:
             print(f"{found.points} of {found.space} points, {len(found.front)} on the front:")
             for row in found.front:
                 print("  " + ", ".join(f"{name} {_short(row[name])}" for name in row if name != "point"))
         print(f"results: {found.results}")
-    return _tell_failed(arguments, found.failed, out, found.points)
+    return _tell_failed(arguments, found.failed, found.out, found.points)
 
 
 def _short(value: object) -> str:
@@ -122,10 +122,10 @@ def _short(value: object) -> str:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from accel_sim.sweep import run, study
+    from accel_sim.sweep import run
 
     workers = _workers(arguments)
-    path, out = Path(arguments.study), arguments.out and Path(arguments.out)
+    path, out = Path(arguments.study), Path(arguments.out) if arguments.out else None
     loud = not (arguments.json or arguments.quiet)
     if arguments.dry_run:
         found = run.estimate(path, out, workers)
@@ -136,18 +136,16 @@ def _sweep(arguments: argparse.Namespace) -> int:
         return 0
     engine = _engine(arguments, workers)
     started = time.perf_counter()
-    if out is None:
-        out = Path("runs") / study.read(path).folder
     done = run.sweep(path, out, engine, retry_failed=arguments.retry_failed, loud=loud, warn=_warn(arguments))
     if arguments.json:
         counts = {"points": done.points, "made": done.made, "skipped": done.skipped, "failed": len(done.failed)}
-        answer.say(counts | {"out": str(out), "results": str(done.results)})
+        answer.say(counts | {"out": str(done.out), "results": str(done.results)})
     else:
         if loud:
             seconds = time.perf_counter() - started
             print(f"{done.points} points: {done.made} made in {seconds:.1f} s, {done.skipped} were there already")
         print(f"results: {done.results}")
-    return _tell_failed(arguments, done.failed, out, done.points)
+    return _tell_failed(arguments, done.failed, done.out, done.points)
 
 
 def _warn(arguments: argparse.Namespace) -> Callable[[str], None]:

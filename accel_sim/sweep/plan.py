@@ -5,10 +5,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from accel_sim.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
 from accel_sim.rundir import source_digest
+from accel_sim.sweep import study as files
 from accel_sim.sweep.study import NAMED, RUN, Study, StudyError
 from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
 from workloads.registry import InputError
@@ -29,10 +31,34 @@ def unheard(warning: str) -> None:
     """Nobody listens."""
 
 
+def read(path: Path, warn: Callable[[str], None] = unheard) -> tuple[Study, list[Point | None]]:
+    """(a study's file, its ``space``); StudyError with what is wrong in the file and at its points, InputError if it
+    cannot be read."""
+    try:
+        found = files.read(path)
+    except StudyError as error:
+        raise StudyError([*error.lines, *_lines_of(error.rest)]) from None
+    return found, space(found, warn)
+
+
+def _lines_of(rest: Study | None) -> list[str]:
+    try:
+        if rest is not None:
+            space(rest)
+    except StudyError as error:
+        return error.lines
+    return []
+
+
 def plan(study: Study, warn: Callable[[str], None] = unheard) -> list[Point]:
     """All points, each once; StudyError with one line for each different mistake. warn: is told what importers of the
     networks had to assume, each once."""
-    return list(dict.fromkeys(point for point in space(study, warn) if point is not None))
+    return distinct(space(study, warn))
+
+
+def distinct(points: list[Point | None]) -> list[Point]:
+    """Each point once, in order."""
+    return list(dict.fromkeys(point for point in points if point is not None))
 
 
 def space(study: Study, warn: Callable[[str], None] = unheard) -> list[Point | None]:
@@ -59,6 +85,9 @@ class _Planner:
         seen: dict[str, Point | None] = {}
         for combination in self.study.combinations():
             self.here = ", ".join(f"{path}={_label(value)}" for path, value in combination.items())
+            if self._tried(self._hardware, combination["hardware"]) is None:  # no expression can be worked out
+                self._task(combination, {})
+                continue
             try:
                 values, settings = self._values(combination)
                 mark = json.dumps(values, sort_keys=True, default=str)
@@ -69,6 +98,7 @@ class _Planner:
                 found.append(seen[mark])
             except InputError as error:
                 self._wrong(str(error))
+                self._task(combination, _settings(combination))
         if not any(found) and not self.errors:
             self._wrong("where: holds at no point")
         if self.errors:
@@ -92,7 +122,7 @@ class _Planner:
         lookup = self._lookup(labels, machine)
         off = {path for path, condition in study.when.items() if not condition.value(lookup)}
         values = {path: None if path in off else labels.get(path) for path in study.columns}
-        settings = {path: value for path, value in combination.items() if path not in ("network", "hardware", *off)}
+        settings = {path: value for path, value in _settings(combination).items() if path not in off}
         for path, expression in study.derived.items():
             values[path] = expression.value(self._lookup(values, machine))
             if "." in path or path in RUN or path in KEYS:
@@ -208,6 +238,10 @@ class _Planner:
             built = from_tree(deepcopy(machine["given"]), machine["where"], machine["own"] | fields)
             self.built[mark] = json.dumps(to_tree(built)), dict(built.energy.files)
         return self.built[mark]
+
+
+def _settings(combination: dict[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in combination.items() if path not in ("network", "hardware")}
 
 
 def _label(value: Any) -> Any:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accel_sim.sweep import results, shared, store, study
+from accel_sim.sweep import results, shared, store
 from accel_sim.sweep.engine import Engine
-from accel_sim.sweep.plan import plan, unheard
+from accel_sim.sweep.plan import distinct, read, unheard
 from accel_sim.sweep.progress import Counter, progress
+from accel_sim.sweep.study import Study
 from accel_sim.sweep.task import Task
 from accel_sim.sweep.work import attempt
 from workloads.registry import InputError
@@ -22,8 +23,10 @@ SAMPLE_POINTS = 8
 
 @dataclass(frozen=True)
 class Done:
-    """Points of a study: all, made now, there already, failed (key -> reason, of now or before). results: its table."""
+    """Points of a study: all, made now, there already, failed (key -> reason, of now or before). out: its directory;
+    results: its table."""
 
+    out: Path
     points: int
     made: int
     skipped: int
@@ -32,16 +35,16 @@ class Done:
 
 
 def sweep(
-    path: Path, out: Path, engine: Engine, *, retry_failed: bool = False, loud: bool = False,
+    path: Path, out: Path | None, engine: Engine, *, retry_failed: bool = False, loud: bool = False,
     warn: Callable[[str], None] = unheard,
 ) -> Done:  # fmt: skip
-    """Runs what is missing of a study below ``out`` and collects its results; InputError if the study is wrong.
+    """Runs what is missing of a study below ``out`` (None: runs/NAME) and collects its results; InputError if the study
+    is wrong.
 
     retry_failed: points that failed before are tried again. loud: says on stderr how far it is. warn: see plan.
     """
-    asked = study.read(path)
-    store.check(out)
-    points = plan(asked, warn)
+    asked, every = read(path, warn)
+    points, out = distinct(every), target(out, asked)
     with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         tasks = {point.task.key: point.task for point in points}
@@ -50,9 +53,15 @@ def sweep(
             made = work(left, engine, kept, count)
         failed = {key: kept.reason(key) for key in tasks if key in kept.failed}
         table = results.collect(points, kept, asked.columns)
-    return Done(
-        len(tasks), made, len(tasks) - len(left) - len(failed.keys() - {task.key for task in left}), failed, table
-    )
+    before = len(tasks) - len(left) - len(failed.keys() - {task.key for task in left})
+    return Done(out, len(tasks), made, before, failed, table)
+
+
+def target(out: Path | None, asked: Study) -> Path:
+    """Where a study goes; InputError for a folder that is something else."""
+    folder = Path("runs") / asked.folder if out is None else out
+    store.check(folder)
+    return folder
 
 
 def missing(tasks: list[Task], kept: store.Store, *, retry_failed: bool = False) -> list[Task]:
@@ -87,8 +96,8 @@ def _encoded(tasks: Iterable[Task], cache: Path) -> Iterator[Task]:
 
 def estimate(path: Path, out: Path | None, workers: int) -> dict[str, Any]:
     """What a sweep would do: points, how many are left, and seconds they take by a sample of them (None: none left)."""
-    asked = study.read(path)
-    tasks = {point.task.key: point.task for point in plan(asked)}
+    _, every = read(path)
+    tasks = {point.task.key: point.task for point in distinct(every)}
     kept = store.Store(out) if out is not None else None
     left = [task for key, task in tasks.items() if kept is None or key not in kept.points]
     seconds, started = [], time.perf_counter()

@@ -12,16 +12,17 @@ import numpy as np
 from accel_sim.sweep import results, store, study
 from accel_sim.sweep.chart_data import MORE_IS_BETTER, undominated
 from accel_sim.sweep.engine import Engine
-from accel_sim.sweep.plan import Point, space, unheard
-from accel_sim.sweep.run import missing, work
+from accel_sim.sweep.plan import Point, read, unheard
+from accel_sim.sweep.run import missing, target, work
 from accel_sim.sweep.search import Picks, Space, explore, figures
 
 
 @dataclass(frozen=True)
 class Found:
-    """points: that were looked at, of so many in the space; failed: of them (key -> reason); front: rows of objectives
-    and settings."""
+    """out: its directory; points: that were looked at, of so many in the space; failed: of them (key -> reason); front:
+    rows of objectives and settings."""
 
+    out: Path
     points: int
     space: int
     failed: dict[str, str]
@@ -30,14 +31,13 @@ class Found:
 
 
 def search(
-    path: Path, out: Path, engine: Engine, *, points: int, seed: int = 0, sampler: str = "nsga2",
+    path: Path, out: Path | None, engine: Engine, *, points: int, seed: int = 0, sampler: str = "nsga2",
     retry_failed: bool = False, loud: bool = False, warn: Callable[[str], None] = unheard,
 ) -> Found:  # fmt: skip
     """Looks at ``points`` of a study's points below ``out``; InputError if the study or its goal is wrong. The rest as
     run.sweep."""
-    asked = study.read(path)
-    store.check(out)
-    every = space(asked, warn)
+    asked, every = read(path, warn)
+    out = target(out, asked)
     with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         search = _Search(asked, every, Space.of(asked), engine, kept, retry_failed)
@@ -53,7 +53,7 @@ def search(
         table = results.collect(done, kept, asked.columns)
         keys = [point.task.key for point in done]
         failed = {key: kept.reason(key) for key in keys if key in kept.failed}
-        return Found(len(done), total, failed, search.front(known), table)
+        return Found(out, len(done), total, failed, search.front(known), table)
 
 
 @dataclass

@@ -23,11 +23,17 @@ MOST_COMBINATIONS = 1_000_000
 
 
 class StudyError(InputError):
-    """Everything that is wrong with a study; lines: one for each mistake, with its path."""
+    """Everything that is wrong with a study; lines: one for each mistake, with its path; rest: the study without what
+    is wrong in its file, if points can be made of that (they may tell more)."""
 
-    def __init__(self, lines: list[str]):
+    def __init__(self, lines: list[str], rest: "Study | None" = None):
         super().__init__("; ".join(lines))
+        self.rest = rest
         self.lines = [str(InputError(line)) for line in lines]
+
+
+#: what every point has
+NEEDED = ("network", "hardware")
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,11 @@ def of(tree: dict[str, Any], name: str) -> Study:
     errors += [f"when.{path}: is no axis" for path in when if path not in found]
     derived = _expressions(tree.get("derived") or {}, "derived", errors)
     errors += [f"derived.{path}: is an axis already" for path in derived if path in found]
-    for path in derived:
-        if "." in path:
-            _path(path, f"derived.{path}", errors)
+    derived = {
+        path: expression
+        for path, expression in derived.items()
+        if "." not in path or _path(path, f"derived.{path}", errors)
+    }
     conditions = tree.get("where") or []
     conditions = conditions if isinstance(conditions, list) else [conditions]
     where = _expressions({str(i): text for i, text in enumerate(conditions)}, "where", errors)
@@ -105,9 +113,10 @@ def of(tree: dict[str, Any], name: str) -> Study:
     count = prod(len(found[group[0]]) for group in groups)
     if count > MOST_COMBINATIONS:
         errors.append(f"axes: {count} combinations, at most {MOST_COMBINATIONS}")
+    made = Study(str(tree.get("name", name)), found, groups, when, tuple(where.values()), derived, goal)
     if errors:
-        raise StudyError(errors)
-    return Study(tree.get("name", name), found, groups, when, tuple(where.values()), derived, goal)
+        raise StudyError(errors, made if count <= MOST_COMBINATIONS and all(map(found.get, NEEDED)) else None)
+    return made
 
 
 def _axes(tree: dict[str, Any], errors: list[str]) -> dict[str, list[Any]]:
@@ -125,7 +134,8 @@ def _axes(tree: dict[str, Any], errors: list[str]) -> dict[str, list[Any]]:
         elif kind not in given:
             errors.append(f"{kind}: is missing")
     for path, value in given.items():
-        _path(str(path), f"axes.{path}", errors)
+        if not _path(str(path), f"axes.{path}", errors):
+            continue
         try:
             found[str(path)] = axes.values(value)
         except InputError as error:
@@ -136,9 +146,10 @@ def _axes(tree: dict[str, Any], errors: list[str]) -> dict[str, list[Any]]:
     return found
 
 
-def _path(path: str, where: str, errors: list[str]) -> None:
-    """An axis sets a key of the run, or a field of the machine (whose building will say if there is none)."""
+def _path(path: str, where: str, errors: list[str]) -> bool:
+    """Whether an axis sets a key of the run, or a field of the machine (whose building will say if there is none)."""
     first, _, rest = path.partition(".")
+    before = len(errors)
     if first in RUN or first == "hardware":
         if rest:
             errors.append(f"{where}: '{first}' has no fields")
@@ -147,6 +158,7 @@ def _path(path: str, where: str, errors: list[str]) -> None:
             errors.append(f"{where}: expected a name behind it, as {first}.NAME")
     elif first not in config.KEYS:
         errors.append(f"{where}: {unknown('field', first, [*RUN, *NAMED, 'hardware', *config.KEYS])}")
+    return len(errors) == before
 
 
 def _entries(kind: str, given: list[Any], where: str, errors: list[str]) -> list[dict[str, Any]]:

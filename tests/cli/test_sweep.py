@@ -197,6 +197,33 @@ def test_all_mistakes_are_told_before_anything_runs(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_mistakes_in_the_file_hide_none_of_its_points(tmp_path):
+    """What is wrong in the file, in expressions, networks, machines and settings: a line each, in one go."""
+    text = """network: [lenet5, lenet6]
+hardware: [systolic, sistolic]
+axes:
+  array.rows: [8, 0]
+  dataflow.stationry: [os]
+  precision.weights: [int8, int99]
+  memories.weight_sram.capacity_kib: {range: [1, 2]}
+where: [array.rows >]
+derived: {x: foo + 1}
+bogus: 1
+"""
+    path = study(tmp_path, text)
+    for command in (("sweep",), ("sweep", "--dry-run"), ("search", "--points", 2)):
+        done = call(command[0], path, *command[1:], "--out", tmp_path / "out")
+        assert (done.code, done.out) == (2, "")
+        for part in (
+            "unknown key 'bogus'", "axes.memories.weight_sram.capacity_kib: expected range",
+            "where.0: 'array.rows >' is", "'foo + 1': no axis", "unknown key 'stationry'", "number format 'int99'", "rows=0 must be at least 1",
+            "unknown hardware 'sistolic'", "unknown network 'lenet6'",
+        ):  # fmt: skip
+            assert sum(part in line for line in done.err.splitlines()) == 1, part
+        assert len(done.err.splitlines()) == 9
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "options",
     [

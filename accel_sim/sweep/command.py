@@ -110,7 +110,8 @@ def _search(arguments: argparse.Namespace) -> int:
         answer.say(counts | {"out": str(found.out), "results": str(found.results)})
     else:
         if loud:
-            print(f"{found.points} of {found.space} points, {len(found.front)} on the front:")
+            seen = f"{found.points} of {found.space} points, {len(found.front)} on the front"
+            print(f"{seen}:" if found.front else f"{seen}: no point meets the constraints")
             for row in found.front:
                 print("  " + ", ".join(f"{name} {_short(row[name])}" for name in row if name != "point"))
         print(f"results: {found.results}")

@@ -13,7 +13,7 @@ from workloads.registry import InputError
 #: tasks at the scheduler for each thread of the cluster
 DEPTH = 3
 #: seconds to find the scheduler
-PATIENCE = "10s"
+PATIENCE = "5s"
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,19 @@ class Dask:
 
     address: str | None
 
+    def ready(self) -> None:
+        """InputError if there is no Dask, no cluster or no worker in it."""
+        with self._client() as client:
+            if not client.nthreads():
+                raise InputError(f"--scheduler {self.address}: the cluster has no workers")
+
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
-        """One outcome for each task; InputError if there is no Dask, no cluster or no worker in it."""
-        try:
-            from distributed import as_completed
-        except ImportError:
-            raise InputError("--engine dask: needs the package distributed (pip install 'accel-sim[dask]')") from None
+        """One outcome for each task; where all workers go, it waits for others."""
+        from distributed import as_completed
+
         waiting = iter(tasks)
         with self._client() as client:
-            room = DEPTH * sum(client.nthreads().values())
-            if not room:
-                raise InputError(f"--scheduler {self.address}: the cluster has no workers")
+            room = DEPTH * max(1, sum(client.nthreads().values()))
             known: dict[str, Task] = {}
             suspects: list[Task] = []
             flow = as_completed([_submit(client, task, known) for task in islice(waiting, room)], loop=client.loop)
@@ -54,8 +56,10 @@ class Dask:
         """Nothing: the cluster is somebody else's."""
 
     def _client(self) -> Any:
-        from distributed import Client
-
+        try:
+            from distributed import Client
+        except ImportError:
+            raise InputError("--engine dask: needs the package distributed (pip install 'accel-sim[dask]')") from None
         if self.address is None:
             import dask
 

@@ -30,7 +30,10 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """run: one outcome for each task, in any order; tasks are taken as they are needed. close: ends what it started."""
+    """ready: InputError if nobody can work. run: one outcome for each task, in any order; tasks are taken as they are
+    needed. close: ends what it started."""
+
+    def ready(self) -> None: ...
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]: ...
 
@@ -56,6 +59,9 @@ class Local:
     workers: int
     #: processes that wait for the next run
     idle: list[_Worker] = field(default_factory=list, repr=False, compare=False)
+
+    def ready(self) -> None:
+        """Processes can be started when they are needed."""
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         crew = _Crew(iter(tasks), self.idle)

@@ -45,6 +45,7 @@ def sweep(
     """
     asked, every = read(path, warn)
     points, out = distinct(every), target(out, asked)
+    engine.ready()
     with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         tasks = {point.task.key: point.task for point in points}
@@ -89,7 +90,7 @@ def work(tasks: list[Task], engine: Engine, kept: store.Store, count: Counter) -
 def _encoded(tasks: Iterable[Task], cache: Path) -> Iterator[Task]:
     """Each task once the network it needs is there."""
     for task in tasks:
-        with suppress(InputError):  # the worker meets it too, and says so
+        with suppress(InputError):  # the worker makes it for itself, or meets the mistake too and says so
             shared.encode(task.data, cache)
         yield task
 

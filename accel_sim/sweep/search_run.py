@@ -38,6 +38,7 @@ def search(
     run.sweep."""
     asked, every = read(path, warn)
     out = target(out, asked)
+    engine.ready()
     with store.opened(out) as kept, closing(engine):
         store.write(out / "study.yaml", path.read_bytes())
         search = _Search(asked, every, Space.of(asked), engine, kept, retry_failed)
@@ -72,7 +73,7 @@ class _Search:
     def evaluate(self, picks: list[Picks]) -> dict[Picks, tuple[list[float], bool] | None]:
         """Makes the points that are missing; see explore."""
         found = {pick: self.every[self.space.number(pick)] for pick in picks}
-        points = [point for point in found.values() if point is not None]
+        points = [point for point in found.values() if point is not None and point not in self.seen]
         left = missing([point.task for point in points], self.kept, retry_failed=self.retry_failed)
         work(left, self.engine, self.kept, lambda good: None)
         self.seen |= set(points)

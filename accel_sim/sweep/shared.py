@@ -17,6 +17,7 @@ from accel_sim.sweep.task import DATA_KEYS, Data
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
+from workloads.registry import InputError
 
 #: smaller arrays are no files of their own
 LEAST_BYTES = 4096
@@ -81,17 +82,23 @@ def load(data: Data) -> tuple[Network, Walked]:
 
 
 def encode(data: Data, cache: Path) -> None:
-    """Writes them below ``cache`` (which must be of this run of the study alone: what lies in it is trusted)."""
+    """Writes them below ``cache`` (which must be of this run of the study alone: what lies in it is trusted).
+
+    InputError where there is no room, or no such network."""
     place = folder(data, cache)
     if place.exists():
         return
     scratch = place.with_suffix(".new")
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    text = io.BytesIO()
-    _Pickler(text, scratch).dump(load(data))
-    (scratch / "network.pickle").write_bytes(text.getvalue())
-    scratch.rename(place)
+    found, text = load(data), io.BytesIO()
+    try:
+        scratch.mkdir(parents=True)
+        _Pickler(text, scratch).dump(found)
+        (scratch / "network.pickle").write_bytes(text.getvalue())
+        scratch.rename(place)
+    except OSError as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise InputError(f"{place}: cannot write: {error.strerror or error}") from None
 
 
 def folder(data: Data, cache: Path) -> Path:

@@ -93,10 +93,14 @@ def opened(folder: Path) -> Iterator[Store]:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
+    """Whole or not at all; InputError where there is no room or no right to."""
     scratch = path.with_name(path.name + ".new")
-    scratch.write_bytes(data)
-    scratch.replace(path)
+    try:
+        scratch.write_bytes(data)
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot write: {error.strerror or error}") from None
 
 
 def _keys(folder: Path) -> set[str]:

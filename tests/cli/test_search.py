@@ -1,7 +1,9 @@
 """`accel-sim search`: the front of a study, by looking at a part of it."""
 
 import json
+import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -82,9 +84,15 @@ def test_it_finds_the_front_with_a_fifth_of_the_points(tmp_path):
     frame = results.read(tmp_path / "all")
     values = frame[["energy_pj", "time_s"]].to_numpy()
     assert len(values) == 363
-    corner = values.max(axis=0)
+    front = values[[not any((a <= b).all() and (a < b).any() for a in values) for b in values]]
+    corner = front.min(axis=0) + 1.1 * np.ptp(front, axis=0)  # just behind the front: far away, any points would do
     space = Space(("rows", "cols", "stationary"), (11, 11, 3), (True, True, False))
-    shares = []
+
+    def share(seen: np.ndarray) -> float:
+        """Of the hypervolume of all points."""
+        return dominated_area(seen[(seen < corner).all(axis=1)], corner) / dominated_area(front, corner)
+
+    found, by_chance = [], []
     for seed in range(10):
         *_, known = explore(
             space, lambda picks: {pick: (values[space.number(pick)].tolist(), True) for pick in picks},
@@ -92,8 +100,39 @@ def test_it_finds_the_front_with_a_fifth_of_the_points(tmp_path):
         )  # fmt: skip
         seen = np.array([value[0] for value in known.values()])
         assert len(seen) <= 72
-        shares.append(dominated_area(seen, corner) / dominated_area(values, corner))
-    assert np.median(shares) >= 0.95
+        found.append(share(seen))
+        by_chance.append(share(values[np.random.default_rng(seed).choice(363, 72, replace=False)]))
+    assert np.median(found) >= 0.95
+    assert np.median(found) > np.median(by_chance)
+
+
+@pytest.mark.slow
+def test_a_search_that_was_killed_looks_at_the_same_points(tmp_path):
+    path, told = study(tmp_path, SPACE), []
+    for out in ("whole", "killed"):
+        arguments = path, "--points", 60, "--seed", 3, "--out", tmp_path / out, "--json"
+        if out == "killed":
+            with started(*arguments, "--workers", 2, command="search") as search:
+                while len(list((tmp_path / out / "points").glob("*.json"))) < 15 and search.poll() is None:
+                    time.sleep(0.01)
+                search.send_signal(signal.SIGKILL)
+        with started(*arguments, "--workers", 1, command="search") as search:
+            said, err = search.communicate()
+        assert search.returncode == 0, err
+        told.append(json.loads(said)["front"])
+    files = [{name: data for name, data in tree(tmp_path / out).items() if name != "search.journal"}
+             for out in ("whole", "killed")]  # fmt: skip
+    assert files[0] == files[1]
+    assert told[0] == told[1]
+
+
+@pytest.mark.slow
+def test_where_nothing_is_allowed_the_front_is_empty(tmp_path):
+    text = SPACE + "search: {objectives: [energy_pj, cycles], constraints: [array.rows > 99]}\n"
+    done = call("search", study(tmp_path, text), "--points", 4, "--workers", 1, "--out", tmp_path / "out")
+    assert done.code == 0
+    assert done.out.startswith("4 of 363 points, 0 on the front")
+    assert "no point meets the constraints" in done.out
 
 
 @pytest.mark.slow

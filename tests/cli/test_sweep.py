@@ -1,13 +1,16 @@
 """`accel-sim sweep`: what a study leaves, whatever happens on the way."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -216,8 +219,8 @@ bogus: 1
         assert (done.code, done.out) == (2, "")
         for part in (
             "unknown key 'bogus'", "axes.memories.weight_sram.capacity_kib: expected range",
-            "where.0: 'array.rows >' is", "'foo + 1': no axis", "unknown key 'stationry'", "number format 'int99'", "rows=0 must be at least 1",
-            "unknown hardware 'sistolic'", "unknown network 'lenet6'",
+            "where.0: 'array.rows >' is", "'foo + 1': no axis", "unknown key 'stationry'", "number format 'int99'",
+            "rows=0 must be at least 1", "unknown hardware 'sistolic'", "unknown network 'lenet6'",
         ):  # fmt: skip
             assert sum(part in line for line in done.err.splitlines()) == 1, part
         assert len(done.err.splitlines()) == 9
@@ -351,6 +354,33 @@ def test_a_killed_worker_is_replaced(tmp_path):
         text, err = sweep.communicate(timeout=120)
     assert sweep.returncode == 0, err
     assert json.loads(text)["made"] == 60
+
+
+@pytest.mark.parametrize("full", ["points", ".cache"])
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(full, tmp_path, monkeypatch):
+    """The cache of networks is a convenience; a point that cannot be kept ends the study."""
+
+    def save(*_):
+        raise OSError("1182816 requested and 130944 written")  # as numpy says it
+
+    real = Path.write_bytes
+
+    def write_bytes(path, data):
+        if full == path.parent.name:
+            path.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(np, "save", save)
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    out = tmp_path / "out"
+    done = call("sweep", study(tmp_path), "--out", out, "--workers", 1, "--quiet")
+    if full == "points":
+        assert done.code == 2
+        assert re.fullmatch(rf"accel-sim sweep: {out}/points/\w+.json: cannot write: No space left on .*", done.line)
+    else:
+        assert (done.code, done.err) == (0, "")
+    assert not [name for name in tree(out) if ".new" in name or ".cache" in name]
 
 
 @pytest.mark.slow

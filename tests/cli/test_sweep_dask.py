@@ -112,6 +112,7 @@ def test_no_cluster(options, reason, tmp_path, monkeypatch):
     done = call("sweep", study(tmp_path), "--out", tmp_path / "out", *options)
     assert done.code == 2
     assert done.line.startswith(f"accel-sim sweep: {reason}")
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_dask(tmp_path, monkeypatch):

@@ -32,14 +32,14 @@ class Placement:
 class AddressMap:
     """Tensors one behind the other; what a concat joins lies inside the joined map, so that joining moves nothing.
 
-    level: name of the outermost memory; code_bits: width of a stored activation; lanes: of the array (they bound the
-    pointers a column format adds to the weights).
+    level: name of the outermost memory; code_bits: width of a stored activation; columns: into which a format may deal
+    the weights, each with pointers of its own (0 = plain weights).
     """
 
     network: Network
     level: str
     code_bits: int
-    lanes: int
+    columns: int
     tensors: dict[str, int] = field(default_factory=dict)
     top: int = 0
 
@@ -60,7 +60,7 @@ class AddressMap:
     def place(self, layer: Layer) -> Placement:
         """Addresses of a layer's tensors; weights and partial sums get room of their own at each call."""
         inputs = tuple(self.tensors[name] for name in layer.inputs)
-        room = 4 * (layer.weights + layer.G * layer.K * self.lanes) + 4096
+        room = 4 * (layer.weights + layer.G * layer.K * self.columns) + 4096
         own = self._take(room if layer.has_macs else 0)
         sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
         weights = inputs[-1] if layer.dynamic else own

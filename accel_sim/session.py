@@ -11,6 +11,7 @@ from accel_sim.address_map import AddressMap
 from accel_sim.engine import Engine
 from accel_sim.mac_unit import Mode
 from accel_sim.residency import Residency
+from workloads.encodings.dense import Dense
 from workloads.network import Network
 
 
@@ -31,7 +32,8 @@ class Session:
         network: Network, machine: Accelerator, layers: str = "*", engine: Callable[[Any, Any], Engine] = Engine
     ) -> "Session":
         """layers: glob of those that run (a map stays on chip only between layers that do)."""
-        addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, machine.array.lanes)
+        columns = 0 if machine.encodings["weights"] == Dense() else machine.array.lanes
+        addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, columns)
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())

@@ -17,7 +17,6 @@ from workloads.registry import InputError
 BATCH = 8
 #: at most so many trials for each point: a sampler may ask for what it knows again and again
 MOST_TRIALS = 25
-SAMPLERS = ("nsga2", "tpe")
 
 #: positions along the groups of a study's axes
 Picks = tuple[int, ...]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import answer, yaml_io
+from accel_sim.names import names_of
 from accel_sim.reports.commands import COMMANDS as REPORTS
 from accel_sim.sweep import command as study
 from workloads.registry import InputError, unknown
@@ -154,33 +155,6 @@ def listing(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(names))
     return 0
-
-
-def names_of(kind: str) -> list[str]:
-    """Names of one kind of cli.KINDS."""
-    if kind == "networks":
-        from workloads.network import networks
-
-        return networks.names()
-    if kind == "hardware":
-        from accel_sim.config import presets
-
-        return presets()
-    if kind == "experiments":
-        from accel_sim.experiment import experiments
-
-        return sorted(experiments())
-    if kind == "encodings":
-        from workloads.encoding import encodings
-
-        return encodings.names()
-    if kind == "formats":
-        from workloads.format import formats
-
-        return formats.names()
-    from accel_sim import parts
-
-    return getattr(parts, kind).names()
 
 
 def show(arguments: argparse.Namespace) -> int:

@@ -277,9 +277,9 @@ class Result:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from accel_sim.reports import notebook
+        from accel_sim import notebook
 
-        return notebook.html(self)
+        return notebook.html(self.summary, self.runs, self.layers)
 
     def _check_summary(self) -> dict[str, Any] | None:
         if not self.checked:

@@ -52,8 +52,8 @@ def report(arguments: argparse.Namespace) -> int:
 def completion(arguments: argparse.Namespace) -> int:
     """Prints a shell's completion script."""
     from accel_sim import dram_part
-    from accel_sim.cli import KINDS, parser
-    from accel_sim.commands import names_of
+    from accel_sim.arguments import parser
+    from accel_sim.names import KINDS, names_of
     from accel_sim.reports.completion import script, words
 
     def names(kind: str) -> list[str]:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from accel_sim import experiment
-from accel_sim.cli import KINDS
 from accel_sim.config import from_tree, load_hardware
+from accel_sim.names import KINDS
 from workloads import load_network
 
 from .calls import call, tree

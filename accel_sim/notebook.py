@@ -1,22 +1,22 @@
 """A result in a notebook: its figures, and a table of layers with bars of where the cycles went."""
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
+
+import pandas as pd
 
 from accel_sim.timing import CAUSES
-
-if TYPE_CHECKING:
-    from accel_sim.result import Result
 
 #: rows shown; the rest is counted
 MOST = 60
 
 
-def html(result: "Result") -> str:
-    """No script, no file, no colour of its own for text: it follows the notebook's theme."""
+def html(total: dict[str, Any], runs: Sequence[Any], layers: pd.DataFrame) -> str:
+    """total: summary; runs, layers: one of each layer (LayerRun and its row). No script, no file, no colour of its own
+    for text: it follows the notebook's theme."""
     from accel_sim.plots import CAUSE_STYLE
 
-    total = result.summary
     head = (
         f"<b>{escape(total['network'])} on {escape(total['hardware'])}</b>: {total['cycles']:,} cycles, "
         f"{total['time_s'] * 1e3:.4g} ms, {total['energy_pj'] / 1e6:,.4g} µJ, "
@@ -26,9 +26,9 @@ def html(result: "Result") -> str:
         f"<tr><td style='text-align:left'>{escape(run.layer.name)}</td><td>{escape(run.layer.kind)}</td>"
         f"<td>{run.cycles:,}</td><td>{row.energy_pj / 1e6:,.3f}</td><td>{100 * row.utilization:.1f}</td>"
         f"<td>{_bar(run.slots, CAUSE_STYLE)}</td></tr>"
-        for run, row in zip(result.runs[:MOST], result.layers.itertuples(index=False), strict=False)
+        for run, row in zip(runs[:MOST], layers.itertuples(index=False), strict=False)
     )
-    more = f"<p>and {len(result.runs) - MOST} more layers</p>" if len(result.runs) > MOST else ""
+    more = f"<p>and {len(runs) - MOST} more layers</p>" if len(runs) > MOST else ""
     titles = "".join(
         f"<th>{title}</th>" for title in ("layer", "kind", "cycles", "energy µJ", "utilisation %", "cycles by cause")
     )
@@ -36,7 +36,7 @@ def html(result: "Result") -> str:
         f"<span style='display:inline-block;margin-right:1em'><span style='display:inline-block;width:12px;height:12px;"
         f"background:{_fill(CAUSE_STYLE[cause])}'></span> {cause.replace('_', ' ')}</span>"
         for cause in CAUSES
-        if any(run.slots[cause] for run in result.runs)
+        if any(run.slots[cause] for run in runs)
     )
     table = f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>"
     return f"<div>{head}{table}{more}<div>{legend}</div></div>"

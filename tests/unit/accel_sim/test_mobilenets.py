@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import presets
+from tests.presets import EVERY_PRESET
 from workloads import load_network
 from workloads.statistics import work_counts
 from workloads.walk import walk
@@ -34,7 +34,7 @@ def checked(result, layers):
     return int(frame.macs_effectual.sum())
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 def test_the_sparse_network_on_every_preset(hardware, shared, tmp_path):
     data = network(shared, tmp_path, "vww_96_int8", "grace_hopper")
     result = simulate(data, load_hardware(hardware), check=True)
@@ -48,7 +48,7 @@ def test_the_sparse_network_on_every_preset(hardware, shared, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 def test_the_large_network_on_every_preset(hardware, shared, tmp_path):
     data = network(shared, tmp_path, "mobilenet_v1_1.0_224_quant_embedding_extractor", "coffee")
     result = simulate(data, load_hardware(hardware), check=True)

@@ -4,7 +4,7 @@ import pytest
 from onnx import numpy_helper
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import presets
+from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, block
 from workloads import InputError, load_network
 
@@ -61,7 +61,7 @@ def test_kinds_of_a_block(bert):
     assert dict(bert.side_inputs) == {"mask": (1, 1, 1, 128)}
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 def test_bert_base_block_runs(bert, hardware):
     result = simulate(bert, load_hardware(hardware))
     frame = result.layers.set_index("layer")
@@ -73,7 +73,7 @@ def test_bert_base_block_runs(bert, hardware):
     assert (post[["gelu", "norm1", "probs", "masked"]] > 0).all()
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 @pytest.mark.parametrize("batch", [1, 2])
 def test_small_block_is_exact(hardware, batch, tmp_path):
     path = block(S="S", D=32, heads=4, F=64).save(tmp_path / "block.onnx", "y")
@@ -84,7 +84,7 @@ def test_small_block_is_exact(hardware, batch, tmp_path):
     assert set(result.layers.weight_source.str.contains("float32 weights")) == {True, False}
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 @pytest.mark.parametrize("batch", [1, 3])
 def test_decoder_step_with_a_cache(hardware, batch, tmp_path):
     path = decoder_step(batch="B").save(tmp_path / "decoder.onnx", "y", "k_all", "v_all")

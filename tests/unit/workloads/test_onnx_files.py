@@ -9,7 +9,7 @@ from onnx import helper
 
 from accel_sim import load_hardware, simulate
 from accel_sim.cli import main
-from accel_sim.config import presets
+from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, convolutions
 from workloads import InputError, load_network
 
@@ -117,7 +117,7 @@ def test_without_the_onnx_package(tmp_path, monkeypatch):
         load_network(path)
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 def test_trained_weights_are_kept(hardware, tmp_path):
     """A user's own sparse weights give their own density and source."""
     net = load_network(convolutions().save(tmp_path / "c.onnx", "y"))

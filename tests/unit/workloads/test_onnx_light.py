@@ -7,8 +7,8 @@ import pytest
 
 from accel_sim import load_hardware, simulate
 from accel_sim.cli import main
-from accel_sim.config import presets
 from tests import tables
+from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import LIGHT
 from workloads import load_network
 from workloads.importers.onnx import read_graph, stored_parameters
@@ -103,7 +103,7 @@ def test_fixed_batch_can_be_changed():
 RUNS = [("squeezenet", "n4[0-4]", 3), ("shufflenet", "n19?", 2)]
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 @pytest.mark.parametrize(("model", "layers", "checked"), RUNS)
 def test_runs_with_check(model, layers, checked, hardware):
     result = simulate(light(model), load_hardware(hardware), check=True, layers=layers)
@@ -111,7 +111,7 @@ def test_runs_with_check(model, layers, checked, hardware):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 @pytest.mark.parametrize(("model", "layers", "checked"), RUNS)
 def test_command_runs_with_check(model, layers, checked, hardware, tmp_path, capsys):
     path = str(LIGHT / f"light_{model}.onnx")

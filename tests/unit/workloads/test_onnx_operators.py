@@ -8,9 +8,9 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import presets
 from accel_sim.post import FUNCTION_OPERATIONS, OPERATIONS, operations
 from tests import small_buffers
+from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, convolutions
 from workloads import InputError, Layer, load_network
 from workloads.layer import FUNCTIONS, POST_KINDS
@@ -194,7 +194,7 @@ MOVES = {  # operator -> input, tensors, attributes, (elements read, elements wr
 }
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 @pytest.mark.parametrize("kind", MOVES)
 def test_moves_cost_their_traffic(kind, hardware, tmp_path):
     shape, tensors, attributes, (read, written) = MOVES[kind]

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import presets
+from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, quantised
 from workloads import InputError, NumberFormat, load_network
 from workloads.synthetic import in_format, synthetic_activations
@@ -57,7 +57,7 @@ def test_real_values_are_what_dequantising_gives(model):
     np.testing.assert_allclose(net.weights["qconv"].bias, bias)
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 def test_runs_with_check(hardware, model):
     result = simulate(model[1], load_hardware(hardware), check=True)
     assert result.summary["check"] == {"passed": True, "layers": 3, "overflows": 0}
@@ -130,7 +130,7 @@ def test_narrow_integers(kind, raw, tmp_path):
     assert (net.weights["y"].codes.values.reshape(7, 5).T.reshape(-1) == codes).all()
 
 
-@pytest.mark.parametrize("hardware", presets())
+@EVERY_PRESET
 @pytest.mark.parametrize("asymmetric", [False, True])
 def test_blocks_of_scales_keep_the_integers(hardware, asymmetric, tmp_path):
     """One scale per 8 weights along K, as 4-bit language models have: the products are of codes less zero points."""

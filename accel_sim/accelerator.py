@@ -88,6 +88,7 @@ class Array:
 
     @property
     def lanes(self) -> int:
+        """PEs, or lanes of MODEL 3."""
         return self.rows * self.cols
 
 
@@ -125,13 +126,16 @@ class Accelerator:
 
     @property
     def dram(self) -> Any:
+        """The outermost memory."""
         return self.memories[0]
 
     @property
     def on_chip(self) -> tuple[OnChip, ...]:
+        """All levels below it, the outermost first."""
         return self.memories[1:]
 
     def instances(self, memory: OnChip) -> int:
+        """Pieces of a level: one for every lane, or one."""
         return self.array.lanes if memory.per_lane else 1
 
     @cached_property

@@ -7,4 +7,5 @@ class Actions(Counter):
     """A Counter with integer counts; ``a + b`` would drop zero rows, ``update`` adds in place and keeps them."""
 
     def times(self, n: int) -> "Actions":
+        """The same actions n times."""
         return Actions({key: count * n for key, count in self.items()})

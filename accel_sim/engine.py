@@ -51,6 +51,7 @@ class Engine:
 
     @property
     def now(self) -> int:
+        """The cycle that the schedule has come to."""
         return int(self.env.now)
 
     def play(

@@ -25,10 +25,12 @@ class Transfer:
 
     @property
     def extents(self) -> tuple:
+        """Of all its streams."""
         return tuple(extent for stream in self.streams for extent in stream.extents)
 
     @property
     def bytes(self) -> int:
+        """Of all its streams."""
         return sum(stream.bytes for stream in self.streams)
 
 

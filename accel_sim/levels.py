@@ -41,6 +41,7 @@ class Buffer:
 
     @property
     def slot_bytes(self) -> int:
+        """Bytes of one of the tiles that take turns in the level."""
         return self.bytes // self.slots
 
     @property

@@ -45,10 +45,12 @@ class Mode:
 
     @property
     def name(self) -> str:
+        """Activation x weight bits, as 8x4."""
         return f"{self.activation_bits}x{self.weight_bits}"
 
     @property
     def macs_per_cycle(self) -> Fraction:
+        """Products of a unit over cycles of a step."""
         return Fraction(self.reduction * self.outputs, self.cycles)
 
 

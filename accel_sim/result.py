@@ -88,10 +88,12 @@ class LayerRun:
 
     @property
     def cycles(self) -> int:
+        """From the retirement of the layer before to its own."""
         return self.end - self.start
 
     @property
     def notes(self) -> str:
+        """What the dataflow says of the layer, and whether tiles were coarsened."""
         merged = self.facts.tile_count > self.tiles
         coarsened = (f"{self.facts.tile_count} tiles coarsened to {self.tiles}",) if merged else ()
         return "; ".join(self.facts.notes + coarsened)
@@ -165,12 +167,14 @@ class Result:
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray] | None:
+        """Of a checked run: layer -> [N, M, E, F] int64 sums of its issued products; else None."""
         if not self.checked:
             return None
         return {run.layer.name: run.output for run in self.runs if run.output is not None}
 
     @cached_property
     def layers(self) -> pd.DataFrame:
+        """A row for each layer, with the columns of layers.csv (energy in pJ, DRAM traffic in bytes)."""
         return pd.DataFrame([self._row(run) for run in self.runs])
 
     def _row(self, run: LayerRun) -> dict[str, Any]:
@@ -215,6 +219,7 @@ class Result:
 
     @cached_property
     def cycles(self) -> pd.DataFrame:
+        """A row for each layer and cause: lane_slots, and cycles = lane_slots / lanes."""
         lanes = self.machine.array.lanes
         return pd.DataFrame(
             [
@@ -231,6 +236,7 @@ class Result:
 
     @cached_property
     def actions(self) -> pd.DataFrame:
+        """A row for each layer, component and action: bits, count, pJ each, pJ, and the figure's source."""
         columns = ["component", "action", "bits", "count", "pj_each", "energy_pj", "source"]
         rows = [(name, *row) for name, rows in self.priced.items() for row in rows]
         return pd.DataFrame(rows, columns=["layer", *columns])
@@ -242,10 +248,12 @@ class Result:
 
     @property
     def synthetic(self) -> bool:
+        """Whether any layer ran on made-up weights or inputs."""
         return any(run.synthetic for run in self.runs)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
+        """Totals of the run, as in summary.json."""
         frame = self.layers
         cycles = int(frame.cycles.sum())
         total = {

@@ -125,6 +125,7 @@ class Layer:
 
     @property
     def has_macs(self) -> bool:
+        """Whether the array computes it; other layers run on the post-processing unit."""
         return self.kind in MAC_KINDS
 
     def _out(self, size: int, taps: int, stride: int, dilation: int, before: int, after: int) -> int:
@@ -138,10 +139,12 @@ class Layer:
 
     @cached_property
     def E(self) -> int:
+        """Rows of the output map."""
         return self._out(self.H, self.R, self.stride[0], self.dilation[0], self.padding[0], self.padding[1])
 
     @cached_property
     def F(self) -> int:
+        """Columns of the output map."""
         return self._out(self.W, self.S, self.stride[1], self.dilation[1], self.padding[2], self.padding[3])
 
     @property
@@ -151,22 +154,27 @@ class Layer:
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
+        """(M, C/G, R, S)"""
         return (self.M, self.C // self.G, self.R, self.S)
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)"""
         return (self.N, self.C, self.H, self.W)
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:
+        """(N, M, E, F)"""
         return (self.N, self.M, self.E, self.F)
 
     @property
     def input_elements(self) -> int:
+        """N*C*H*W, of one input map."""
         return self.N * self.C * self.H * self.W
 
     @property
     def output_elements(self) -> int:
+        """N*M*E*F"""
         return self.N * self.M * self.E * self.F
 
     @property

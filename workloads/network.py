@@ -124,6 +124,7 @@ class Network:
 
     @property
     def mac_layers(self) -> tuple[Layer, ...]:
+        """Those that the array computes, in order."""
         return tuple(layer for layer in self.layers if layer.has_macs)
 
     @property
@@ -136,6 +137,7 @@ class Network:
 
     @property
     def batch(self) -> int:
+        """N of every layer."""
         return self.layers[0].N
 
     def with_batch(self, n: int) -> "Network":

@@ -57,6 +57,7 @@ class Registry:
         return self._parts[name]
 
     def names(self) -> list[str]:
+        """Of all registered parts, plugins' too, sorted."""
         self._discover()
         return sorted(self._parts)
 
@@ -66,6 +67,7 @@ class Registry:
         return next(name for name, known in self._parts.items() if known is type(part))
 
     def items(self) -> Iterator[tuple[str, Any]]:
+        """(name, part), sorted by name."""
         return ((name, self._parts[name]) for name in self.names())
 
     def _discover(self) -> None:

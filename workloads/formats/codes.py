@@ -51,10 +51,12 @@ class NumberFormat:
 
     @property
     def low(self) -> int:
+        """Least code."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def high(self) -> int:
+        """Largest code."""
         return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
 
     @property

@@ -210,7 +210,7 @@ def plot(arguments: argparse.Namespace) -> int:
     """Draws the figures of a run's directory again, or one of a study's."""
     from accel_sim import plots
 
-    if (Path(arguments.dir) / "study.yaml").exists() or any(vars(arguments)[name] for name in study.WISHES):
+    if (Path(arguments.dir) / "study.yaml").exists() or any(vars(arguments)[name] for name in ("kind", *study.WISHES)):
         paths = study.plot(arguments)
     else:
         paths = plots.write(Path(arguments.dir))

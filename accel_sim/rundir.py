@@ -66,7 +66,10 @@ def write(
 def whole(out: Path) -> Iterator[Path]:
     """A new directory that takes the place of ``out`` when the block has filled it, and is gone if it fails."""
     out = out.resolve()
-    scratch = Path(tempfile.mkdtemp(prefix=".accel_sim-", dir=_ground(out)))
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix=".accel_sim-", dir=_ground(out)))
+    except OSError as error:  # what os.access does not know: root, /proc, a file system that is read-only or full
+        raise InputError(f"--out {out}: cannot write there: {error.strerror}") from None
     try:
         yield scratch
         scratch.chmod(0o755)

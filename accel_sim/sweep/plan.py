@@ -172,7 +172,7 @@ class _Planner:
             return step(*arguments)
         except ConfigError as error:
             for line in error.errors:
-                self._wrong(f"hardware '{error.where}': {line}")
+                self._wrong(f"hardware {error.where}: {line}")
         except InputError as error:
             self._wrong(str(error))
         return None

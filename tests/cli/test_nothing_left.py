@@ -36,6 +36,15 @@ def test_a_target_that_is_something_else(target, refused):
     assert refused(*RUN, target).startswith(TARGETS[target])
 
 
+def test_a_target_that_only_the_file_system_refuses(refused, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("accel_sim.rundir.tempfile.mkdtemp", refuse)
+    line = refused(*RUN, "r")
+    assert line.startswith("--out ") and line.endswith("r: cannot write there: Operation not permitted")
+
+
 @pytest.mark.usefixtures("foreign")
 def test_an_experiment_does_not_write_into_a_file(refused):
     assert refused("experiment", "eie_isca16", "--out", "file") == "--out file: is a file, expected a directory"

@@ -258,6 +258,7 @@ def test_what_cannot_be_drawn(small, tmp_path):
     ):
         assert call("plot", out, *options).line.startswith(f"accel-sim plot: {reason}")
     assert "is no study's directory" in call("plot", tmp_path, "--x", "a").line
+    assert "is no study's directory, which --kind is for" in call("plot", tmp_path, "--kind", "pareto").line
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,10 @@ def test_all_mistakes_of_the_points_at_once():
         "unknown network 'lenet55'; did you mean 'lenet5'?",
         "batch=0 must be at least 1",
         "unknown hardware 'sytolic'",
-        "hardware 'preset 'systolic'': array: rows=0 must be at least 1",
+        "hardware preset 'systolic': array: rows=0 must be at least 1",
         "network 'lenet5': no layer matches 'nothing'",
-        "hardware 'preset 'systolic'': mac.acumulator_bits: unknown key",
-        "hardware 'preset 'systolic'': array: rows=-1",
+        "hardware preset 'systolic': mac.acumulator_bits: unknown key",
+        "hardware preset 'systolic': array: rows=-1",
     ):
         assert sum(line.startswith(part) for line in lines) == 1, (part, lines)
     assert len(lines) == 7

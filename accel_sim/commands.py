@@ -84,7 +84,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     given = {key for key in RUN_KEYS if getattr(arguments, key) != RUN_KEYS[key]}
     if given:
         raise InputError(f"--config holds {min(given)} already: give one or the other")
-    tree = yaml_io.read(Path(arguments.config))
+    tree = yaml_io.read(Path(arguments.config), "configuration")
     if not isinstance(tree, dict) or set(tree) != {"run", "hardware"} or not isinstance(tree["run"], dict):
         raise InputError(f"{arguments.config}: expected the sections run and hardware, as in a run's config.yaml")
     for key, value in tree["run"].items():

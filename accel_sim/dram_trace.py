@@ -25,7 +25,7 @@ ENERGIES = {
 def memory(part: str, settings: dict[str, Any]) -> DramBanked:
     """A part (a name or a YAML file of parameters) with fields of ``dram_banked`` set; InputError if any is bad."""
     own = Path(part).suffix in (".yaml", ".yml")
-    given = yaml_io.read(Path(part)) if own else part
+    given = yaml_io.read(Path(part), "DRAM part") if own else part
     if own and not isinstance(given, dict):
         raise InputError(f"{part}: expected a mapping of DRAM parameters")
     find(given)

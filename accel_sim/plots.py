@@ -55,6 +55,10 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:
     """(TABLES, summary) of a run's directory; InputError if it is none."""
+    if not folder.exists():
+        raise InputError(f"{folder}: is no run directory (nothing is there)")
+    if (folder / "study.yaml").exists():
+        raise InputError(f"{folder}: is a study's directory, expected a run's (its report says how to run a point)")
     try:
         frames = {name: read_table(folder / name) for name in TABLES}
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

@@ -151,7 +151,7 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
 def machine_of(folder: Path) -> Accelerator:
     """The machine of a run's directory, as its config.yaml says; InputError if it says nothing whole."""
     path = folder / "config.yaml"
-    tree = yaml_io.read(path)
+    tree = yaml_io.read(path, "configuration")
     if not isinstance(tree, dict) or not isinstance(tree.get("hardware"), dict):
         raise InputError(f"{path}: expected a mapping with hardware")
     return from_tree(tree["hardware"], str(path))

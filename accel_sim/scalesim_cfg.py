@@ -31,7 +31,9 @@ def read_cfg(path: Path) -> dict[str, Any]:
         parser.read_string(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot read hardware description: {error.strerror}") from None
-    except (configparser.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: broken configuration: is no UTF-8 text") from None
+    except configparser.Error as error:
         raise InputError(f"{path}: broken configuration: {str(error).splitlines()[0]}") from None
     if SECTION not in parser:
         raise InputError(f"{path}: has no section [{SECTION}]")

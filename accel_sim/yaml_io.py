@@ -78,13 +78,13 @@ def parse(text: str, where: str) -> Any:
         raise InputError(f"{where}{line}: broken YAML: {problem}") from None
 
 
-def read(path: Path) -> Any:
+def read(path: Path, what: str = "hardware description") -> Any:
     """A YAML file; InputError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is no UTF-8 text"
-        raise InputError(f"{path}: cannot read hardware description: {reason}") from None
+        raise InputError(f"{path}: cannot read {what}: {reason}") from None
     return parse(text, str(path))
 
 

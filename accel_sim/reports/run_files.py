@@ -55,7 +55,7 @@ def read(folder: Path) -> RunFiles:
         raise InputError(f"{folder}: is no run directory ({Path(error.filename).name} is missing)") from None
     except (ValueError, OSError) as error:
         raise InputError(f"{folder}: is no run directory ({str(error).splitlines()[0]})") from None
-    config = yaml_io.read(folder / "config.yaml")
+    config = yaml_io.read(folder / "config.yaml", "configuration")
     files = RunFiles(folder, layers, *frames.values(), summary, config, provenance, mapping)
     _check(files)
     return files

@@ -114,6 +114,7 @@ def parallel(frame: pd.DataFrame, y: str) -> pd.DataFrame:
 def tornado(frame: pd.DataFrame, y: str, base: str | None) -> pd.DataFrame:
     """One row a setting, the largest effect first: low, high (its values where y is least and most), y_low, y_high,
     y_base, base (its value in the base point), over points that differ from the base in that setting alone.
+    attrs["at"]: network and hardware of the base, where there are several.
 
     base: (beginning of) a point's name; else the point with most such neighbours, as near to the middle of all
     settings as there is.
@@ -140,7 +141,9 @@ def tornado(frame: pd.DataFrame, y: str, base: str | None) -> pd.DataFrame:
     if not rows:
         raise InputError("--kind tornado: no two points differ in one setting alone")
     table = pd.DataFrame(rows, columns=["setting", "low", "high", "y_low", "y_high", "y_base", "base"])
-    return table.iloc[(table.y_low - table.y_high).argsort(kind="stable")].reset_index(drop=True)
+    table = table.iloc[(table.y_low - table.y_high).argsort(kind="stable")].reset_index(drop=True)
+    table.attrs["at"] = [frame[name][at] for name in ("network", "hardware") if name in names]
+    return table
 
 
 def _base(frame: pd.DataFrame, names: list[str], given: str | None) -> int:

@@ -35,13 +35,16 @@ class Wish:
     y: str | None = None
     z: str | None = None
     color: str | None = None
-    pick: str = "min"
+    pick: str | None = None
     base: str | None = None
     where: str | None = None
 
 
 def draw(folder: Path, wish: Wish) -> list[Path]:
     """Writes a figure and its CSV below ``folder``/plots; returns their paths. InputError for columns it has not."""
+    for name in ("x", "y", "z", "color", "pick", "base"):
+        if getattr(wish, name) is not None and name not in TAKES[wish.kind]:
+            raise InputError(f"--kind {wish.kind}: takes no --{name}")
     frame = results.read(folder)
     if wish.where is not None:
         frame = frame[holds(frame, Expression(wish.where))].reset_index(drop=True)
@@ -93,12 +96,27 @@ def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame
 
 
 def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    """A panel for each network, unless that is on an axis."""
     _need(wish, "x", "y", "z")
-    table = chart_data.heat(frame, wish.x, wish.y, wish.z, wish.pick)
-    grid = table.pivot(index=wish.y, columns=wish.x, values=wish.z)
-    figure, axis = plt.subplots(figsize=(max(5.0, 0.7 * len(grid.columns) + 2.5), max(3.5, 0.45 * len(grid) + 1.8)))
+    pick = wish.pick or "min"
+    parts = {"": frame} if "network" in (wish.x, wish.y) else dict(iter(frame.groupby("network", sort=False)))
+    tables = {network: chart_data.heat(part, wish.x, wish.y, wish.z, pick) for network, part in parts.items()}
+    grids = [table.pivot(index=wish.y, columns=wish.x, values=wish.z) for table in tables.values()]
+    size = max(5.0, 0.7 * max(len(grid.columns) for grid in grids) + 2.5), max(3.5, 0.45 * len(grids[0]) + 1.8)
+    figure, panels = plt.subplots(1, len(grids), figsize=(size[0] * len(grids), size[1]), squeeze=False)
+    for axis, grid, (network, table) in zip(panels[0], grids, tables.items(), strict=True):
+        _cells(figure, axis, grid, wish.z)
+        several = f", {pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
+        name = f"{network}: " if len(grids) > 1 else ""
+        axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{name}{title_of(wish.z)}{several}")
+    if len(grids) > 1:
+        tables = {network: table.assign(network=network) for network, table in tables.items()}
+    return figure, pd.concat(tables.values(), ignore_index=True)
+
+
+def _cells(figure: Any, axis: Any, grid: pd.DataFrame, z: str) -> None:
     axis.grid(False)
-    drawn = axis.imshow(grid.to_numpy() * unit_of(wish.z)[0], origin="lower", aspect="auto", cmap="cividis")
+    drawn = axis.imshow(grid.to_numpy() * unit_of(z)[0], origin="lower", aspect="auto", cmap="cividis")
     for ticks, values in ((axis.set_xticks, grid.columns), (axis.set_yticks, grid.index)):
         ticks(range(len(values)), [text_of(value) for value in values])
     if grid.size <= MOST_NUMBERS:
@@ -106,46 +124,55 @@ def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]
         for (row, column), value in np.ndenumerate(grid.to_numpy()):
             if not np.isnan(value):
                 hue = "black" if value > middle else "white"
-                axis.text(column, row, _prefixed(value, wish.z), ha="center", va="center", fontsize=7, color=hue)
-    bar = figure.colorbar(drawn, ax=axis)
-    _axis(bar.ax.yaxis, wish.z)
-    several = f", {wish.pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
-    axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{title_of(wish.z)}{several}")
-    return figure, table
+                axis.text(column, row, _prefixed(value, z), ha="center", va="center", fontsize=7, color=hue)
+    _axis(figure.colorbar(drawn, ax=axis).ax.yaxis, z)
 
 
 def _pareto(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    """A panel for each network; a third objective is the area of the dots."""
     names = chart_data.objectives(frame, [name for name in (wish.x, wish.y, wish.z) if name])
     if len(names) < 2:
         raise InputError("--kind pareto: expected --x and --y, or none of them")
     table = chart_data.front(frame, names)
-    networks = table.network.unique()
+    if wish.color is not None:
+        chart_data.check(frame, wish.color)
+        table[wish.color] = frame[wish.color]
+    hues, networks = _hues(table, wish.color), table.network.unique()
     figure, panels = plt.subplots(1, len(networks), figsize=(6.5 * len(networks), 5), squeeze=False)
     for axis, network in zip(panels[0], networks, strict=True):
         part = table[table.network == network]
-        best, knee = part[part.front].sort_values(names[0]), part[part.knee]
-        rest = part[~part.front]
-        axis.scatter(_scaled(rest[names[0]]), _scaled(rest[names[1]]), s=14, color=GREY, label="dominated")
-        line = "-" if len(names) == 2 else "none"
-        axis.plot(
-            _scaled(best[names[0]]), _scaled(best[names[1]]), marker="o", markersize=5, color=COLOURS[0],
-            linestyle=line, drawstyle="steps-post", label=f"front ({len(best)} of {len(part)})",
-        )  # fmt: skip
-        axis.scatter(
-            _scaled(knee[names[0]]),
-            _scaled(knee[names[1]]),
-            s=130,
-            marker="*",
-            color=COLOURS[1],
-            zorder=3,
-            label="knee",
-        )
+        _front(axis, part, names, [hues[_key(value)] for value in part[wish.color]] if wish.color else None)
         for place, scale, name in ((axis.xaxis, axis.set_xscale, names[0]), (axis.yaxis, axis.set_yscale, names[1])):
             _in_ratios(scale, part[name])
             _axis(place, name)
-        axis.set_title(f"{network}: {', '.join(title_of(name) for name in names)}")
-        axis.legend()
+        third = f"; area of a dot: {title_of(names[2])}" if len(names) > 2 else ""
+        axis.set_title(f"{network}: {part.front.sum()} of {len(part)} points on the front{third}", fontsize=10)
+    axis = panels[0, -1]
+    for key, hue in hues.items():
+        axis.scatter([], [], color=hue, label=text_of(key))
+    axis.legend(title=wish.color, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure, table
+
+
+def _front(axis: Any, part: pd.DataFrame, names: list[str], hues: list[str] | None) -> None:
+    """Dominated points pale, those of the front joined where there are two objectives, the knee a star."""
+    x, y = (_scaled(part[name]) for name in names[:2])
+    sizes, best = np.full(len(part), 24.0), part.front.to_numpy()
+    if len(names) > 2:
+        third = part[names[2]].to_numpy(dtype=float)
+        low, high = np.nanmin(third), np.nanmax(third)
+        sizes = 16 + 140 * np.nan_to_num((third - low) / ((high - low) or 1))
+    colours = np.array(hues if hues is not None else [COLOURS[0]] * len(part))
+    pale = colours[~best] if hues is not None else GREY
+    axis.scatter(x[~best], y[~best], s=sizes[~best], c=pale, alpha=0.35 if hues is not None else 1.0, linewidths=0,
+                 label="dominated" if hues is None else None)  # fmt: skip
+    if len(names) == 2:
+        order = np.argsort(x[best], kind="stable")
+        axis.plot(x[best][order], y[best][order], color="#666666", linewidth=1, drawstyle="steps-post", zorder=2)
+    axis.scatter(x[best], y[best], s=sizes[best] + 12, c=colours[best], edgecolors="black", linewidths=0.8, zorder=3,
+                 label="front" if hues is None else None)  # fmt: skip
+    knee = part.knee.to_numpy()
+    axis.scatter(x[knee], y[knee], s=130, marker="*", color=COLOURS[1], edgecolors="white", zorder=4, label="knee")
 
 
 def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
@@ -164,9 +191,12 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
         close = any(after[0] - before[0] < 0.04 for before, after in pairwise(ordered))
         for height, text in (ordered[0], ordered[-1]) if close or len(ordered) > 8 else ordered:
             axis.text(
-                i + 0.03, height, text, fontsize=8, va="center", bbox={"color": "white", "alpha": 0.7, "pad": 0.5}
+                i + 0.03, height, text, fontsize=8, va="center", zorder=5,
+                bbox={"color": "white", "alpha": 0.8, "pad": 0.5},
             )
-    axis.set_xticks(range(len(names)), [*names[:-1], title_of(wish.y)])
+    axis.set_xticks(
+        range(len(names)), [*names[:-1], title_of(wish.y)], rotation=20, ha="right", rotation_mode="anchor"
+    )
     axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=f"{len(table)} points, dark = low {title_of(wish.y)}")
     axis.grid(False)
     axis.spines["left"].set_visible(False)
@@ -192,7 +222,9 @@ def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFra
     axis.margins(x=0.12)
     axis.grid(axis="x")
     _axis(axis.xaxis, wish.y)
-    axis.set_title(f"{title_of(wish.y)}: one setting at a time from the base (in brackets)")
+    at = ", ".join(map(text_of, table.attrs["at"]))
+    title = f"{title_of(wish.y)}: one setting at a time from the base (in brackets)"
+    axis.set_title(f"{title}\nbase: {at}" if at else title, fontsize=10)
     return figure, table
 
 
@@ -296,3 +328,8 @@ def text_of(value: Any) -> str:
 
 
 KINDS = {"line": _lines, "heat": _heat, "pareto": _pareto, "parallel": _parallel, "tornado": _tornado}
+#: columns and choices that a kind has a use for
+TAKES = {
+    "line": ("x", "y", "color"), "heat": ("x", "y", "z", "pick"), "pareto": ("x", "y", "z", "color"),
+    "parallel": ("y",), "tornado": ("y", "base"),
+}  # fmt: skip

@@ -119,7 +119,7 @@ def _search(arguments: argparse.Namespace) -> int:
 
 
 def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _sweep(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accel_sim.sweep import results, shared, store
+from accel_sim.sweep import results, shared, store, study
 from accel_sim.sweep.engine import Engine
 from accel_sim.sweep.plan import distinct, read, unheard
 from accel_sim.sweep.progress import Counter, progress
@@ -59,9 +59,13 @@ def sweep(
 
 
 def target(out: Path | None, asked: Study) -> Path:
-    """Where a study goes; InputError for a folder that is something else."""
+    """Where a study goes; InputError for a folder that is something else, or of a study of another name."""
     folder = Path("runs") / asked.folder if out is None else out
     store.check(folder)
+    if (folder / "study.yaml").exists():
+        before = study.read(folder / "study.yaml").name
+        if before not in (asked.name, "study"):  # study: it does not say
+            raise InputError(f"--out {folder}: holds the study '{before}', not '{asked.name}'; give another directory")
     return folder
 
 

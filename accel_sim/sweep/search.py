@@ -6,6 +6,7 @@ was killed is begun again and goes quickly through what it has. So it does not d
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,7 @@ def explore(
         trials = [study.ask(axes) for _ in range(BATCH)]
         picks = [tuple(trial.params[name] for name in space.names) for trial in trials]
         new = list(dict.fromkeys(pick for pick in picks if pick not in known))
-        room = points - sum(value is not None for value in known.values())
-        known |= evaluate(new[:room])
+        known |= evaluate(new[: points - _count(known)])
         for trial, pick in zip(trials, picks, strict=True):
             value = known.get(pick)
             if value is None:
@@ -100,8 +100,17 @@ def explore(
                 trial.set_constraint("constraints", 0.0 if value[1] else 1.0)
                 study.tell(trial, value[0])
         yield known
-        if sum(value is not None for value in known.values()) >= points:
+        if _count(known) >= points:
             return
+    rest = (pick for pick in product(*map(range, space.sizes)) if pick not in known)
+    while _count(known) < points and (new := list(islice(rest, min(BATCH, points - _count(known))))):
+        known |= evaluate(new)  # the sampler asks for nothing new: what is left, in order
+        yield known
+
+
+def _count(known: dict[Picks, tuple[list[float], bool] | None]) -> int:
+    """Points that have figures."""
+    return sum(value is not None for value in known.values())
 
 
 def _optuna() -> Any:
@@ -125,5 +134,6 @@ def _storage(journal: Path | None) -> Any:
 
     if journal is None:
         return InMemoryStorage()
-    journal.unlink(missing_ok=True)
+    for old in journal.parent.glob(f"{journal.name}*"):  # the lock, too, of a search that was killed
+        old.unlink()
     return JournalStorage(JournalFileBackend(str(journal)))

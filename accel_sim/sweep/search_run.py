@@ -15,6 +15,7 @@ from accel_sim.sweep.engine import Engine
 from accel_sim.sweep.plan import Point, read, unheard
 from accel_sim.sweep.run import missing, target, work
 from accel_sim.sweep.search import Picks, Space, explore, figures
+from workloads.registry import InputError
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ def search(
     """Looks at ``points`` of a study's points below ``out``; InputError if the study or its goal is wrong. The rest as
     run.sweep."""
     asked, every = read(path, warn)
+    networks = len(asked.axes["network"])
+    if networks > 1:
+        raise InputError(f"{path}: network: a search has one front, expected one network, not {networks}")
     out = target(out, asked)
     engine.ready()
     with store.opened(out) as kept, closing(engine):
@@ -45,7 +49,7 @@ def search(
         total = len({point for point in every if point is not None})
         steps = explore(
             search.space, search.evaluate, points=min(points, total), objectives=len(asked.goal.objectives), seed=seed,
-            sampler=sampler, journal=out / "search.journal",
+            sampler=sampler, journal=out / store.JOURNAL,
         )  # fmt: skip
         for known in steps:
             if loud:

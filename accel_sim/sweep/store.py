@@ -13,9 +13,10 @@ from workloads.registry import InputError
 
 #: all that may lie in it
 NAMES = (
-    "study.yaml", "results.parquet", "results.csv", "points", "failed", "plots", "report.html", "search.journal",
-    ".cache",
+    "study.yaml", "results.parquet", "results.csv", "points", "failed", "plots", "report.html", ".cache",
 )  # fmt: skip
+#: how files that may lie there too begin: a search's journal and its lock
+JOURNAL = "search.journal"
 
 
 class Store:
@@ -62,7 +63,10 @@ def check(folder: Path) -> None:
     """InputError unless the folder is new, empty or a study's."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a directory")
-    if folder.is_dir() and any(path.name not in NAMES and path.suffix != ".new" for path in folder.iterdir()):
+    if folder.is_dir() and any(
+        path.name not in NAMES and path.suffix != ".new" and not path.name.startswith(JOURNAL)
+        for path in folder.iterdir()
+    ):
         raise InputError(f"--out {folder}: holds other files, expected a new, empty or earlier study's directory")
 
 

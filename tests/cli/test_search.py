@@ -70,6 +70,16 @@ def test_it_goes_where_points_are_allowed_and_good():
     assert sum(y >= 15 for y in heights[30:]) < sum(y >= 15 for y in heights[:30])
 
 
+@pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
+def test_all_points_are_looked_at_if_so_many_are_asked_for(sampler):
+    space = Space(("a", "b"), (5, 4), (False, True))
+    *_, known = explore(
+        space, lambda picks: {p: None if p == (1, 1) else ([float(sum(p))], True) for p in picks}, points=19,
+        objectives=1, seed=0, sampler=sampler,
+    )  # fmt: skip
+    assert sum(value is not None for value in known.values()) == 19
+
+
 def test_an_axis_of_names_is_no_scale():
     space = Space(("a", "b"), (3, 4), (False, True))
     assert space.number((2, 3)) == 11
@@ -116,6 +126,7 @@ def test_a_search_that_was_killed_looks_at_the_same_points(tmp_path):
                 while len(list((tmp_path / out / "points").glob("*.json"))) < 15 and search.poll() is None:
                     time.sleep(0.01)
                 search.send_signal(signal.SIGKILL)
+            (tmp_path / out / "search.journal.lock").touch()  # as it may lie there then
         with started(*arguments, "--workers", 1, command="search") as search:
             said, err = search.communicate()
         assert search.returncode == 0, err
@@ -161,10 +172,12 @@ def test_a_search_and_again_and_the_rest_of_the_study(tmp_path):
         ("search: {constraints: ['1 +']}\n", (), "study.yaml: search.constraints.0: '1 +' is no expression"),
         ("", ("--points", 0), "expected --points of at least 1"),
         ("", ("--seed", -1), "expected --points of at least 1 and --seed of 0"),
+        ("name: two\n", (), "study.yaml: network: a search has one front, expected one network, not 2"),
     ],
 )
 def test_refusals(text, options, reason, refused, tmp_path):
-    study(tmp_path, SPACE + text)
+    networks = "[lenet5, lenet_300_100]" if "two" in text else "lenet_300_100"
+    study(tmp_path, SPACE.replace("lenet_300_100", networks) + text)
     assert refused("search", "study.yaml", "--points", 5, *options).startswith(reason)
 
 

@@ -158,6 +158,17 @@ def test_what_an_importer_had_to_assume_is_told_once(tmp_path):
     assert done.line.startswith(f"accel-sim sweep: warning: {tmp_path}/m.tflite: tensor 1 and 1 more: quantized_dim")
 
 
+def test_another_study_does_not_go_over_one_that_is_there(small, tmp_path):
+    out, _ = small
+    before = tree(out)
+    path = study(tmp_path, SMALL.replace("name: small", "name: other"))
+    done = call("sweep", path, "--out", out)
+    assert (done.code, done.line) == (
+        2, f"accel-sim sweep: --out {out}: holds the study 'small', not 'other'; give another directory",
+    )  # fmt: skip
+    assert tree(out) == before
+
+
 @pytest.mark.slow
 def test_a_longer_study_makes_what_is_new(small, tmp_path):
     out, _ = small
@@ -233,6 +244,7 @@ bogus: 1
         ("--x", "array.rows", "--y", "energy_pj", "--color", "dataflow.stationary"),
         slow("--kind", "heat", "--x", "array.rows", "--y", "dataflow.stationary", "--z", "cycles", "--pick", "mean"),
         slow("--where", "array.rows == 8"),
+        slow("--color", "dataflow.stationary"),
         slow("--kind", "parallel", "--y", "time_s"),
         slow("--kind", "tornado", "--y", "time_s"),
     ],
@@ -255,6 +267,8 @@ def test_what_cannot_be_drawn(small, tmp_path):
         (("--x", "rows", "--y", "cycles"), "unknown column 'rows'"),
         (("--x", "array.rows"), "--kind line: expected --y COLUMN"),
         (("--where", "array.rows > 99"), f"{out}: has no points to draw"),
+        (("--kind", "parallel", "--y", "cycles", "--color", "hardware"), "--kind parallel: takes no --color"),
+        (("--x", "array.rows", "--y", "cycles", "--base", "a"), "--kind line: takes no --base"),
     ):
         assert call("plot", out, *options).line.startswith(f"accel-sim plot: {reason}")
     assert "is no study's directory" in call("plot", tmp_path, "--x", "a").line

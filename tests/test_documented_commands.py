@@ -64,7 +64,7 @@ def folder(tmp_path, shared, monkeypatch) -> Path:
     Path("topology.csv").write_text(call("show", "network", "lenet5", "--topology").out, encoding="utf-8")
     Path("scale.cfg").write_text(CFG, encoding="utf-8")
     Path("trace.csv").write_text("address,op\n0,R\n64,W\n", encoding="utf-8")
-    Path("study.yaml").write_text(blocks("docs/studies.md", "yaml")[0], encoding="utf-8")
+    Path("study.yaml").write_text(blocks("README.md", "yaml")[0], encoding="utf-8")
     Path("my_parts").mkdir()
     Path("my_parts/tiny.py").write_text(blocks("docs/adding_a_part.md", "python")[0], encoding="utf-8")
     for out, hardware in (("runs/a", "systolic"), ("runs/b", "eie")):

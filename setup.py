@@ -42,6 +42,7 @@ class BuildKernels(build_ext):
     """Says in one sentence what is missing when there is no C compiler."""
 
     def build_extensions(self):
+        """SystemExit if there is no C compiler."""
         self.force = True  # flags are not part of a time stamp: never keep an object made with others
         compiler = getattr(self.compiler, "compiler", None)
         if compiler and shutil.which(compiler[0]) is None:

@@ -42,19 +42,26 @@ class Memory(Protocol):
 
     level: str
 
-    def new_state(self, clock_mhz: float) -> Any: ...
+    def new_state(self, clock_mhz: float) -> Any:
+        """State of memory that has done nothing; clock_mhz: of the array."""
 
-    def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None: ...
+    def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
+        """Enqueues extents (address, bytes, count, stride) at cycle ``time``."""
 
-    def advance(self, state: Any, limit: int | None) -> list[tuple[int, int, int, int]]: ...
+    def advance(self, state: Any, limit: int | None) -> list[tuple[int, int, int, int]]:
+        """To the first completion before ``limit`` (None = no bound): [(ticket, begin, end, completion)], cycles."""
 
-    def actions(self, state: Any, time: int) -> Actions: ...
+    def actions(self, state: Any, time: int) -> Actions:
+        """What it has done from the beginning up to cycle ``time``."""
 
-    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]: ...
+    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]:
+        """(pJ, source) of one action."""
 
-    def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction: ...
+    def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction:
+        """Bytes per array cycle that no transfer exceeds."""
 
-    def idle_latency(self, clock_mhz: float) -> int: ...
+    def idle_latency(self, clock_mhz: float) -> int:
+        """Array cycles of a request on idle memory."""
 
 
 class Dataflow(Protocol):
@@ -66,7 +73,8 @@ class Dataflow(Protocol):
     def tiles(
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
-    ) -> TiledLayer: ...  # fmt: skip
+    ) -> TiledLayer:  # fmt: skip
+        """The layer cut into tiles that fit the buffers."""
 
 
 MOST_LANES = 1 << 22

@@ -105,6 +105,7 @@ class DramPart:
 
     @property
     def burst_bytes(self) -> int:
+        """Bytes of one RD or WR on one channel."""
         return int(self["bus_bits"] * self["burst_length"]) // 8
 
     @property

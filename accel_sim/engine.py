@@ -77,6 +77,7 @@ class Engine:
             self.env.run(until=self.now + cycles)
 
     def layer(self, jobs: list[Job], buffers: dict[str, Buffer]) -> "_Layer":
+        """The processes that play one layer, not yet begun."""
         return _Layer(self, jobs, buffers)
 
     def bring(self, transfer: Transfer, marks: Marks, source: Buffer | None) -> Iterator[simpy.Event]:

@@ -29,16 +29,21 @@ class Interconnect(Protocol):
 
     width_bits: int | None
 
-    def cycles(self, values: int, bits: int, places: int = 1) -> int: ...
+    def cycles(self, values: int, bits: int, places: int = 1) -> int:
+        """Array cycles in which so many values, spread over ``places`` destinations, keep it busy."""
 
-    def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int: ...
+    def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int:
+        """Segments that a bit drives when a value goes to every PE of a block."""
 
     def deliver(
         self, component: str, count: int, bits: int, rows: int, cols: int, to_rows: int, to_cols: int
-    ) -> Actions: ...
+    ) -> Actions:
+        """Segments of ``count`` values that each go to every PE of the block."""
 
     def scatter(
         self, component: str, count: int, bits: int, rows: int, cols: int, to_rows: int, to_cols: int
-    ) -> Actions: ...
+    ) -> Actions:
+        """As ``deliver``, of ``count`` values for each PE of the block alone."""
 
-    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]: ...
+    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]:
+        """(pJ, source) of ``bits`` over one segment."""

@@ -81,6 +81,7 @@ class PostUnit:
         return -(-(outputs * operations(layer) + more_ops) // (self.lanes * self.ops_per_cycle))
 
     def actions(self, layer: Layer, outputs: int, more_ops: int = 0) -> Actions:
+        """Operations of ``outputs`` elements of the layer, and ``more_ops`` besides, all of 32 bits."""
         return Actions({("post", "op", 32): outputs * operations(layer) + more_ops})
 
 
@@ -95,6 +96,7 @@ class TiledPost:
 
     @property
     def facts(self) -> Facts:
+        """No MACs and no weights; a concat has no tiles."""
         return Facts(0, 0, 0 if self.layer.kind == "concat" else len(self.nest))
 
     @cached_property
@@ -219,4 +221,5 @@ class TiledPost:
                 yield Extent(address + low, high - low)
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        """AssertionError: there are no products."""
         raise AssertionError(f"layer '{self.layer.name}' has no products")

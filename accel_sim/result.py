@@ -167,7 +167,7 @@ class Result:
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray] | None:
-        """Of a checked run: layer -> [N, M, E, F] int64 sums of its issued products; else None."""
+        """Of a checked run: layer -> [N, M, E, F] output codes made of the products it issued; else None."""
         if not self.checked:
             return None
         return {run.layer.name: run.output for run in self.runs if run.output is not None}

@@ -20,6 +20,7 @@ class Count:
         self.value = 0
 
     def bump(self) -> None:
+        """Adds one and wakes the processes that waited for the new value."""
         self.value += 1
         ready = [event for need, event in self._waiting if need <= self.value]
         if ready:
@@ -28,6 +29,7 @@ class Count:
                 event.succeed()
 
     def reach(self, need: int) -> simpy.Event:
+        """An event that fires at the first bump from now on that leaves the count at ``need`` or more."""
         event = self._env.event()
         self._waiting.append((need, event))
         return event
@@ -57,6 +59,7 @@ class Server:
         return done
 
     def serve(self) -> Iterator[simpy.Event]:
+        """The process itself, without an end; sleeps while no transfer is waiting."""
         env = self._env
         while True:
             if not self._waiting:

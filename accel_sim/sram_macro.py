@@ -115,6 +115,7 @@ class Grid:
 
     @property
     def widths(self) -> list[float]:
+        """Word widths of the grid's macros, ascending."""
         return sorted({width for _, width in self.places})
 
     def weights(self, capacity: float, width: float) -> dict[Place, float] | None:

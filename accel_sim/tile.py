@@ -37,6 +37,7 @@ class Stream:
 
     @property
     def bytes(self) -> int:
+        """Sum over its extents."""
         return sum(extent.bytes * extent.count for extent in self.extents)
 
     @property

@@ -27,10 +27,12 @@ class Photo:
 
     @property
     def name(self) -> str:
+        """Its key in an archive, or the file's name without the ending."""
         return self.key or self.path.stem
 
     @property
     def where(self) -> str:
+        """File and key, for messages."""
         return f"{self.path}:{self.key}" if self.key else str(self.path)
 
 

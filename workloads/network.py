@@ -129,10 +129,12 @@ class Network:
 
     @property
     def macs(self) -> int:
+        """macs_nominal of all layers."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def params(self) -> int:
+        """Stored parameters of all layers."""
         return sum(layer.params for layer in self.layers)
 
     @property

@@ -23,7 +23,8 @@ class Requant(Protocol):
     """Sums -> codes of ``format``."""
 
     @property
-    def format(self) -> NumberFormat: ...
+    def format(self) -> NumberFormat:
+        """Of the codes it makes."""
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """sums: [N, M, E, F] int64 with the bias in them -> codes of the same shape, of the format's integer type."""
@@ -44,6 +45,7 @@ class ShiftRequant:
     high: int | None = None
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
+        """Rounds half up at the shift, and saturates."""
         values = np.maximum(sums, 0) if self.relu else sums
         if self.shift > 0:
             values = (values + (1 << (self.shift - 1))) >> self.shift
@@ -73,6 +75,7 @@ class FixedPointRequant:
             raise ValueError(f"multipliers of 2^{max(self.exponent) - 1} and more are too large for 'int16' rounding")
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
+        """As gemmlowp: a fixed-point multiplier and a shift for each channel, rounded as ``rounding`` says."""
         shape = (1, -1) + (1,) * (sums.ndim - 2)
         multiplier = np.asarray(self.multiplier, dtype=np.int64).reshape(shape)
         exponent = np.asarray(self.exponent, dtype=np.int64).reshape(shape)

@@ -44,6 +44,7 @@ class Run:
 
     @property
     def components(self) -> list[str]:
+        """Those with priced actions, sorted."""
         return sorted({component for component, _, _ in self.pj})
 
     @property

@@ -36,6 +36,7 @@ class Entry:
 
     @property
     def width(self) -> int | None:
+        """Bits of the action, or None if the table does not say."""
         return dict(self.arguments).get(WIDTH)
 
     def __str__(self) -> str:

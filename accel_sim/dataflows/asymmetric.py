@@ -70,15 +70,18 @@ class RawProducts:
 
     @staticmethod
     def of(layer: Layer, operands: Operands, how: Asymmetric) -> "RawProducts | None":
+        """None where differences are multiplied, or no operand has a zero point that matters."""
         raw = RawProducts(layer, operands)
         return raw if how == "correction" and (raw.inputs_raw or raw.weights_raw) else None
 
     @property
     def inputs_raw(self) -> bool:
+        """Whether inputs enter the multiplier with their zero point in them."""
         return wide(self.operands.inputs)
 
     @property
     def weights_raw(self) -> bool:
+        """Whether weights do."""
         return wide(self.operands.weights)
 
     @cached_property

@@ -54,9 +54,11 @@ class BroadcastCsc:
 
     @property
     def recurrence(self) -> Recurrence:
+        """MODEL 3's constants of this machine."""
         return Recurrence(depth=self.queue_depth, gap=1, lat=1, free=int(self.registered_queue), floor=1)
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        """The unit's, for differences or raw codes; ValueError for operands that it does not take."""
         bits = multiplier_bits(operands, self.asymmetric)
         mac.check_mode(*bits)
         return mac.mode(*bits)
@@ -65,6 +67,7 @@ class BroadcastCsc:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledBroadcast:  # fmt: skip
+        """InputError for an encoding that stores zeros, as dense does."""
         empty = np.zeros((1, 2), dtype=np.uint8)
         if encodings["weights"].entries(empty)[0]:
             raise InputError(

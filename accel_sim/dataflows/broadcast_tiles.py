@@ -50,12 +50,14 @@ class TiledBroadcast:
 
     @cached_property
     def columns(self) -> Columns:
+        """Weights as they are dealt over the lanes."""
         word_bits = self.buffers["weights"].word_bits
         raw = self.raw.weights if self.raw is not None and self.raw.weights_raw else None
         return Columns(self.layer, self.operands.weights, self.lanes, self.encoding, word_bits, raw)
 
     @cached_property
     def raw(self) -> RawProducts | None:
+        """What is multiplied instead of differences, or None."""
         return RawProducts.of(self.layer, self.operands, self.machine.asymmetric)
 
     @cached_property
@@ -65,6 +67,7 @@ class TiledBroadcast:
 
     @cached_property
     def cuts(self) -> ProductCuts:
+        """How products are cut into tiles."""
         machine = self.machine
         return ProductCuts(
             self.layer, self.columns, self.buffers, self.operands.inputs.format.bits, machine.output_bits,
@@ -73,14 +76,17 @@ class TiledBroadcast:
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
+        """[first, last) of the filters of each block."""
         return self.cuts.blocks
 
     @property
     def nest(self) -> Nest:
+        """The loops around a tile."""
         return self.cuts.nest
 
     @cached_property
     def facts(self) -> Facts:
+        """macs_issued counts stored entries that met a broadcast."""
         layer, pixels = self.layer, self.layer.N * self.layer.E * self.layer.F
         taps = np.asarray(tap_counts(self.scanned.values, self.scanned.geometry, pixels)).reshape(-1).astype(np.int64)
         ops = self._correction_ops((0, pixels))
@@ -323,6 +329,7 @@ class TiledBroadcast:
         return 2 * buffer.words(1, self.machine.pointer_bits)
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        """Issues a tile's entries, column by column; returns the overflows."""
         b: Broadcasts = tile.products
         if self.raw is not None:
             product = np.repeat(np.arange(len(b.steps)), b.steps)

@@ -79,6 +79,7 @@ class Columns:
 
     @cached_property
     def entry_bits(self) -> int:
+        """Of a stored weight and its index."""
         return self.encoding.entry_bits(self._symbols[1])
 
     @cached_property

@@ -45,6 +45,7 @@ class FoldSpace:
 
     @cached_property
     def sizes(self) -> dict[str, int]:
+        """dim -> elements of the whole layer."""
         layer = self.layer
         return {
             "groups": layer.G, "pixels": layer.N * layer.E * layer.F, "filters": layer.M // layer.G, "k": layer.K,
@@ -74,6 +75,7 @@ class FoldSpace:
         return self.taps if dim == "k" else 1
 
     def folds(self, dim: str, elements):
+        """Folds that so many elements of a dim take."""
         return -(-elements // self.blocks[dim]) * self.apart(dim)
 
     def lanes(self, dim: str, elements: int) -> int:
@@ -108,9 +110,11 @@ class FoldSpace:
 
     @property
     def orders(self) -> tuple[tuple[str, ...], ...]:
+        """Orders of the loops, outermost first."""
         return tuple(orders_of(("groups", *self.dims)))
 
     def choices(self) -> dict[str, list[int]]:
+        """dim -> tile sizes worth trying: whole folds, and for pixels whole rows of the map."""
         found = {dim: distinct_tiles(self.sizes[dim], self.blocks[dim]) for dim in self.sizes}
         layer = self.layer
         rows = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
@@ -162,6 +166,7 @@ class FoldSpace:
         return values if whole is False else np.where(whole, everything, values)
 
     def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
+        """[n] bytes that an operand's part takes in a level where the loops ``inside`` are whole."""
         def factor(of, dim: str, *more):
             return self._factor(of, dim, dim in inside, found, 1, *more)
 
@@ -173,6 +178,7 @@ class FoldSpace:
         return factor(self._plane_bytes, "pixels", self.sum_width) * factor(_length, "filters") * groups
 
     def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
+        """[n] bytes of all parts of an operand, each once, where the loops ``apart`` cut it."""
         def factor(of, dim: str, *more):
             return self._factor(of, dim, ~apart[dim], found, 0, *more)
 
@@ -207,6 +213,7 @@ class FoldSpace:
         return int(sizes.sum()), int(sizes.max())
 
     def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
+        """[n] cycles of the array without a stall."""
         rows, cols, stream = self.dims
         folds = self.folds("groups", self.sizes["groups"])
         for dim in (rows, cols):

@@ -107,6 +107,7 @@ class FoldPlan:
         return self.space.folds(dim, _length(getattr(box.ranges, dim)))
 
     def folds(self, box: Box) -> int:
+        """Of a tile."""
         rows, cols, _ = self.space.dims
         return self._folds(box, "groups") * self._folds(box, rows) * self._folds(box, cols)
 
@@ -174,10 +175,12 @@ class FoldPlan:
         return box.ranges.k[1] == self.space.sizes["k"]
 
     def outputs(self, box: Box) -> int:
+        """Outputs whose sums a tile finishes."""
         r = box.ranges
         return _length(r.groups) * _length(r.pixels) * _length(r.filters) if self.sums_complete(box) else 0
 
     def staging(self) -> Staging:
+        """What moves between the levels, tile by tile."""
         return Staging(self.nest, self.buffers, self.placement.level, () if self.store.plain else ("weights",))
 
     def streams(self, box: Box, staging: Staging) -> tuple[Stream, ...]:

@@ -63,6 +63,7 @@ class ProductCuts:
 
     @property
     def pixels(self) -> int:
+        """Output pixels of all images."""
         return self.layer.N * self.layer.E * self.layer.F
 
     @cached_property

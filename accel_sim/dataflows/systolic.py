@@ -62,6 +62,7 @@ class Systolic:
         require(self, 1, "output_bits", "pointer_bits", "codebook_bits")
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+        """The unit's fastest for the layer's formats, or for what its data need; ValueError if there is none."""
         return mac.mode(*precision_bits(operands, self.asymmetric, self.precision))
 
     def lowers(self, layer: Layer) -> bool:
@@ -76,6 +77,7 @@ class Systolic:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
+        """InputError for compressed weights at the array, or a tensor layout of inputs read tap by tap."""
         plain, stored = plain_weights("systolic", operands, encodings["weights"], buffers["weights"])
         if buffers["inputs"].layout == "tensor" and self.reduction_order != "im2col":
             raise InputError(

@@ -58,6 +58,7 @@ class TiledSystolic:
 
     @cached_property
     def space(self) -> FoldSpace:
+        """What its mapping may be."""
         m, mode = self.machine, self.mode
         bits = {
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
@@ -105,6 +106,7 @@ class TiledSystolic:
 
     @cached_property
     def plan(self) -> FoldPlan:
+        """Its tiles by the mapping that was found or given."""
         nest = self.mapper.nest(self.space, self.buffers)
         return FoldPlan(
             self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
@@ -112,10 +114,12 @@ class TiledSystolic:
 
     @property
     def nest(self) -> Nest:
+        """The loops around a tile."""
         return self.plan.nest
 
     @cached_property
     def products(self) -> MatrixProducts:
+        """The layer as a matrix product of each group."""
         plan = self.plan
         return MatrixProducts(
             self.layer, self.operands, plan.store, plan.block("pixels"), plan.block("filters"), self.reduction_steps,
@@ -129,14 +133,17 @@ class TiledSystolic:
 
     @cached_property
     def raw(self) -> RawProducts | None:
+        """What is multiplied instead of differences, or None."""
         return RawProducts.of(self.layer, self.operands, self.machine.asymmetric)
 
     @cached_property
     def boxes(self) -> list[Box]:
+        """Every tile, in order."""
         return list(self.plan.boxes())
 
     @cached_property
     def facts(self) -> Facts:
+        """All nominal products are issued."""
         notes = (*self._group_note(), *self._zero_point_notes())
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
 
@@ -212,6 +219,7 @@ class TiledSystolic:
 
     @cached_property
     def feeding(self) -> Feeding:
+        """How fast the buffers and their networks feed the array's edges."""
         plan, space = self.plan, self.space
         edges = {edge: plan.operand_on(edge) for edge in ("rows", "cols")}
         streamed = {edge: (name, space.bits[name]) for edge, name in edges.items() if name != "outputs"}
@@ -357,6 +365,7 @@ class TiledSystolic:
         return Actions({(buffer.level, action, buffer.word_bits): words * steps})
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
+        """Issues a tile's products in the array's order of additions; returns the overflows."""
         return self.products.execute(tile.products, sums, low, high, saturate)
 
 

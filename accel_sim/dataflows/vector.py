@@ -76,6 +76,7 @@ class Vector:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledVector:  # fmt: skip
+        """InputError for weights that are compressed at the array."""
         plain, stored = plain_weights("vector", operands, encodings["weights"], buffers["weights"])
         return TiledVector(
             layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self,

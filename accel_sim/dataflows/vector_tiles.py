@@ -43,10 +43,12 @@ class TiledVector(TiledSystolic):
 
     @property
     def one_window(self) -> bool:
+        """Whether columns take further filters instead of windows."""
         return self.layer.E * self.layer.F == 1
 
     @cached_property
     def space(self) -> FoldSpace:
+        """What its mapping may be; a fold is a pass of the array's rows and columns."""
         m, layer = self.machine, self.layer
         bits = {
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
@@ -64,11 +66,13 @@ class TiledVector(TiledSystolic):
 
     @cached_property
     def plan(self) -> FoldPlan:
+        """Its tiles by the mapping that was found or given."""
         nest = self.mapper.nest(self.space, self.buffers)
         return FoldPlan(self.space, nest, self.buffers, self.placement, self._store(nest))
 
     @cached_property
     def costs(self) -> BrickCosts:
+        """Cycles of every step, from the layer's data."""
         inputs, weights = self.operands.inputs, self.operands.weights
         table = self.mac.cost(self.unit_mode, signed(inputs), signed(weights))
         windows = 1 if self.one_window else self.cols
@@ -175,6 +179,7 @@ class TiledVector(TiledSystolic):
 
     @cached_property
     def facts(self) -> Facts:
+        """With weights scheduled ahead, products of zero weights are not issued."""
         facts = super().facts
         if not self.machine.lookahead:
             return facts

@@ -33,6 +33,7 @@ class WeightStore:
 
     @property
     def plain(self) -> bool:
+        """Whether weights lie as they are."""
         return self.encoding == Dense()
 
     @cached_property

@@ -50,6 +50,7 @@ class Structure:
 
     @cached_property
     def shared(self) -> dict[str, str]:
+        """Level of the array -> how it is shared."""
         return dict(zip(LEVELS, reversed(self.sharing), strict=True))
 
     @property
@@ -86,6 +87,7 @@ class Structure:
         return 0 if self.bg == "BS" or self.group == "NO" else max(0, self.depth - 3)
 
     def cycles(self, a_bits: int, w_bits: int) -> int:
+        """Of a product of these widths."""
         return (a_bits // 2) * (w_bits // 2) if self.bg == "BS" else 1
 
     def products(self, a_bits: int, w_bits: int) -> int:
@@ -95,6 +97,7 @@ class Structure:
         return 8 // max(a_bits, w_bits) if self.style == "SWU" else (8 // a_bits) * (8 // w_bits)
 
     def macs_per_cycle(self, a_bits: int, w_bits: int) -> float:
+        """Of the whole array."""
         if self.bg == "BS":
             return 4096 / self.cycles(a_bits, w_bits)
         return 256 * self.products(a_bits, w_bits)

@@ -31,10 +31,12 @@ class AddSubtract(MacUnit):
 
     @property
     def weight_code_bits(self) -> int:
+        """Bits of a stored weight."""
         return 1 if self.weights == "binary" else 2
 
     @property
     def modes(self) -> tuple[Mode, ...]:
+        """One mode; a product is the activation or its negative, one bit wider."""
         bits = self.activation_bits + 1  # 128 or -255 of 8 bits
         return (
             Mode(
@@ -47,16 +49,19 @@ class AddSubtract(MacUnit):
         )
 
     def takes(self, values: np.ndarray, side: Side) -> np.ndarray:
+        """Activations that fit; weights -1 and 1, and 0 of ternary ones."""
         if side == "activations":
             return super().takes(values, side)
         return np.abs(values) <= 1 if self.weights == "ternary" else np.abs(values) == 1
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """The activation, its negative, or nothing, by the weight's code."""
         a, w = checked(lanes(a, mode), mode.activation_bits, a_signed), checked(lanes(w, mode), 2, w_signed)
         self.check_values(a, w)
         negative = (w < 0).astype(np.int64)

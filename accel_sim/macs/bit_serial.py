@@ -37,6 +37,7 @@ class BitSerial(SerialUnit):
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """A mode for every width of the serial operand, and for the held one whole or gated down to 8, 4 or 2 bits."""
         serial, held = self._by_role(self.activation_bits, self.weight_bits)
         return tuple(
             Mode(
@@ -55,11 +56,13 @@ class BitSerial(SerialUnit):
         return (first, second) if self.serial == "activations" else (second, first)
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Digit times the held operand, shifted and added one after another."""
         serial, held = self._by_role(lanes(a, mode), lanes(w, mode))
         signed, held_signed = self._by_role(a_signed, w_signed)
         bits, held_bits = self._by_role(mode.activation_bits, mode.weight_bits)

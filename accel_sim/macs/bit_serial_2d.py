@@ -34,6 +34,7 @@ class BitSerial2d(SerialUnit):
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """A mode for every pair of widths, cycles by the digits of both."""
         widths = (serial_widths(bits, self.digit_bits) for bits in (self.activation_bits, self.weight_bits))
         return tuple(
             Mode(
@@ -48,11 +49,13 @@ class BitSerial2d(SerialUnit):
         )
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Digit times digit, one diagonal of equal weight after another."""
         a_digits = digits(lanes(a, mode), mode.activation_bits, self.digit_bits, a_signed)
         w_digits = digits(lanes(w, mode), mode.weight_bits, self.digit_bits, w_signed)
         columns, rows = a_digits.shape[-1], w_digits.shape[-1]

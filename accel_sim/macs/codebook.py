@@ -34,6 +34,7 @@ class Codebook(MacUnit):
 
     @property
     def modes(self) -> tuple[Mode, ...]:
+        """One mode, of activations and table entries."""
         bits = self.activation_bits + self.table_bits
         return (
             Mode(
@@ -46,6 +47,7 @@ class Codebook(MacUnit):
         )
 
     def check_operands(self, layer: Layer, operands: Operands) -> None:
+        """ValueError for more distinct weights than the table holds."""
         self.table(operands.weights.integers())
 
     def table(self, weights: np.ndarray) -> np.ndarray:
@@ -59,6 +61,7 @@ class Codebook(MacUnit):
         return entries
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(

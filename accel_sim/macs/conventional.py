@@ -31,6 +31,7 @@ class Conventional(MacUnit):
 
     @property
     def modes(self) -> tuple[Mode, ...]:
+        """Its full width; with ``precision_gating`` narrower ones too."""
         product = self.activation_bits + self.weight_bits
         widths = [(self.activation_bits, self.weight_bits)]
         if self.precision_gating:
@@ -42,17 +43,20 @@ class Conventional(MacUnit):
         )
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Operands at the top of the multiplier where low bits are gated; the product is shifted back."""
         spare = self.activation_bits - mode.activation_bits, self.weight_bits - mode.weight_bits
         a, w = checked(a, mode.activation_bits, a_signed), checked(w, mode.weight_bits, w_signed)
         aligned = ((a << spare[0]) * (w << spare[1])).sum(axis=-1)
         return aligned >> sum(spare)
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
+        """A multiplication at the wider operand's width and an addition for each product."""
         active, mode = self.active(issued, effectual), mode or self.modes[0]
         width = max(mode.activation_bits, mode.weight_bits)
         return Actions({("mac", "mult", width): active, ("mac", "add", mode.sum_bits): active})

@@ -47,10 +47,12 @@ class DivideConquer(MacUnit):
 
     @property
     def brick_bits(self) -> int:
+        """Width of the smallest multipliers."""
         return self.max_bits >> self.levels
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """Halves of the full width; of both operands (2D) or of weights alone (1D)."""
         widths = [self.max_bits >> level for level in range(self.levels + 1)]
         pairs = product(widths if self.dimensions == 2 else widths[:1], widths)
         return tuple(self._mode(*pair) for pair in sorted(pairs, key=lambda pair: (-sum(pair), -pair[0])))
@@ -70,12 +72,14 @@ class DivideConquer(MacUnit):
         )
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles; ValueError for a sign it has no input for."""
         self._check_sign(a_signed)
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Products of bricks, joined by a tree of shifts and additions."""
         self._check_sign(a_signed)
         cut = self.brick_bits if self.dimensions == 2 else self.max_bits
         a_digits = digits(lanes(a, mode), mode.activation_bits, cut, a_signed)

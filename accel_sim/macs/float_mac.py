@@ -42,32 +42,39 @@ class FloatMac(MacUnit):
 
     @property
     def layout(self) -> FloatLayout:
+        """Of the operands."""
         return formats.get(self.operand).layout
 
     @property
     def sum_layout(self) -> FloatLayout:
+        """Of the accumulator."""
         return formats.get(self.accumulate).layout
 
     @property
     def modes(self) -> tuple[Mode, ...]:
+        """None: it takes no integer codes."""
         return ()
 
     @property
     def accumulator_register_bits(self) -> int:
+        """Width of a floating-point sum."""
         return self.sum_layout.bits
 
     def mode(self, activation_bits: int, weight_bits: int) -> NoReturn:
+        """ValueError: it multiplies floating-point numbers, not codes."""
         raise ValueError(
             f"MAC unit 'float_mac': multiplies {self.operand} numbers, not integer codes "
             f"({activation_bits}x{weight_bits} bits); give the machine a unit of integers, such as conventional"
         )
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """ValueError, as ``mode``."""
         return self.mode(mode.activation_bits, mode.weight_bits)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """ValueError, as ``mode``."""
         return self.mode(mode.activation_bits, mode.weight_bits)
 
     def multiply_add(self, a: np.ndarray, w: np.ndarray, sums: np.ndarray) -> np.ndarray:

@@ -54,6 +54,7 @@ class LogShift(MacUnit):
 
     @property
     def modes(self) -> tuple[Mode, ...]:
+        """One mode."""
         bits = self.activation_bits + self.weight_bits
         return (
             Mode(
@@ -66,17 +67,20 @@ class LogShift(MacUnit):
         )
 
     def takes(self, values: np.ndarray, side: Side) -> np.ndarray:
+        """Of a logarithmic operand, the values its exponents stand for."""
         if not self._by_exponent(side):
             return super().takes(values, side)
         magnitude = np.abs(values.astype(np.int64))
         return (magnitude & (magnitude - 1)) == 0
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Shifts by the exponents of the logarithmic operand or operands."""
         a = checked(lanes(a, mode), mode.activation_bits, a_signed)
         w = checked(lanes(w, mode), mode.weight_bits, w_signed)
         self.check_values(a, w)

@@ -38,6 +38,7 @@ class SubwordParallel(MacUnit):
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """Symmetric ones, halving the width once for each level."""
         return tuple(self._mode(1 << level) for level in range(self.levels + 1))
 
     def _mode(self, products: int) -> Mode:
@@ -55,11 +56,13 @@ class SubwordParallel(MacUnit):
         )
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Of sub-words of one multiplier, each with its partner."""
         width, signed = mode.activation_bits, (a_signed, w_signed)
         partners = range(self.max_bits // width)
         words = (

@@ -43,6 +43,7 @@ class TensorCore(MacUnit):
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """16, 8 and 4 bits, as far as ``least_bits`` allows; narrower operands come several at once."""
         return tuple(self._mode(bits) for bits in (16, 8, 4) if bits >= self.least_bits)
 
     def _mode(self, bits: int) -> Mode:
@@ -59,15 +60,18 @@ class TensorCore(MacUnit):
         )
 
     def sum_bits(self, product_bits: int) -> int:
+        """16 bits wider for products that do not fit the accumulator of 8-bit ones."""
         wider = 16 if self.accumulator_bits is not None and product_bits > EIGHT_BIT_SUM else 0
         return super().sum_bits(product_bits) + wider
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Of every row with every column of the step's matrices."""
         a, w = (
             checked(lanes(each, mode), mode.activation_bits, signed) for each, signed in ((a, a_signed), (w, w_signed))
         )
@@ -106,6 +110,7 @@ class TensorCore(MacUnit):
         return soft_float.convert(sums, single, half).astype(np.uint16).view(np.float16)
 
     def components(self, mode: Mode) -> Components:
+        """Multipliers of a step, and the trees that add each output's products."""
         levels = (mode.reduction - 1).bit_length()
         return hardware(
             mode,

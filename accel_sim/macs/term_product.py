@@ -39,6 +39,7 @@ class TermProduct(SerialUnit):
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """A mode for every pair of widths, with the most cycles that its products can take."""
         pairs = [(a, w) for a in range(self.activation_bits, 0, -1) for w in range(self.weight_bits, 0, -1)]
         most = [most_terms(bits, self.recoding) for bits in range(max(self.activation_bits, self.weight_bits) + 1)]
         return tuple(
@@ -50,6 +51,7 @@ class TermProduct(SerialUnit):
         )  # fmt: skip
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """terms(activation) x terms(weight), of every pair of values."""
         a_min, w_min = low(mode.activation_bits, a_signed), low(mode.weight_bits, w_signed)
         a_terms = term_counts(a_min + np.arange(1 << mode.activation_bits), self.recoding)
         w_terms = term_counts(w_min + np.arange(1 << mode.weight_bits), self.recoding)

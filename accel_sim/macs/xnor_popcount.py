@@ -31,6 +31,7 @@ class XnorPopcount(MacUnit):
 
     @cached_property
     def modes(self) -> tuple[Mode, ...]:
+        """One mode: a vector of signs a step."""
         bits = self.lanes.bit_length() + 1  # from -lanes to +lanes
         return (
             Mode(
@@ -44,14 +45,17 @@ class XnorPopcount(MacUnit):
         )
 
     def takes(self, values: np.ndarray, side: Side) -> np.ndarray:
+        """-1 and 1."""
         return np.abs(values) == 1
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:
+        """Always the mode's cycles."""
         return constant_cost(mode, a_signed)
 
     def products(
         self, a: np.ndarray, w: np.ndarray, mode: Mode, a_signed: bool = True, w_signed: bool = True
     ) -> np.ndarray:
+        """Equal signs less unequal ones."""
         a, w = checked(lanes(a, mode), 2, a_signed), checked(lanes(w, mode), 2, w_signed)
         self.check_values(a, w)
         return self.dot_codes((a > 0).astype(np.int64), (w > 0).astype(np.int64))[..., None]

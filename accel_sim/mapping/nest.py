@@ -28,6 +28,7 @@ class Loop:
 
     @property
     def count(self) -> int:
+        """Turns of the loop."""
         return -(-self.size // self.tile)
 
     def span(self, index: int) -> tuple[int, int]:
@@ -55,6 +56,7 @@ class Nest:
 
     @cached_property
     def depth(self) -> int:
+        """Number of its loops."""
         return len(self.loops)
 
     def spans(self, index: tuple[int, ...]) -> dict[str, tuple[int, int]]:
@@ -62,6 +64,7 @@ class Nest:
         return {loop.dim: loop.span(i) for loop, i in zip(self.loops, index, strict=True)}
 
     def place(self, dim: str) -> int:
+        """Position of a dim's loop, the outermost is 0."""
         return next(i for i, loop in enumerate(self.loops) if loop.dim == dim)
 
     def lifetime(self, operand: str, keep: int, index: tuple[int, ...]) -> tuple[int, ...]:

@@ -45,12 +45,15 @@ class Candidates:
         return self.tables[dim, name][self.at[dim]]
 
     def tiles(self, dim: str) -> np.ndarray:
+        """[n] tile sizes of a dim."""
         return self.per_tile(dim, "tile", lambda tile: tile)
 
     def counts(self, dim: str) -> np.ndarray:
+        """[n] tiles of a dim."""
         return self.per_tile(dim, "count", lambda tile: -(-self.sizes[dim] // tile))
 
     def take(self, keep: np.ndarray) -> "Candidates":
+        """Those of them that ``keep`` (a mask or positions) chooses."""
         return Candidates(self.choices, {dim: at[keep] for dim, at in self.at.items()}, self.sizes, self.tables)
 
     def __len__(self) -> int:
@@ -73,17 +76,23 @@ class Space(Protocol):
     fixed_pj: float
 
     @property
-    def orders(self) -> tuple[tuple[str, ...], ...]: ...
+    def orders(self) -> tuple[tuple[str, ...], ...]:
+        """Orders of the loops, outermost first."""
 
-    def choices(self) -> dict[str, list[int]]: ...
+    def choices(self) -> dict[str, list[int]]:
+        """dim -> tile sizes worth trying."""
 
-    def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray: ...
+    def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
+        """[n] bool: what the machine can do in this order of loops."""
 
-    def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray: ...
+    def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
+        """[n] bytes that an operand's part takes in a level where the loops ``inside`` are whole."""
 
-    def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray: ...
+    def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
+        """[n] bytes of all parts of an operand, each once, where the loops ``apart`` cut it."""
 
-    def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray: ...
+    def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
+        """[n] cycles of the array without a stall."""
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class DramBanked:
 
     @cached_property
     def found(self) -> dram_part.DramPart:
+        """The part; InputError if there is none of that name."""
         return dram_part.find(self.part)
 
     @cached_property
@@ -141,10 +142,12 @@ class DramBanked:
 
     @property
     def capacity_bytes(self) -> int:
+        """Of all channels."""
         return self.channels * self.found.channel_bytes
 
     @property
     def memory_mhz(self) -> Fraction:
+        """The part's clock."""
         return 1000 / Fraction(str(self.found["tCK_ns"]))
 
     def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction:

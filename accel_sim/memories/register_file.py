@@ -66,6 +66,7 @@ class RegisterFile(OnChip):
 
     @property
     def capacity_kib(self) -> float:
+        """As of ``sram``."""
         return self.capacity_bytes / 1024
 
     @property

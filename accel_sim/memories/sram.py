@@ -58,4 +58,5 @@ class Sram(OnChip):
 
     @property
     def port_kind(self) -> str:
+        """As the macros' table calls it."""
         return self.ports

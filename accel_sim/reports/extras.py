@@ -18,6 +18,7 @@ class Extras:
 
     @property
     def engine(self) -> Callable[[Any, Any], Engine]:
+        """What plays the schedule: one that records it, if a trace is asked for."""
         return Engine if self._recorder is None else self._recorder.engine
 
     def files(self, result: Result) -> dict[str, str]:

@@ -39,6 +39,7 @@ class RunFiles:
 
     @property
     def name(self) -> str:
+        """Network and machine."""
         return f"{self.summary['network']} on {self.summary['hardware']}"
 
 

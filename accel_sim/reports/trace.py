@@ -67,6 +67,7 @@ class Recorder:
         return self._inlets.setdefault(id(inlet), (inlet, deque()))[1]
 
     def span(self, track: str, name: str, begin: int, end: int, **shown: Any) -> None:
+        """A slice of a track, in cycles, if it is not empty and the cap leaves room."""
         if end > begin and self._room(end):
             self.spans.append(Span(track, "", name, begin * PARTS, end * PARTS, shown))
 
@@ -76,6 +77,7 @@ class Recorder:
             self.counts.append((counter, at, change, since))
 
     def move(self, begin: int, end: int, size: int, is_write: bool) -> None:
+        """Bytes that the outermost memory moves, in cycles."""
         if size and self._room(end):
             self.moved.append((begin, max(end, begin + 1), size, is_write))
 

@@ -33,11 +33,14 @@ class Engine(Protocol):
     """ready: InputError if nobody can work. run: one outcome for each task, in any order; tasks are taken as they are
     needed. close: ends what it started."""
 
-    def ready(self) -> None: ...
+    def ready(self) -> None:
+        """InputError if nobody can work."""
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]: ...
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """One outcome for each task, in any order; tasks are taken as they are needed."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Ends what it started."""
 
 
 class EngineError(InputError):
@@ -64,6 +67,7 @@ class Local:
         """Processes can be started when they are needed."""
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """Outcomes as workers finish; EngineError if no worker can be had."""
         crew = _Crew(iter(tasks), self.idle)
         try:
             yield from crew.run(self.workers)
@@ -72,6 +76,7 @@ class Local:
             raise
 
     def close(self) -> None:
+        """Ends the processes that wait for a next run."""
         while self.idle:
             worker = self.idle.pop()
             worker.process.terminate()

@@ -13,7 +13,8 @@ PAUSE = 10.0
 class Counter(Protocol):
     """Called with True for each point that is done, with False for each that failed."""
 
-    def __call__(self, good: bool) -> None: ...
+    def __call__(self, good: bool) -> None:
+        """A point is done, or failed."""
 
 
 @contextmanager
@@ -58,6 +59,7 @@ class Lines:
         self.started = self.last = time.monotonic()
 
     def __call__(self, good: bool) -> None:
+        """Counts, and writes a line every PAUSE seconds and at the end."""
         self.done += 1
         self.failed += not good
         now = time.monotonic()
@@ -66,6 +68,7 @@ class Lines:
             print(self.line(now - self.started), file=self.stream, flush=True)
 
     def line(self, seconds: float) -> str:
+        """What it says after so many seconds."""
         rate = self.done / max(seconds, 1e-9)
         failed = f", {self.failed} failed" if self.failed else ""
         left = span((self.total - self.done) / rate)

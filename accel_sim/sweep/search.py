@@ -33,6 +33,7 @@ class Space:
 
     @staticmethod
     def of(study: Study) -> "Space":
+        """The groups of a study's axes."""
         first = [study.axes[group[0]] for group in study.groups]
         ordered = tuple(all(type(v) in (int, float) for v in values) and values == sorted(values) for values in first)
         return Space(tuple("+".join(group) for group in study.groups), tuple(map(len, first)), ordered)

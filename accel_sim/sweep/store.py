@@ -29,6 +29,7 @@ class Store:
 
     @property
     def cache(self) -> Path:
+        """Folder of encoded networks, of one run of the study."""
         return self.folder / ".cache"
 
     def put(self, key: str, text: str) -> None:
@@ -49,6 +50,7 @@ class Store:
         return self._read("points", key, "figures")
 
     def reason(self, key: str) -> str:
+        """Why a point failed; InputError if somebody broke its file."""
         return self._read("failed", key, "reason")
 
     def _read(self, kind: str, key: str, field: str) -> Any:

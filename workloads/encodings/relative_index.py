@@ -26,12 +26,15 @@ class RelativeIndex:
 
     @property
     def span(self) -> int:
+        """Zeros that one entry can pass, and one."""
         return 1 << self.index_bits
 
     def entry_bits(self, symbol_bits: int) -> int:
+        """A symbol and its run of zeros."""
         return symbol_bits + self.index_bits
 
     def entries(self, kept: np.ndarray) -> np.ndarray:
+        """[slices] int32: kept symbols and fillers."""
         out = np.empty(kept.shape[0], dtype=np.int32)
         bits.run_counts(np.ascontiguousarray(kept, dtype=np.uint8), self.span, out)
         return out
@@ -47,11 +50,13 @@ class RelativeIndex:
         return code, run
 
     def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
+        """(run, symbol) pairs; a run too long takes fillers."""
         code, run = self.stored(symbols, kept)
         field = code | run << np.uint32(symbol_bits)
         return Encoded(pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits)
 
     def decode(self, encoded: Encoded) -> Decoded:
+        """Places by the sums of runs; fillers are no kept symbols."""
         total = int(encoded.entries.sum())
         field = unpack(encoded.data, self.entry_bits(encoded.symbol_bits), total)
         positions = np.empty(total, dtype=np.int32)

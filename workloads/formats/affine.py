@@ -26,6 +26,7 @@ class Affine:
         check_bits(self.bits, 1, 16)
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """The range of the values, zero included, is spread over the codes."""
         values = finite(values)
         axes = over_axis(values, self.axis)
         low = values.min(axis=axes, keepdims=True, initial=0.0)
@@ -33,6 +34,7 @@ class Affine:
         return Codes.nearest(values, self._form(low, high, self.axis))
 
     def of_range(self, low: float, high: float) -> NumberFormat:
+        """Codes for low..high, widened to hold zero."""
         return self._form(np.asarray(min(low, 0.0)), np.asarray(max(high, 0.0)), None)
 
     def _form(self, low: np.ndarray, high: np.ndarray, axis: int | None) -> NumberFormat:

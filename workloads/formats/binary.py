@@ -31,6 +31,7 @@ class Binary(_Binary):
     """BinaryConnect: the sign alone, +1 for zero; no scale."""
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """Signs; zero counts as positive."""
         return Codes(sign_codes(finite(values)), NumberFormat(1, False, 1.0, codebook=SIGNS))
 
 
@@ -42,6 +43,7 @@ class Bwn(_Binary):
     axis: int | None = 0
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """Signs, and the mean magnitude along ``axis`` as scale."""
         values = finite(values)
         scale = np.abs(values).mean(axis=over_axis(values, self.axis), keepdims=True)
         form = NumberFormat(1, False, per_slice(scale, self.axis), axis=self.axis, codebook=SIGNS)

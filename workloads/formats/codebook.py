@@ -60,6 +60,7 @@ class Codebook:
             raise ValueError(f"table_bits={self.table_bits} is outside 2..16")
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """Centroids by k-means over the values that are not zero; code 0 is zero."""
         values = finite(values)
         centroids = k_means(values[values != 0], (1 << self.bits) - 1)
         codes = np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values) + 1

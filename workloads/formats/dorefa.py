@@ -25,6 +25,7 @@ class DoReFa:
 
     @property
     def steps(self) -> int:
+        """Steps between the least and the largest code."""
         return (1 << self.bits) - 1
 
     def quantise(self, values: np.ndarray) -> Codes:

@@ -24,10 +24,12 @@ class DynamicFixedPoint:
         check_bits(self.bits, 2, 16)
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """Signed codes with the binary point that holds the largest magnitude."""
         values = finite(values)
         return Codes.nearest(values, self._form(float(np.abs(values).max(initial=0.0)), True))
 
     def of_range(self, low: float, high: float) -> NumberFormat:
+        """Codes for low..high, unsigned where nothing is negative."""
         return self._form(max(-low, high), low < 0)
 
     def _form(self, largest: float, signed: bool) -> NumberFormat:

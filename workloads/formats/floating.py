@@ -36,6 +36,7 @@ class FloatLayout:
 
     @property
     def bits(self) -> int:
+        """Sign, exponent and mantissa."""
         return 1 + self.exponent_bits + self.mantissa_bits
 
     @property
@@ -209,6 +210,7 @@ class Float:
 
     @property
     def layout(self) -> FloatLayout:
+        """How its codes stand for values; the bias is IEEE's unless given."""
         bias = (1 << (self.exponent_bits - 1)) - 1 if self.bias is None else self.bias
         return FloatLayout(self.exponent_bits, self.mantissa_bits, bias, self.special)
 

@@ -25,6 +25,7 @@ class Integer:
         check_bits(self.bits, 2, 16)
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """Symmetric signed codes, the largest magnitude at the top."""
         values = finite(values)
         top = (1 << (self.bits - 1)) - 1
         scale = np.abs(values).max(axis=over_axis(values, self.axis), keepdims=True, initial=0.0) / top
@@ -32,6 +33,7 @@ class Integer:
         return Codes.nearest(values, NumberFormat(self.bits, True, per_slice(scale, self.axis), axis=self.axis), -top)
 
     def of_range(self, low: float, high: float) -> NumberFormat:
+        """Codes for low..high, unsigned where nothing is negative."""
         signed = low < 0
         top = (1 << (self.bits - signed)) - 1
         return NumberFormat(self.bits, signed, max(-low, high) / top or 1.0)

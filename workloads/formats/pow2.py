@@ -29,11 +29,13 @@ class Pow2:
         check_bits(self.bits, 2, 16)
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """Symmetric signed codes whose step is a power of two."""
         values = finite(values)
         largest, top = float(np.abs(values).max(initial=0.0)), (1 << (self.bits - 1)) - 1
         return Codes.nearest(values, NumberFormat(self.bits, True, math.ldexp(1.0, -fraction_bits(largest, top))), -top)
 
     def of_range(self, low: float, high: float) -> NumberFormat:
+        """Codes for low..high with a power of two as step, unsigned where nothing is negative."""
         signed = low < 0
         top = (1 << (self.bits - signed)) - 1
         return NumberFormat(self.bits, signed, math.ldexp(1.0, -fraction_bits(max(-low, high), top)))

@@ -36,6 +36,7 @@ class Ternary(_Ternary):
             raise ValueError(f"threshold={self.threshold} is outside 0..10")
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """-1, 0 and 1 by a threshold that is a share of the mean magnitude, and one scale."""
         values = finite(values)
         magnitude = np.abs(values)
         q = signs(values, self.threshold * float(magnitude.mean()) if values.size else 0.0)
@@ -67,6 +68,7 @@ class Ttq(_Ternary):
                 raise ValueError(f"{name}={scale} must be positive")
 
     def quantise(self, values: np.ndarray) -> Codes:
+        """-1, 0 and 1 by a threshold that is a share of the largest magnitude, with a scale for each sign."""
         values = finite(values)
         magnitude = np.abs(values)
         q = signs(values, self.threshold * float(magnitude.max(initial=0.0)))

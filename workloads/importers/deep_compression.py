@@ -43,10 +43,12 @@ class StoredLayer:
 
     @property
     def bytes(self) -> int:
+        """Of the layer in the file."""
         return 4 * (1 + BOOK + len(self.bias)) + len(self.codes) + (len(self.codes) + 1) // 2
 
     @property
     def fillers(self) -> int:
+        """Stored entries of code 0."""
         return int(np.count_nonzero(self.codes == 0))
 
     def dense(self, layer: Layer) -> np.ndarray:

@@ -26,6 +26,7 @@ class Table:
     where: str
 
     def refuse(self, what: str) -> InputError:
+        """An InputError that says where."""
         return InputError(f"{self.where}: broken file: {what}")
 
     def _number(self, form: str, at: int) -> int | float:
@@ -62,6 +63,7 @@ class Table:
         return None if place is None else place + self._number("<I", place)
 
     def table(self, field: int, name: str) -> "Table | None":
+        """A table behind a field, or None."""
         target = self._target(field)
         return None if target is None else Table(self.data, target, f"{self.where}: {name}")
 
@@ -92,6 +94,7 @@ class Table:
         ]
 
     def text(self, field: int, limit: int, name: str) -> str:
+        """Text behind a field, at most ``limit`` bytes."""
         return self.array(field, "u1", limit, name).tobytes().decode("utf-8", "replace")
 
 

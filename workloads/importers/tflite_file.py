@@ -40,14 +40,17 @@ class Tensor:
 
     @property
     def is_constant(self) -> bool:
+        """Whether the file holds its values."""
         return len(self.data) > 0
 
     @property
     def eight_bit(self) -> bool:
+        """Whether its elements are int8 or uint8."""
         return self.dtype in ("u1", "i1")
 
     @property
     def kind(self) -> str:
+        """Name of its element type."""
         return TYPE_NAMES.get(self.dtype, "a type this importer does not read")
 
     def constant(self) -> np.ndarray:
@@ -102,9 +105,11 @@ class Operator:
 
     @property
     def where(self) -> str:
+        """File, number and name, for messages."""
         return f"{self.path}: operator {self.number} ({self.name})"
 
     def refuse(self, what: str) -> InputError:
+        """An InputError that says where."""
         return InputError(f"{self.where}: {what}")
 
     def option(self, field: int, form: str, default: float) -> int | float:
@@ -125,6 +130,7 @@ class Model:
     known: dict[int, Tensor] = field(default_factory=dict)
 
     def tensor(self, number: int) -> Tensor:
+        """By its number; read once."""
         if number not in self.known:
             self.known[number] = _tensor(self.tables[number], self.buffers)
         return self.known[number]

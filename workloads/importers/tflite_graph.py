@@ -69,6 +69,7 @@ class Graph:
         return sizes[3], sizes[1], sizes[2]
 
     def format(self, tensor: Tensor) -> NumberFormat:
+        """A tensor's number format, its axis checked."""
         self.check_axis(tensor)
         return tensor.format
 
@@ -92,6 +93,7 @@ class Graph:
         return self.makers[number]
 
     def output(self, op: Operator) -> int:
+        """The one tensor that an operator makes; InputError if it has another number of them."""
         if len(op.outputs) != 1 or op.outputs[0] < 0 or op.outputs[0] in self.makers:
             raise op.refuse("expected one output that no other operator makes")
         return op.outputs[0]

@@ -104,6 +104,7 @@ class Int8Pow2:
         return Codes(self.network.images, NumberFormat(8, False, 1.0, mean, axis=1))
 
     def weight_codes(self, layer: Layer) -> Codes:
+        """The layer's float weights as 8-bit codes whose step is a power of two."""
         return quantise_weights(self.network.weights[layer.name])[0]
 
     @property

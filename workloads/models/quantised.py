@@ -31,9 +31,11 @@ class Quantised:
     network: Network
 
     def input_codes(self) -> Codes:
+        """As the network carries them."""
         return self.network.activations["input"]
 
     def weight_codes(self, layer: Layer) -> Codes:
+        """As the network carries them."""
         return self.network.weights[layer.name].codes
 
     def finishing(self, layer: Layer) -> tuple[np.ndarray, FixedPointRequant]:

@@ -20,15 +20,19 @@ class Stored:
     network: Network
 
     def input_codes(self) -> Codes:
+        """InputError: there is no forward pass."""
         raise self._refuse()
 
     def weight_codes(self, layer: Layer) -> Codes:
+        """As they are stored."""
         return self.network.weights[layer.name].codes
 
     def finishing(self, layer: Layer) -> tuple[np.ndarray, Requant]:
+        """InputError: there is no forward pass."""
         raise self._refuse()
 
     def post(self, layer: Layer, maps: list[Codes]) -> Codes:
+        """InputError: there is no forward pass."""
         raise self._refuse()
 
     def _refuse(self) -> InputError:

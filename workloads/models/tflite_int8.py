@@ -48,9 +48,11 @@ class TfliteInt8:
             raise InputError(f"network '{self.network.name}': tensor '{missing[0]}' has no number format")
 
     def input_codes(self) -> Codes:
+        """Pixels in the format of the file's input."""
         return Codes.of_pixels(self.network.images, self.network.formats["input"])
 
     def weight_codes(self, layer: Layer) -> Codes:
+        """As they are stored."""
         return self.network.weights[layer.name].codes
 
     def finishing(self, layer: Layer) -> tuple[np.ndarray, FixedPointRequant]:

@@ -53,6 +53,7 @@ class Builder:
         return (vertical, vertical, horizontal, horizontal)
 
     def conv(self, name, M, kernel, stride=1, pad=0, groups=1, *, bias=True, bn=False, act="relu", dilation=1, at=None):
+        """Appends a convolution (depthwise where each channel is a group of its own); returns its name."""
         kernel, stride, dilation = _pair(kernel), _pair(stride), _pair(dilation)
         kind = "depthwise" if groups > 1 and groups == self.shapes[at or self.last][0] else "conv"
         return self._add(
@@ -61,10 +62,12 @@ class Builder:
         )  # fmt: skip
 
     def fc(self, name, M, *, bias=True, act="relu", at=None):
+        """Appends a fully connected layer over the whole map; returns its name."""
         C, H, W = self.shapes[at or self.last]
         return self._add(name, "fc", M, at=at, C=C * H * W, H=1, W=1, bias=bias, activation=act)
 
     def pool(self, name, pool, kernel, stride=1, pad=0, *, ceil=True, at=None):
+        """Appends a pool; ceil: its output size rounds up. Returns its name."""
         kernel, stride = _pair(kernel), _pair(stride)
         padding = self._padding(pad, kernel, stride, at)
         return self._add(
@@ -72,6 +75,7 @@ class Builder:
         )
 
     def global_pool(self, name, *, at=None):
+        """Appends an average over the whole map; returns its name."""
         _, H, W = self.shapes[at or self.last]
         return self._add(name, "pool", at=at, pool="avg", global_pool=True, R=H, S=W)
 
@@ -80,15 +84,18 @@ class Builder:
             raise InputError(f"layer '{name}': the maps it joins differ: {', '.join(map(str, maps))}")
 
     def add(self, name, inputs, *, act=None):
+        """Appends a sum of maps; InputError if their shapes differ. Returns its name."""
         self._refuse_unequal(name, [self.shapes[source] for source in inputs])
         return self._add(name, "add", at=tuple(inputs), activation=act)
 
     def concat(self, name, inputs, *, act=None):
+        """Joins maps along channels; InputError if their sizes differ. Returns its name."""
         self._refuse_unequal(name, [self.shapes[source][1:] for source in inputs])
         channels = sum(self.shapes[source][0] for source in inputs)
         return self._add(name, "concat", channels, at=tuple(inputs), C=channels, activation=act)
 
     def shuffle(self, name, groups, *, at=None):
+        """Appends a shuffle of channel groups; returns its name."""
         return self._add(name, "shuffle", at=at, G=groups)
 
     def unit(self, name, kind, *, at=None):

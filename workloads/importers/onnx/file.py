@@ -55,6 +55,7 @@ class Node:
     folder: Path
 
     def error(self, what: str) -> InputError:
+        """An InputError that names the node."""
         return InputError(f"{self.where}: {what}")
 
     def _get(self, name: str, kind: int, what: str) -> Any:
@@ -64,26 +65,32 @@ class Node:
         return attribute
 
     def integer(self, name: str, default: int) -> int:
+        """An attribute; InputError if it is of another kind."""
         attribute = self._get(name, _INT, "integer")
         return default if attribute is None else int(attribute.i)
 
     def real(self, name: str, default: float) -> float:
+        """An attribute; InputError if it is of another kind."""
         attribute = self._get(name, _FLOAT, "float")
         return default if attribute is None else float(attribute.f)
 
     def string(self, name: str, default: str) -> str:
+        """An attribute; InputError if it is of another kind."""
         attribute = self._get(name, _STRING, "string")
         return default if attribute is None else attribute.s.decode("utf-8", "replace")
 
     def integers(self, name: str) -> tuple[int, ...] | None:
+        """An attribute, None if it is not there; InputError if it is of another kind."""
         attribute = self._get(name, _INTS, "list of integers")
         return None if attribute is None else tuple(attribute.ints)
 
     def reals(self, name: str) -> tuple[float, ...] | None:
+        """An attribute, None if it is not there; InputError if it is of another kind."""
         attribute = self._get(name, _FLOATS, "list of floats")
         return None if attribute is None else tuple(attribute.floats)
 
     def tensor(self, name: str) -> Constant | None:
+        """An attribute, None if it is not there; InputError if it is of another kind."""
         attribute = self._get(name, _TENSOR, "tensor")
         return None if attribute is None else stored_tensor(attribute.t, f"{self.where}: '{name}'", self.folder)
 

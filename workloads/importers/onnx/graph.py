@@ -41,6 +41,7 @@ class Value:
 
     @property
     def elements(self) -> int:
+        """Of its shape."""
         return math.prod(self.shape)
 
 
@@ -73,6 +74,7 @@ class Graph:
 
     @property
     def opset(self) -> int:
+        """Version of the default operator set."""
         return self.model.opset
 
     # --- what a node reads ---

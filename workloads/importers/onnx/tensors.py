@@ -34,10 +34,12 @@ class ElementType:
 
     @property
     def signed(self) -> bool:
+        """Whether numbers may be negative."""
         return not self.name.startswith("uint")
 
     @property
     def is_float(self) -> bool:
+        """Whether elements are floating-point numbers."""
         return "float" in self.name or self.name == "double"
 
 
@@ -82,10 +84,12 @@ class Constant:
 
     @property
     def elements(self) -> int:
+        """Of its shape."""
         return math.prod(self.shape)
 
     @property
     def known(self) -> bool:
+        """Whether its values can be had."""
         return self.load is not None
 
     @property
@@ -95,6 +99,7 @@ class Constant:
 
     @cached_property
     def array(self) -> np.ndarray:
+        """Its values; UnknownError if they are not known."""
         if self.load is None:
             raise UnknownError
         return self.load().reshape(self.shape)
@@ -117,6 +122,7 @@ class Constant:
         return ((self.array.astype(np.int64) - zero) * scale).astype(np.float32)
 
     def transpose(self, order: tuple[int, ...]) -> "Constant":
+        """The same values with axes in another order, loaded when they are asked for."""
         shape = tuple(self.shape[axis] for axis in order)
         form = self.format
         if form is not None and form.axis is not None:

@@ -21,6 +21,7 @@ class Budget:
     left: int
 
     def spend(self, elements: int, where: str) -> None:
+        """InputError when more elements were made than a file may ask for."""
         self.left -= elements
         if self.left < 0:
             raise InputError(
@@ -42,6 +43,7 @@ class Draft:
     exact: bool = True
 
     def multiply(self, factor: Constant) -> None:
+        """Folds a factor into the weights and the bias."""
         if not factor.exact:
             self.exact = False
             return
@@ -50,6 +52,7 @@ class Draft:
         self.bias = None if self.bias is None else self.bias * values
 
     def add(self, summand: Constant, sign: float = 1.0) -> None:
+        """Folds a summand into the bias."""
         if not summand.exact:
             self.exact = False
             return

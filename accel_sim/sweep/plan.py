@@ -50,19 +50,14 @@ def _lines_of(rest: Study | None) -> list[str]:
     return []
 
 
-def plan(study: Study, warn: Callable[[str], None] = unheard) -> list[Point]:
-    """All points, each once; StudyError with one line for each different mistake. warn: is told what importers of the
-    networks had to assume, each once."""
-    return distinct(space(study, warn))
-
-
 def distinct(points: list[Point | None]) -> list[Point]:
     """Each point once, in order."""
     return list(dict.fromkeys(point for point in points if point is not None))
 
 
 def space(study: Study, warn: Callable[[str], None] = unheard) -> list[Point | None]:
-    """The point of each combination in order, None where a condition excludes it; StudyError as plan."""
+    """The point of each combination in order, None where a condition excludes it; StudyError with a line for each
+    different mistake. warn: is told what importers of the networks had to assume, each once."""
     planner = _Planner(study)
     found = planner.points()
     for warning in planner.warnings:

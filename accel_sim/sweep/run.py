@@ -41,7 +41,7 @@ def sweep(
     """Runs what is missing of a study below ``out`` (None: runs/NAME) and collects its results; InputError if the study
     is wrong.
 
-    retry_failed: points that failed before are tried again. loud: says on stderr how far it is. warn: see plan.
+    retry_failed: points that failed before are tried again. loud: says on stderr how far it is. warn: see plan.space.
     """
     asked, every = read(path, warn)
     points, out = distinct(every), target(out, asked)

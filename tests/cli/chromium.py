@@ -9,7 +9,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+#: marks of tests that need it
+NEEDED = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian's package chromium)"),
+]
+#: desktop and phones, light and dark
+WINDOWS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (320, True)])
 
 
 class Browser:

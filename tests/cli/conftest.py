@@ -7,6 +7,7 @@ import pytest
 from accel_sim import plots
 
 from .calls import Done, call, tree
+from .chromium import Browser
 
 
 @pytest.fixture
@@ -65,3 +66,10 @@ def runs(tmp_path_factory) -> dict[tuple[str, str], Path]:
             assert (done.code, done.out, done.err) == (0, f"results: {out}\n", "")
             found[network, hardware] = out
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium of a module's tests."""
+    with Browser(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser

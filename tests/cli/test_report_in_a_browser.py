@@ -6,12 +6,9 @@ import shutil
 import pytest
 
 from .calls import call
-from .chromium import PROGRAM, Browser
+from .chromium import NEEDED, WINDOWS
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian's package chromium)"),
-]
+pytestmark = NEEDED
 
 LAYERS = "[...document.querySelectorAll('#table tbody tr')].filter(r => !r.hidden).map(r => r.cells[0].textContent)"
 COLUMN = "[...document.querySelectorAll('#table tbody tr')].map(r => Number(r.cells[4].dataset.v))"
@@ -29,13 +26,7 @@ def page(runs, tmp_path_factory):
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (320, True)])
+@WINDOWS
 def test_it_loads_without_errors_and_is_no_wider_than_the_window(browser, page, width, dark):
     browser.open(page, width, dark=dark)
     assert browser.said == []

@@ -12,7 +12,7 @@ from accel_sim.sweep import results
 from accel_sim.sweep.search import Space, explore
 
 from .calls import call, tree
-from .test_sweep import FRAGILE, PLUGIN, started, study
+from .test_sweep import FRAGILE, PLUGIN, plugged, started, study
 
 SPACE = """network: lenet_300_100
 hardware: systolic
@@ -190,9 +190,7 @@ def test_a_figure_that_is_not_there(tmp_path):
 
 @pytest.mark.slow
 def test_failed_points_are_told_and_tried_again_if_asked(tmp_path, monkeypatch):
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "fragile.py").write_text(PLUGIN.replace("== 3", "== 3 and os.path.exists('broken')"))
-    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path / "plugins"))
+    plugged(tmp_path, monkeypatch, PLUGIN.replace("== 3", "== 3 and os.path.exists('broken')"))
     (tmp_path / "broken").touch()
     text = FRAGILE.replace("[1, 2, 3, 4, 5]", "[3, 4]") + "search: {objectives: [energy_pj, cycles]}\n"
     for options, code, said in (

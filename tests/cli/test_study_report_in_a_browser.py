@@ -5,13 +5,10 @@ import base64
 import pytest
 
 from .calls import call
-from .chromium import PROGRAM, Browser
+from .chromium import NEEDED, WINDOWS
 from .test_report_in_a_browser import TIP
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian's package chromium)"),
-]
+pytestmark = NEEDED
 
 STUDY = """network: [lenet_300_100, lenet5]
 hardware: systolic
@@ -33,13 +30,7 @@ def page(tmp_path_factory):
     return folder / "s" / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (320, True)])
+@WINDOWS
 def test_it_loads_without_errors_and_is_no_wider_than_the_window(browser, page, width, dark):
     browser.open(page, width, dark=dark)
     assert browser.said == []

@@ -65,6 +65,13 @@ def study(folder: Path, text: str = SMALL) -> Path:
     return path
 
 
+def plugged(folder: Path, monkeypatch, text: str) -> None:
+    """Makes a plugin of this text known to processes that start now."""
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "fragile.py").write_text(text)
+    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(folder / "plugins"))
+
+
 def started(*arguments: object, command: str = "sweep", **options) -> subprocess.Popen:
     """`accel-sim sweep` as a process of its own."""
     line = [sys.executable, "-m", "accel_sim", command, *map(str, arguments)]
@@ -294,9 +301,7 @@ def test_refusals(options, reason, refused, tmp_path):
 
 @pytest.mark.slow
 def test_a_failing_point_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch):
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "fragile.py").write_text(PLUGIN)
-    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path / "plugins"))
+    plugged(tmp_path, monkeypatch, PLUGIN)
     out = tmp_path / "out"
     with started(study(tmp_path, FRAGILE), "--out", out, "--workers", 2, "--json") as done:
         text, err = done.communicate()
@@ -320,9 +325,7 @@ def test_a_failing_point_is_recorded_and_the_rest_goes_on(tmp_path, monkeypatch)
 
 @pytest.mark.slow
 def test_retry_failed_makes_what_can_be_made_now(tmp_path, monkeypatch):
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "fragile.py").write_text(PLUGIN.replace("== 2", "== 2 and os.path.exists('broken')"))
-    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path / "plugins"))
+    plugged(tmp_path, monkeypatch, PLUGIN.replace("== 2", "== 2 and os.path.exists('broken')"))
     (tmp_path / "broken").touch()
     text = FRAGILE.replace("[1, 2, 3, 4, 5]", "[2, 4]")
     codes = []

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from .calls import call, tree
-from .test_sweep import FRAGILE, LONGER, PLUGIN, started, study
+from .test_sweep import FRAGILE, LONGER, PLUGIN, plugged, started, study
 
 
 def free_port() -> int:
@@ -80,9 +80,7 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(text, points, 
 
 @pytest.mark.slow
 def test_a_point_that_kills_its_workers_is_given_up_and_no_other(tmp_path, monkeypatch):
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "fragile.py").write_text(PLUGIN)
-    monkeypatch.setenv("ACCEL_SIM_PLUGINS", str(tmp_path / "plugins"))
+    plugged(tmp_path, monkeypatch, PLUGIN)
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
     out = tmp_path / "out"
     with (

@@ -20,7 +20,7 @@ TEXT = "network: {network}\nhardware: systolic\naxes: {{array.rows: [4, 8], batc
 
 def tasks(network: str = "lenet5", more: str = "") -> list:
     text = TEXT.format(network=network, more=more)
-    return [point.task for point in planner.plan(study.of(yaml_io.parse(text, "t"), "t"))]
+    return [point.task for point in planner.distinct(planner.space(study.of(yaml_io.parse(text, "t"), "t")))]
 
 
 def test_a_points_name_says_all_that_it_depends_on(tmp_path, monkeypatch):

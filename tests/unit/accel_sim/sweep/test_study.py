@@ -7,7 +7,7 @@ import pytest
 
 from accel_sim import yaml_io
 from accel_sim.sweep import study
-from accel_sim.sweep.plan import plan
+from accel_sim.sweep.plan import distinct, space
 from accel_sim.sweep.study import StudyError
 from workloads.precision import Precision
 
@@ -23,7 +23,7 @@ def test_the_studies_of_the_documentation():
 def test_the_worked_studies_are_whole_and_shown():
     text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
     files = {path.stem: path for path in (ROOT / "experiments" / "studies").glob("*.yaml")}
-    assert {name: len(plan(study.read(path))) for name, path in files.items()} == {
+    assert {name: len(distinct(space(study.read(path)))) for name, path in files.items()} == {
         "array_shape": 7 * 3, "precision_mac": 5 * 3 * 3, "buffer_encoding": 6 * 2,
     }  # fmt: skip
     for name in files:
@@ -32,7 +32,7 @@ def test_the_worked_studies_are_whole_and_shown():
 
 
 def points(text):
-    return plan(study.of(yaml_io.parse(text, "test"), "test"))
+    return distinct(space(study.of(yaml_io.parse(text, "test"), "test")))
 
 
 def values(text, *columns):

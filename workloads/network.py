@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from workloads.fit import items_of_input, misfit
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.registry import InputError, Registry
@@ -80,6 +81,8 @@ class Network:
     warnings: what the importer had to assume, one sentence each.
     weight_formats: layer name -> number format (workloads.format) its synthetic weights get, instead of the density's.
     side_inputs: name -> shape of further inputs beside 'input' (masks, caches, tables) that layers read by name.
+    independent: each layer has sizes of its own, whatever the one it follows makes (a topology, whose sizes are padded);
+    of all other networks every layer's sizes are those of the layers it reads (InputError, see workloads.fit).
     """
 
     name: str
@@ -101,6 +104,7 @@ class Network:
     weight_formats: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     side_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
+    independent: bool = False
 
     def __post_init__(self):
         if not self.layers:
@@ -115,6 +119,9 @@ class Network:
                     f"network '{self.name}': layer '{layer.name}' reads '{missing[0]}', which is not before it"
                 )
             known.add(layer.name)
+        wrong = None if self.independent else misfit(self.layers, self.input_shape, self.side_inputs)
+        if wrong:
+            raise InputError(f"network '{self.name}': {wrong}")
 
     def __getitem__(self, name: str) -> Layer:
         for layer in self.layers:
@@ -139,8 +146,8 @@ class Network:
 
     @property
     def batch(self) -> int:
-        """N of every layer."""
-        return self.layers[0].N
+        """Items of the network's input."""
+        return items_of_input(self.layers, self.input_shape)
 
     def with_batch(self, n: int) -> "Network":
         """The same network on n items (images are repeated in turn, and numbered)."""

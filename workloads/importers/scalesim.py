@@ -57,7 +57,7 @@ def read_topology(path: Path) -> Network:
         raise InputError(f"{path}: has no layers (expected a header and rows of name, {', '.join(SIZES)})")
     shape = (layers[0].C, layers[0].H, layers[0].W)
     files = {path.name: hashlib.sha256(data).hexdigest()}
-    return Network(path.stem, tuple(layers), shape, densities=densities, files=files)
+    return Network(path.stem, tuple(layers), shape, densities=densities, files=files, independent=True)
 
 
 def _layer(cells: list[str], where: str) -> tuple[Layer, tuple[int, int] | None]:

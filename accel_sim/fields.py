@@ -22,9 +22,9 @@ UNITS = {
 }  # fmt: skip
 HEAD = """# Every field of a machine
 
-Made from the code by `python -m accel_sim.fields > docs/fields.md`; a test holds it to that. `accel-sim show hardware NAME`
-prints a machine with all of them filled in, `--set PATH=VALUE` changes one; PATH follows the YAML, levels go by their name
-(`memories.input_sram.banks`).
+Made from the code by `python -m accel_sim.fields > docs/fields.md`; a test holds it to that. `accel-sim show hardware
+NAME` prints a machine with all of them filled in, `--set PATH=VALUE` changes one; PATH follows the YAML, levels go by
+their name (`memories.input_sram.banks`).
 
 `name` and `description` are text, `clock_mhz` is the clock of the array (MHz).
 """
@@ -41,7 +41,8 @@ def meanings(record: type) -> dict[str, str]:
     found: dict[str, str] = {}
     texts = [part for each in record.__mro__[:-1] for part in (each.__dict__.get("__doc__") or "").split("\n\n")]
     for text in (" ".join(part.split()) for part in texts):
-        marks = [m for m in re.finditer(r"(?:(?<=[.;,:)] )|^)(\w+(?:, \w+)*): ", text) if set(m[1].split(", ")) <= names]
+        before = re.finditer(r"(?:(?<=[.;,:)] )|^)(\w+(?:, \w+)*): ", text)
+        marks = [mark for mark in before if set(mark[1].split(", ")) <= names]
         for mark, after in zip_longest(marks, marks[1:]):
             said = text[mark.end() : after.start() if after else None].strip()
             for name in mark[1].split(", "):

@@ -13,7 +13,8 @@ def items_of_input(layers: Sequence[Layer], input_shape: Shape) -> int:
     reader = next((layer for layer in layers if "input" in layer.inputs), None)
     if reader is None:
         return layers[0].N
-    if reader.kind == "concat" or (reader.kind == "move" and reader.input_sizes):  # takes a part, or adds another
+    part = reader.kind == "concat" or (reader.kind == "move" and reader.input_sizes)
+    if part or not (reader.reshaped or reader.input_sizes):
         return reader.N
     return max(1, (reader.input_sizes or wholes(reader))[reader.inputs.index("input")] // math.prod(input_shape))
 

@@ -41,16 +41,14 @@ def wholes(layer: Layer) -> tuple[int, ...]:
 def fits(layer: Layer, read: Sequence[Shape]) -> bool:
     """read: (N, M, E, F) of each layer it reads, or the shape of an input of the network (of any rank).
 
-    A fully connected layer flattens a map. A layer that is ``reshaped``, an input beside the network's first, a move and
-    the second operand of a product say elements only. A broadcast operand is as large as its ``input_sizes`` says, which
-    divides the whole; a move reads no more than there is, or repeats what it reads as often as it writes it.
+    A fully connected layer flattens a map. A layer that is ``reshaped``, an input beside the network's first, a move
+    and the second operand of a product say elements only. A broadcast operand is as large as its ``input_sizes`` says,
+    which divides the whole; a move reads no more than there is, or repeats what it reads as often as it writes it.
     """
     elements = [math.prod(shape) for shape in read]
     if layer.kind == "concat":
         sides = {(shape[0], *shape[2:]) for shape in read if len(shape) == 4}
-        return sum(elements) == layer.input_elements and (
-            layer.reshaped or sides <= {(layer.N, layer.H, layer.W)}
-        )
+        return sum(elements) == layer.input_elements and (layer.reshaped or sides <= {(layer.N, layer.H, layer.W)})
     if layer.input_sizes:
         if layer.kind == "move":
             pairs = zip(layer.input_sizes, elements, strict=True)

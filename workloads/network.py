@@ -81,8 +81,8 @@ class Network:
     warnings: what the importer had to assume, one sentence each.
     weight_formats: layer name -> number format (workloads.format) its synthetic weights get, instead of the density's.
     side_inputs: name -> shape of further inputs beside 'input' (masks, caches, tables) that layers read by name.
-    independent: each layer has sizes of its own, whatever the one it follows makes (a topology, whose sizes are padded);
-    of all other networks every layer's sizes are those of the layers it reads (InputError, see workloads.fit).
+    independent: each layer has sizes of its own, whatever the one it follows makes (a topology, whose sizes are
+    padded); of all other networks every layer's sizes are those of the layers it reads (InputError, workloads.fit).
     """
 
     name: str

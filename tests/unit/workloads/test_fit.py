@@ -26,7 +26,7 @@ def network(*layers, **fields):
 
 def wrong_of(*layers, **fields):
     """What a network of these layers is refused with, without the network's name."""
-    with pytest.raises(InputError, match="^network 'n': layer 'z'") as caught:
+    with pytest.raises(InputError, match=r"^network 'n': layer 'z'") as caught:
         network(*layers, **fields)
     return str(caught.value).removeprefix("network 'n': ")
 
@@ -121,15 +121,15 @@ def test_a_dynamic_product_reads_both_of_its_operands():
     assert "times 24 values" in wrong_of(made(), keys, after("matmul", "a", "k", **product))
     with pytest.raises(InputError, match=r"^layer 'z': N=3: a dynamic product has N=1 "):
         after("matmul", "a", "a", **product | {"N": 3})
-    with pytest.raises(InputError, match="^layer 'z': reads 1 inputs; kind 'matmul' reads 2$"):
+    with pytest.raises(InputError, match=r"^layer 'z': reads 1 inputs; kind 'matmul' reads 2$"):
         after("matmul", "a", **product)
-    with pytest.raises(InputError, match="^layer 'z': only a matmul can be dynamic, not kind 'conv'$"):
+    with pytest.raises(InputError, match=r"^layer 'z': only a matmul can be dynamic, not kind 'conv'$"):
         after("conv", "a", "a", dynamic=True)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ONE_INPUT if kind not in ("add", "concat", "elementwise", "move")])
 def test_a_second_input_is_no_ornament(kind):
-    with pytest.raises(InputError, match=f"^layer 'z': reads 2 inputs; kind '{kind}' reads 1$"):
+    with pytest.raises(InputError, match=rf"^layer 'z': reads 2 inputs; kind '{kind}' reads 1$"):
         after(kind, "a", "b", **ONE_INPUT[kind])
 
 

@@ -289,7 +289,7 @@ def test_matmul_with_batch():
     assert product_.macs == product_.macs_nonpad == 4 * 2 * 5 * 3 * 7
     assert (product_.weights, product_.params) == (2 * 7 * 3, 2 * 7 * 3)
     assert replace(product_, N=1, dynamic=True, inputs=("a", "b")).params == 0
-    with pytest.raises(InputError, match="^layer 'm': N=4: a dynamic product has N=1"):
+    with pytest.raises(InputError, match=r"^layer 'm': N=4: a dynamic product has N=1"):
         replace(product_, dynamic=True, inputs=("a", "b"))
 
 

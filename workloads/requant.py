@@ -104,8 +104,8 @@ def fixed_point(values: np.ndarray, q: np.ndarray, e: np.ndarray, rounding: Roun
 
     values outside 32 bits (48 of 'int16') saturate first. 'double': the high half of twice the product, ties up, then a
     shift that rounds ties away from zero (gemmlowp's reference). 'half_up': that shift rounds ties up (what the kernels
-    of LiteRT 2.3.0 do on x86, measured). 'floor': that shift rounds down. 'single': one shift of the whole product, ties
-    up (TFLITE_SINGLE_ROUNDING). 'int16': the same with the multiplier rounded to 16 bits, for 64-bit sums of 16-bit
+    of LiteRT 2.3.0 do on x86, measured). 'floor': that shift rounds down. 'single': one shift of the whole product,
+    ties up (TFLITE_SINGLE_ROUNDING). 'int16': the same with the multiplier rounded to 16 bits, for 64-bit sums of 16-bit
     activations; e <= 7 (TensorFlow Lite).
     """
     if rounding == "int16":

@@ -73,7 +73,8 @@ class Network:
     profile: name of the published densities to use when there is no data (see workloads.profiles).
     files: what the data was read from, name -> sha256 (for provenance).
     model: the integer model that turns weights and images into codes (see workloads.models).
-    activations: tensor name ('input' or a layer's) -> recorded codes, in place of synthetic ones.
+    activations: tensor name ('input', a layer's or a side input's) -> recorded codes, in place of synthetic ones; of
+    the tensor's format where ``formats`` has it.
     densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output (integer model int8-pow2).
     formats: tensor ('input' or layer name) -> number format of its codes, where the file says so (quantised models).
@@ -122,6 +123,11 @@ class Network:
         wrong = None if self.independent else misfit(self.layers, self.input_shape, self.side_inputs)
         if wrong:
             raise InputError(f"network '{self.name}': {wrong}")
+        for name, codes in self.activations.items():
+            form = self.formats.get(name, codes.format)
+            scales = {form.scale, codes.format.scale} - {None}
+            if replace(codes.format, scale=form.scale) != form or len(scales) > 1:
+                raise InputError(f"network '{self.name}': tensor '{name}' is recorded as {codes.format}, but is {form}")
 
     def __getitem__(self, name: str) -> Layer:
         for layer in self.layers:
@@ -159,15 +165,16 @@ class Network:
             if "input" in recorded:  # the images' codes in a format of their own
                 codes = recorded["input"]
                 recorded["input"] = replace(codes, values=codes.values[pick])
-        layers = tuple(self._with_items(layer, n) for layer in self.layers)
+        batch = self.batch
+        layers = tuple(self._with_items(layer, batch, n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names, activations=MappingProxyType(recorded))
 
-    def _with_items(self, layer: Layer, n: int) -> Layer:
-        if n == self.batch:
+    def _with_items(self, layer: Layer, batch: int, n: int) -> Layer:
+        if n == batch:
             return layer
-        if self.batch != layer.N or layer.dynamic or any(name in self.side_inputs for name in layer.inputs):
+        if batch != layer.N or layer.dynamic or any(name in self.side_inputs for name in layer.inputs):
             raise InputError(
-                f"network '{self.name}': batch={n}: layer '{layer.name}' is made for the {self.batch} items that its "
+                f"network '{self.name}': batch={n}: layer '{layer.name}' is made for the {batch} items that its "
                 "file fixes"
             )
         return replace(layer, N=n, input_sizes=tuple(size // layer.N * n for size in layer.input_sizes))

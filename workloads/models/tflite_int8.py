@@ -6,6 +6,7 @@ could not be told from them was measured on LiteRT 2.3.0. Sums are of (q_in - z_
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -42,6 +43,7 @@ class TfliteInt8:
     """A network whose every tensor has an 8-bit format (``Network.formats``); InputError if one has none."""
 
     network: Network
+    fixed_formats: ClassVar[bool] = True
 
     def __post_init__(self):
         names = ["input", *(layer.name for layer in self.network.layers)]

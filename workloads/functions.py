@@ -83,14 +83,15 @@ def elementwise(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
     for name in names:
         if name in UNKNOWN:
             raise _refused(layer, f"the network does not keep {UNKNOWN[name]} of '{name}'")
-    if len(maps) == 1 and all(name in UNARY for name in names):
-        made = reduce(lambda values, name: UNARY[name](values), names, maps[0])
-    elif len(maps) == len(names) + 1 and len(set(names)) == 1 and names[0] in COMMUTATIVE:
-        made = reduce(COMMUTATIVE[names[0]], maps)
-    elif len(maps) == 2 and len(names) == 1 and names[0] in BINARY:
-        made = BINARY[names[0]](*maps)
-    else:  # a constant operand, or several functions whose operands are no longer told apart
-        raise _refused(layer, f"the network does not keep all operands of '{layer.function}' ({len(maps)} maps)")
+    with np.errstate(all="ignore"):  # what is not finite is refused
+        if len(maps) == 1 and all(name in UNARY for name in names):
+            made = reduce(lambda values, name: UNARY[name](values), names, maps[0])
+        elif len(maps) == len(names) + 1 and len(set(names)) == 1 and names[0] in COMMUTATIVE:
+            made = reduce(COMMUTATIVE[names[0]], maps)
+        elif len(maps) == 2 and len(names) == 1 and names[0] in BINARY:
+            made = BINARY[names[0]](*maps)
+        else:  # a constant operand, or several functions whose operands are no longer told apart
+            raise _refused(layer, f"the network does not keep all operands of '{layer.function}' ({len(maps)} maps)")
     if made.shape != layer.input_shape:
         raise _refused(layer, f"its maps do not broadcast to {list(layer.input_shape)}")
     return _finite(layer, made)
@@ -100,7 +101,9 @@ def reduction(layer: Layer, x: np.ndarray) -> np.ndarray:
     """[N, C, H, W] real values -> [N, C, 1, 1]; InputError where the window is not the map."""
     if (layer.R, layer.S) != (layer.H, layer.W):
         raise _refused(layer, f"'{layer.function}' of a window that is not its whole map")
-    return _finite(layer, REDUCE[layer.function](x.reshape(layer.N, layer.C, -1))[:, :, None, None])
+    with np.errstate(all="ignore"):
+        made = REDUCE[layer.function](x.reshape(layer.N, layer.C, -1))
+    return _finite(layer, made[:, :, None, None])
 
 
 def _finite(layer: Layer, values: np.ndarray) -> np.ndarray:

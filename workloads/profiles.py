@@ -2,7 +2,6 @@
 
 import csv
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -79,7 +78,9 @@ def _default(expected: Mapping[str, Expected], layer: Layer) -> Density:
 #: elementwise functions: values of one sign whatever they read; that keep zeros (of these ABSOLUTE also make all
 #: values positive); that say yes or no; that are a ReLU
 POSITIVE = ("exp", "sigmoid", "hardsigmoid", "softplus")
-ZERO_KEEPING = ("neg", "sign", "round", "sin", "erf", "tanh", "softsign", "swish", "mish", "gelu", "elu", "leakyrelu")
+ZERO_KEEPING = (
+    "neg", "sign", "round", "sin", "erf", "tanh", "softsign", "swish", "hardswish", "mish", "gelu", "elu", "leakyrelu",
+)  # fmt: skip
 ABSOLUTE = ("abs", "sqrt")
 LOGICAL = ("compare", "and", "or", "xor", "not")
 RECTIFYING = ("relu", "relu6")
@@ -93,7 +94,7 @@ def expectations(network: Network) -> dict[str, Expected]:
     Sources that begin with "guess" are guesses; the rest follows from the layers and the number formats.
     """
     found = dict.fromkeys(network.side_inputs, DENSE)
-    found["input"] = Expected(1.0, "guess: dense (the network's input)", positive=True)
+    found["input"] = Expected(1.0, "dense: the network's input", positive=True)
     for layer in network.layers:
         found[layer.name] = _output(layer, [found[name] for name in layer.inputs], network.formats.get(layer.name))
     return found
@@ -105,8 +106,8 @@ def _output(layer: Layer, read: list[Expected], form: NumberFormat | None) -> Ex
         return HALF
     if layer.kind in TRANSPARENT:
         return _joined(read)
-    if layer.kind == "elementwise":
-        return _function(layer.function.split("+"), read)
+    if layer.kind == "elementwise":  # a range that is found to quantise by it changes nothing
+        return _function(layer.function.replace("min+max+quantise", "quantise").split("+"), read)
     if layer.kind == "reduce":
         return replace(DENSE, positive=layer.function in POSITIVE_REDUCTIONS)
     if layer.kind == "softmax":
@@ -148,23 +149,21 @@ def _function(names: list[str], read: list[Expected]) -> Expected:
 
 
 def warnings_of(network: Network) -> tuple[str, ...]:
-    """The importer's warnings, and one that counts the layers whose inputs' density is a guess.
+    """The importer's warnings, and one that counts the layers whose inputs are taken as dense for want of data.
 
     Built-in networks have no data at all, and are headed so; of them nothing is told here.
     """
     if network.images is not None or not network.files:
         return network.warnings
-    sources = [
-        density.input_source
+    guessed = [
+        layer.name
         for layer, density in zip(network.layers, densities(network).values(), strict=True)
-        if layer.inputs[0] not in network.activations and density.input_source.startswith("guess")
+        if layer.inputs[0] not in network.activations and density.input_source.startswith(DENSE.source)
     ]
-    if not sources:
+    if not guessed:
         return network.warnings
-    kinds = Counter(source.removeprefix("guess: ") for source in sources)
-    told = "; ".join(f"{count} x {kind}" for kind, count in kinds.most_common(3))
     return (
         *network.warnings,
-        f"how many of their inputs are zero is a guess for {len(sources)} of {len(network.layers)} layers ({told}); "
-        "--activations or --image brings real ones, the guesses stand in layers.csv",
+        f"the inputs of {len(guessed)} of {len(network.layers)} layers are guessed to have no zeros ('{guessed[0]}' is "
+        "the first; see input_source in layers.csv): --activations or --image brings real ones",
     )

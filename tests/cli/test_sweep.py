@@ -104,7 +104,7 @@ def test_a_study_leaves_its_points_and_one_table(small):
     out, done = small
     assert done.code == 0
     assert done.out.startswith("4 points: 4 made in ")
-    assert done.err.startswith("4/4 points, ")
+    assert done.err.splitlines()[-1].startswith("4/4 points, ")
     kept = tree(out)
     assert sum(name.startswith("points/") for name in kept) == 4
     assert kept["study.yaml"] == SMALL.encode()
@@ -200,7 +200,7 @@ def test_without_pyarrow_the_table_is_a_csv(small, monkeypatch):
 def test_dry_run(tmp_path):
     done = call("sweep", study(tmp_path), "--dry-run", "--workers", 2)
     assert done.code == 0
-    assert done.out.startswith("4 points, 4 to be made: about 0 s on 2 workers, ")
+    assert re.match(r"4 points, 4 to be made: about \d+ s on 2 workers, ", done.out)
     found = json.loads(call("sweep", tmp_path / "study.yaml", "--dry-run", "--json", "--out", tmp_path / "o").out)
     assert (found["points"], found["left"], found["sample"]) == (4, 4, 4)
     assert {path.name for path in tmp_path.iterdir()} == {"study.yaml"}

@@ -1,5 +1,6 @@
 """A network: layers in the order they run, and what is known of their data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -123,11 +124,38 @@ class Network:
         wrong = None if self.independent else misfit(self.layers, self.input_shape, self.side_inputs)
         if wrong:
             raise InputError(f"network '{self.name}': {wrong}")
+        self._check_recorded()
+        self._check_weights()
+
+    def _check_recorded(self) -> None:
+        """Images and recorded codes have the size and the number format of their tensors."""
+        shape = (self.batch, *self.input_shape)
+        if self.images is not None and self.images.shape != shape:
+            raise InputError(f"network '{self.name}': images {list(self.images.shape)}, its input is {list(shape)}")
+        sizes = {"input": math.prod(shape)} | {name: math.prod(side) for name, side in self.side_inputs.items()}
+        sizes |= {layer.name: layer.output_elements for layer in self.layers if layer.name in self.activations}
         for name, codes in self.activations.items():
+            if codes.values.size != sizes.get(name):
+                has = f"{codes.values.size} values of '{name}' are recorded"
+                raise InputError(f"network '{self.name}': {has}, it has {sizes.get(name, 'no such tensor')}")
             form = self.formats.get(name, codes.format)
             scales = {form.scale, codes.format.scale} - {None}
             if replace(codes.format, scale=form.scale) != form or len(scales) > 1:
                 raise InputError(f"network '{self.name}': tensor '{name}' is recorded as {codes.format}, but is {form}")
+
+    def _check_weights(self) -> None:
+        """Weights have the shape of their layers, a bias one value for each filter."""
+        for layer in self.layers:
+            held = self.weights.get(layer.name)
+            if held is None or not layer.has_macs:
+                continue
+            bias = (layer.M,) if held.bias is None else np.shape(held.bias)
+            if held.codes.values.shape != layer.weight_shape or bias != (layer.M,):
+                shapes = f"weights {list(held.codes.values.shape)} and bias {list(bias)}"
+                raise InputError(
+                    f"network '{self.name}': layer '{layer.name}' has {shapes}, expected {list(layer.weight_shape)} "
+                    f"and [{layer.M}]"
+                )
 
     def __getitem__(self, name: str) -> Layer:
         for layer in self.layers:

@@ -3,9 +3,11 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from workloads import InputError, Layer, Network
+from workloads import Codes, InputError, Layer, Network, NumberFormat
+from workloads.network import LayerWeights
 
 MAP = (4, 6, 5)
 
@@ -144,6 +146,26 @@ def test_inputs_beside_the_first_say_elements():
 def test_layers_of_a_topology_are_independent():
     padded = after("conv", C=9, H=99, M=3)
     assert network(made(), padded, independent=True).layers[1] is padded
+
+
+def codes(*shape):
+    return Codes(np.ones(shape, np.int8), NumberFormat(8, True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"weights": {"a": LayerWeights(codes(4, 5, 1, 1))}}, "layer 'a' has weights [4, 5, 1, 1] and bias [4]"),
+        ({"weights": {"a": LayerWeights(codes(4, 4, 1, 1), np.zeros(3))}}, "and bias [3], expected [4, 4, 1, 1]"),
+        ({"activations": {"a": codes(1, 4, 6, 4)}}, "96 values of 'a' are recorded, it has 120"),
+        ({"activations": {"b": codes(1, 4, 6, 5)}}, "120 values of 'b' are recorded, it has no such tensor"),
+        ({"images": np.zeros((2, 4, 6, 5), np.uint8)}, "images [2, 4, 6, 5], its input is [1, 4, 6, 5]"),
+    ],
+)
+def test_data_has_the_size_of_its_tensor(fields, text):
+    with pytest.raises(InputError) as caught:
+        network(made(), **fields)
+    assert text in str(caught.value)
 
 
 def test_a_hundred_thousand_layers_take_linear_time():

@@ -92,23 +92,29 @@ class GridWork:
                 raise ValueError("a grid whose steps or lanes can wait must say for what")
 
 
+class Passes(NamedTuple):
+    """So many folds of load and skew cycles each; mapped: lanes with work, summed over them."""
+
+    folds: int
+    load: int
+    skew: int
+    mapped: int
+
+
 @dataclass(frozen=True)
 class FoldWork:
-    """``folds`` equal passes of a uniform grid over a 2-D array, in closed form.
+    """Passes of a uniform grid over a 2-D array, in closed form.
 
-    Each lasts load + stream + skew cycles; ``mapped`` = lanes with work, summed over the folds.
+    passes: equal ones together; stream: cycles of each beside its load and skew.
     effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array. loading: what a load waits
     for. stalls: cause -> (cycles that all folds together last longer for a level or network that cannot feed them,
     slots of mapped lanes in them).
     again: cycles of loads and skews beyond one a fold, because buffers too small for its stream have cut it.
     """
 
-    folds: int
-    load: int
+    passes: tuple[Passes, ...]
     stream: int
-    skew: int
     lanes: int
-    mapped: int
     effectual: int
     ineffectual: int
     loading: Cause | None = None
@@ -116,7 +122,7 @@ class FoldWork:
     again: int = 0
 
     def __post_init__(self):
-        if self.load and self.loading is None:
+        if self.loading is None and any(each.load for each in self.passes):
             raise ValueError("folds that are loaded must say from where")
 
 

@@ -41,20 +41,23 @@ def _post(work: PostWork, lanes: int) -> Timed:
 
 
 def _folds(work: FoldWork, lanes: int) -> Timed:
-    each = work.load + work.stream + work.skew
     stalled = sum(cycles for cycles, _ in work.stalls.values())
-    unmapped = (work.folds * work.lanes - work.mapped) * each
     slots = Slots({
-        UNMAPPED: unmapped + sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
+        UNMAPPED: sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
         EFFECTUAL: work.effectual,
         INEFFECTUAL: work.ineffectual,
-        FILL_DRAIN: work.mapped * work.skew,
     })  # fmt: skip
-    if work.load:
-        slots[work.loading] += work.mapped * work.load
+    took = stalled
+    for folds, load, skew, mapped in work.passes:
+        each = load + work.stream + skew
+        took += folds * each
+        slots[UNMAPPED] += (folds * work.lanes - mapped) * each
+        slots[FILL_DRAIN] += mapped * skew
+        if load:
+            slots[work.loading] += mapped * load
     for cause, (_, mapped) in work.stalls.items():
         slots[cause] += mapped
-    return Timed(work.folds * each + stalled, slots, stalled + work.again)
+    return Timed(took, slots, stalled + work.again)
 
 
 def _grid(work: GridWork, lanes: int) -> Timed:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from accel_sim.actions import Actions
 from accel_sim.causes import Cause
-from accel_sim.dataflows.folds import Shape
+from accel_sim.dataflows.fold_space import Shape
 from accel_sim.levels import Buffer
 
 

@@ -14,7 +14,7 @@ from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Transfer
 from accel_sim.levels import Buffer
 from accel_sim.memories.flat import FlatDram
-from accel_sim.tile import Extent, FoldWork, GridWork, Recurrence, Stream, Tile
+from accel_sim.tile import Extent, FoldWork, GridWork, Passes, Recurrence, Stream, Tile
 from tests.unit.accel_sim.test_feeding import SMALL, matrix
 from tests.unit.accel_sim.test_hierarchies import MACHINES, build, glb
 from workloads import load_network
@@ -29,7 +29,7 @@ def test_a_cause_is_whole_or_refused():
     with pytest.raises(ValueError, match="must say for what"):
         GridWork(*np.zeros((5, 1, 1), int), Recurrence(), avail=np.ones(1, np.int64))
     with pytest.raises(ValueError, match="must say from where"):
-        FoldWork(1, 1, 1, 1, 1, 1, 1, 0)
+        FoldWork((Passes(1, 1, 1, 1),), 1, 1, 1, 0)
 
 
 def test_rows_stand_in_order_and_add_up():
@@ -205,7 +205,7 @@ def test_sentences_by_hand():
 
 
 def test_a_tile_with_load_is_charged_to_its_level():
-    work = FoldWork(2, 3, 5, 1, 4, 8, 40, 0, loading=Cause("sram", "w", "weights"))
+    work = FoldWork((Passes(2, 3, 1, 8),), 5, 4, 40, 0, loading=Cause("sram", "w", "weights"))
     timed = timing.time(Tile(work, (), {}), 4)
     assert timed.causes == Slots({
         Cause("effectual"): 40, Cause("sram", "w", "weights"): 24, Cause("fill_drain"): 8, Cause("unmapped"): 0,

@@ -8,12 +8,13 @@ are codes of their own type, around ``NAME.zero_point`` and at ``NAME.scale`` if
 
 import hashlib
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from workloads.archive import read_npz
+from workloads.archive import npz_headers, read_npz
 from workloads.fit import wholes
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.formats.pow2 import fraction_bits
@@ -30,19 +31,24 @@ def attach_activations(network: Network, path: Path) -> Network:
 
     Raises InputError for what does not fit: names, sizes, and what contradicts the network's number formats.
     """
-    arrays = read_npz(path, LIMIT_BYTES, "--activations")
     elements = {"input": network.batch * math.prod(network.input_shape)}
     elements |= {name: math.prod(shape) for name, shape in network.side_inputs.items()}
     elements |= {layer.name: layer.output_elements for layer in network.layers}
-    tensors, members = _sorted(arrays, elements, path)
-    found = {}
-    for name, array in tensors.items():
-        if array.size != elements[name] or array.size == 0:
+    headers = npz_headers(path, "--activations")
+    tensors = [name for name in headers if _is_tensor(name, headers, elements, path)]
+    for name in tensors:
+        if headers[name].size != elements[name] or headers[name].size == 0:
             raise InputError(
-                f"--activations {path}: '{name}' has shape {list(array.shape)}, expected {elements[name]} values"
+                f"--activations {path}: '{name}' has shape {list(headers[name].shape)}, "
+                f"expected {elements[name]} values"
             )
+    arrays, found = read_npz(path, LIMIT_BYTES, "--activations"), {}
+    for name in tensors:
         try:
-            found[name] = recorded_codes(array, network.formats.get(name), **members.get(name, {}))
+            members = {
+                member: arrays.get(f"{name}.{member}") for member in MEMBERS if f"{name}.{member}" not in tensors
+            }
+            found[name] = recorded_codes(arrays[name], network.formats.get(name), **members)
         except ValueError as error:
             raise InputError(f"--activations {path}: '{name}' {error}") from None
     if not found:
@@ -58,34 +64,33 @@ def attach_activations(network: Network, path: Path) -> Network:
     return replace(network, activations=found, files={**network.files, path.name: digest})
 
 
-def _sorted(
-    arrays: dict[str, np.ndarray], elements: dict[str, int], path: Path
-) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-    """(tensors by name, scale and zero point of those that have them in the file)."""
-    tensors: dict[str, np.ndarray] = {}
-    members: dict[str, dict[str, float]] = {}
-    for name, array in arrays.items():
-        stem, _, member = name.rpartition(".")
-        if name in elements:
-            tensors[name] = array
-        elif member in MEMBERS and stem in arrays and stem in elements:
-            kinds = "iu" if member == "zero_point" else "iuf"
-            if array.size != 1 or array.dtype.kind not in kinds or not np.isfinite(array).all():
-                what = "one integer" if kinds == "iu" else "one number"
-                raise InputError(f"--activations {path}: '{name}': expected {what}, not {array.dtype} {array.shape}")
-            members.setdefault(stem, {})[member] = array.reshape(-1)[0].item()
-        else:
-            raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
-    return tensors, members
+def _is_tensor(name: str, names: Collection[str], elements: Collection[str], path: Path) -> bool:
+    """Whether an array is a tensor, or else what a tensor of the file is at and around; InputError if it is neither."""
+    stem, _, member = name.rpartition(".")
+    if name not in elements and not (member in MEMBERS and stem in names and stem in elements):
+        raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
+    return name in elements
+
+
+def _number(array: np.ndarray | None, member: str) -> float | int | None:
+    """The one finite number an array holds; ValueError if it holds something else."""
+    if array is None:
+        return None
+    kinds, what = ("iu", "one integer") if member == "zero_point" else ("iuf", "one number")
+    array = np.asarray(array)
+    if array.size != 1 or array.dtype.kind not in kinds or not np.isfinite(array).all():
+        raise ValueError(f"has a {member} of {array.dtype} {list(array.shape)}; expected {what}")
+    return array.reshape(-1)[0].item()
 
 
 def recorded_codes(
-    array: np.ndarray, form: NumberFormat | None, scale: float | None = None, zero_point: int | None = None
+    array: np.ndarray, form: NumberFormat | None, scale: np.ndarray | None = None, zero_point: np.ndarray | None = None
 ) -> Codes:
-    """A recorded tensor as codes. form: what the network says of it; scale, zero_point: what its file says.
+    """A recorded tensor as codes. form: what the network says of it; scale, zero_point: what its file says (a number).
 
     ValueError (without the tensor's name) where the two differ, or no code can hold the values.
     """
+    scale, zero_point = _number(scale, "scale"), _number(zero_point, "zero_point")
     if form is not None:
         if zero_point is not None and zero_point != form.zero_point:
             raise ValueError(f"has zero point {zero_point}, in the network it is {form.zero_point}")

@@ -11,6 +11,7 @@ from tests.unit.workloads.tflite_builder import Builder, window
 from tests.unit.workloads.tflite_run import output
 from workloads import Codes, InputError, Layer, Network, NumberFormat, load_network
 from workloads.activations import recorded_codes
+from workloads.importers.scalesim import HEADER
 from workloads.network import LayerWeights
 from workloads.walk import walk
 
@@ -175,9 +176,8 @@ def test_a_file_that_contradicts_the_network_is_refused(folder, arrays, text, tm
 
 
 def test_part_of_a_topologys_map_is_no_map(tmp_path):
-    (tmp_path / "t.csv").write_text(
-        "name, h, w, r, s, c, m, stride,\na, 8, 8, 3, 3, 2, 4, 1,\nb, 8, 8, 3, 3, 4, 4, 1,\n"
-    )
+    rows = f"{HEADER}\na, 8, 8, 3, 3, 2, 4, 1,\nb, 8, 8, 3, 3, 4, 4, 1,\n"
+    (tmp_path / "t.csv").write_text(rows)
     np.savez(tmp_path / "a.npz", a=np.zeros((1, 4, 6, 6), np.uint8))
     with pytest.raises(InputError, match="'a' has 144 values, layer 'b' reads 256: only what is read as it is can be"):
         load_network(tmp_path / "t.csv", activations=tmp_path / "a.npz")

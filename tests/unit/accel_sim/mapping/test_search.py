@@ -186,7 +186,7 @@ def test_a_nest_as_text():
     st.sampled_from(["inputs", "weights", "outputs"]), st.data(),
 )  # fmt: skip
 def test_twice_the_room_never_makes_the_objective_worse(drawn, stationary, objective, grown, data):
-    """Estimated cycles and exact bytes: more room leaves every nest that there was. (Energy is another matter: an access
+    """Estimated cycles and exact bytes: more room leaves every nest that there was. (Energy may rise: an access
     of a larger SRAM costs more.)"""
     case, _ = drawn
     levels = {"inputs": "input_sram", "weights": "weight_sram", "outputs": "output_sram"}

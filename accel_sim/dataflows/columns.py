@@ -127,14 +127,15 @@ class Columns:
         """(starts [columns+1], outputs, weights) by column, from the encoded stream as the lanes decode it."""
         decoded = self.encoding.decode(self.encoded)
         columns = self.layer.G * self.layer.K
-        slices = np.repeat(np.arange(len(decoded.entries)), decoded.entries)
+        slices = np.repeat(np.arange(len(decoded.entries)), decoded.entries)[decoded.kept]
+        positions, symbols = decoded.positions[decoded.kept], decoded.symbols[decoded.kept]  # a filler is no operand
         lane, column = slices // columns, slices % columns
         length = self._owners.shape[2]
-        inside = (decoded.positions >= 0) & (decoded.positions < length)
-        outputs = self._owners[column // self.layer.K, lane, np.where(inside, decoded.positions, 0)]
+        inside = (positions >= 0) & (positions < length)
+        outputs = self._owners[column // self.layer.K, lane, np.where(inside, positions, 0)]
         if not inside.all() or (outputs < 0).any():
             raise CheckError(f"layer '{self.layer.name}': a decoded weight lies outside its slice")
         order = np.argsort(column, kind="stable")
         starts = np.concatenate(([0], np.cumsum(np.bincount(column, minlength=columns)))).astype(np.int64)
-        weights = self._symbols[2][decoded.symbols]
+        weights = self._symbols[2][symbols]
         return starts, outputs[order].astype(np.int32), weights[order].astype(np.int32)

@@ -10,7 +10,7 @@ import numpy as np
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Tile
-from workloads.encoding import Encoding
+from workloads.encoding import Encoding, encodings
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
@@ -137,7 +137,31 @@ def output_extents(
     return tuple(extents)
 
 
-def plain_weights(dataflow: str, operands: Operands, encoding: Encoding, buffer: Buffer) -> tuple[Operands, Codes]:
+def lies_in(layer: Layer, encoding: Encoding) -> Encoding:
+    """How the weights of an array of plain weights lie in the outermost memory: as the machine encodes them, but plain
+    where they are activations, which nobody has encoded."""
+    return Dense() if layer.dynamic else encoding
+
+
+def encoding_notes(
+    layer: Layer, codes: Codes, encoding: Encoding, stored_bytes: int, pointer_bytes: int
+) -> Iterator[str]:
+    """What encoded weights cost where they gain nothing. encoding: the machine's; pointer_bytes: those of the stored
+    ones that are pointers or counts."""
+    if encoding == Dense():
+        return
+    name, form = encodings.name_of(encoding), codes.format
+    plain = -(-codes.values.size * (form.bits if form.codebook is None else form.value_bits) // 8)
+    if lies_in(layer, encoding) == Dense():
+        yield f"the second operand is an activation: it is read plain, not as {name}"
+    elif stored_bytes > plain:
+        pointers = f", {pointer_bytes:,} of them pointers" if pointer_bytes else ""
+        yield f"{name} makes the weights larger: {stored_bytes:,} bytes{pointers}, {plain:,} plain"
+
+
+def plain_weights(
+    dataflow: str, layer: Layer, operands: Operands, encoding: Encoding, buffer: Buffer
+) -> tuple[Operands, Codes]:
     """For PEs without a codebook: the operands with weights already looked up, and the weights as DRAM holds them.
 
     encoding, buffer: of the weights. InputError if they are still encoded in the level next to the array.
@@ -148,7 +172,7 @@ def plain_weights(dataflow: str, operands: Operands, encoding: Encoding, buffer:
             f"'{buffer.level}' (a decoder stands before the first level without it)"
         )
     plain = replace(operands, weights=operands.weights.plain())
-    return plain, plain.weights if encoding == Dense() else operands.weights
+    return plain, plain.weights if lies_in(layer, encoding) == Dense() else operands.weights
 
 
 def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole: bool = False) -> InputError:

@@ -78,7 +78,7 @@ class Systolic:
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
         """InputError for compressed weights at the array, or a tensor layout of inputs read tap by tap."""
-        plain, stored = plain_weights("systolic", operands, encodings["weights"], buffers["weights"])
+        plain, stored = plain_weights("systolic", layer, operands, encodings["weights"], buffers["weights"])
         if buffers["inputs"].layout == "tensor" and self.reduction_order != "im2col":
             raise InputError(
                 f"dataflow 'systolic': reduction_order={self.reduction_order} has no `layout: tensor` of its inputs"
@@ -88,5 +88,6 @@ class Systolic:
             size = matrix.N * matrix.C * matrix.H * -(-matrix.W * operands.inputs.format.bits // 8)
             placement = replace(placement, inputs=(placement.take(size),))
         return TiledSystolic(
-            layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self, mapper
+            layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
+            self, mapper,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from accel_sim.dataflows.asymmetric import (
     multiplier_bits,
     wide,
 )
-from accel_sim.dataflows.common import Facts
+from accel_sim.dataflows.common import Facts, encoding_notes, lies_in
 from accel_sim.dataflows.feeding import Feeding
 from accel_sim.dataflows.fold_space import FoldSpace
 from accel_sim.dataflows.folds import Box, FoldPlan, Shape
@@ -28,7 +28,6 @@ from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import FoldWork, Tile
 from workloads.encoding import Encoding
-from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -41,17 +40,18 @@ DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels")
 
 @dataclass(frozen=True, eq=False)
 class TiledSystolic:
-    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie."""
+    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie;
+    encoding: the machine's of stored weights."""
 
     layer: Layer
     operands: Operands
     stored: Codes
+    encoding: Encoding
     rows: int
     cols: int
     mac: MacUnit
     mode: Mode
     buffers: dict[str, Buffer]
-    encodings: dict[str, Encoding]
     placement: Placement
     machine: Any  # the dataflow's own fields
     mapper: Mapper
@@ -66,7 +66,7 @@ class TiledSystolic:
         }  # fmt: skip
         dims, layer = DIMENSIONS[m.stationary], self.layer
         in_memory = layer.lowered() if m.lowers(layer) else layer
-        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        stored = None if self._whole_store.plain else (lambda: self._whole_store.bytes)
         space = FoldSpace(
             in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
@@ -97,7 +97,8 @@ class TiledSystolic:
     def _store(self, nest: Nest) -> WeightStore:
         bits, machine = self.operands.weights.format.bits, self.machine
         return WeightStore(
-            self.layer, self.stored, self.encodings["weights"], nest, bits, machine.pointer_bits, machine.codebook_bits
+            self.layer, self.stored, lies_in(self.layer, self.encoding), nest, bits, machine.pointer_bits,
+            machine.codebook_bits,
         )
 
     @property
@@ -144,7 +145,9 @@ class TiledSystolic:
     @cached_property
     def facts(self) -> Facts:
         """All nominal products are issued."""
-        notes = (*self._group_note(), *self._zero_point_notes())
+        store = self.plan.store
+        about = encoding_notes(self.layer, self.stored, self.encoding, store.bytes, store.pointer_bytes)
+        notes = (*self._group_note(), *self._zero_point_notes(), *about)
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
 
     def _group_note(self) -> Iterator[str]:

@@ -77,8 +77,8 @@ class Vector:
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledVector:  # fmt: skip
         """InputError for weights that are compressed at the array."""
-        plain, stored = plain_weights("vector", operands, encodings["weights"], buffers["weights"])
+        plain, stored = plain_weights("vector", layer, operands, encodings["weights"], buffers["weights"])
         return TiledVector(
-            layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self,
-            mapper, self._unit_mode(mac, operands),
+            layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
+            self, mapper, self._unit_mode(mac, operands),
         )  # fmt: skip

@@ -14,7 +14,6 @@ from accel_sim.dataflows.vector_cost import BrickCosts
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import ColumnWork, Tile
-from workloads.encodings.dense import Dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class TiledVector(TiledSystolic):
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
             "outputs": m.output_bits,
         }  # fmt: skip
-        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        stored = None if self._whole_store.plain else (lambda: self._whole_store.bytes)
         array, cycles = (self.rows, self.cols), self.mode.cycles
         if self.one_window:
             array, cycles = (self.rows * self.cols, 1), max(self.mode.cycles, self.cols)

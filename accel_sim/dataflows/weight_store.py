@@ -43,10 +43,16 @@ class WeightStore:
         return self.plain and k.count > 1 and k.tile * self.plain_bits % 8 != 0
 
     @cached_property
+    def _zero(self) -> np.ndarray:
+        """[M, K] int64 the code whose real value is zero."""
+        zero = np.broadcast_to(self.codes.zero_points(), self.codes.values.shape)
+        return zero.reshape(self.layer.M, self.layer.K).astype(np.int64)
+
+    @cached_property
     def _symbols(self) -> np.ndarray:
-        """[M, K] uint32 stored codes."""
-        mask = (1 << self.codes.format.bits) - 1
-        return (self.codes.values.astype(np.int64) & mask).reshape(self.layer.M, self.layer.K).astype(np.uint32)
+        """[M, K] uint32 stored symbols: codes as differences from their zero, in as many bits."""
+        values = self.codes.values.reshape(self.layer.M, self.layer.K).astype(np.int64)
+        return ((values - self._zero) & ((1 << self.codes.format.bits) - 1)).astype(np.uint32)
 
     @cached_property
     def _kept(self) -> np.ndarray:
@@ -86,6 +92,11 @@ class WeightStore:
         return self._plain_row * self.layer.M if self.plain else self._chunks[1]
 
     @property
+    def pointer_bytes(self) -> int:
+        """Those of them that are counts of entries."""
+        return 0 if self.plain else -(-self.layer.M * len(self._k_cuts) * self.pointer_bits // 8)
+
+    @property
     def _plain_row(self) -> int:
         return -(-self.layer.K * self.plain_bits // 8)
 
@@ -112,13 +123,13 @@ class WeightStore:
     def decoded(self) -> Codes:
         """The codes as the decoder makes them from the stored stream, slice by slice: what is not stored is zero."""
         form, mask = self.codes.format, (1 << self.codes.format.bits) - 1
-        zero = np.broadcast_to(self.codes.zero_points(), self.codes.values.shape).astype(np.int64)
-        values = zero.reshape(self.layer.M, self.layer.K).copy()
+        values = self._zero.copy()
         for a, b in self._k_cuts:
             part = np.ascontiguousarray(self._symbols[:, a:b]), np.ascontiguousarray(self._kept[:, a:b])
             decoded = self.encoding.decode(self.encoding.encode(*part, form.bits))
-            rows = np.repeat(np.arange(self.layer.M), decoded.entries)
-            values[rows, a + decoded.positions] = decoded.symbols
+            rows = np.repeat(np.arange(self.layer.M), decoded.entries)[decoded.kept]
+            place = rows, a + decoded.positions[decoded.kept]
+            values[place] = (decoded.symbols[decoded.kept] + self._zero[place]) & mask
         if form.signed:
             values = np.where(values > form.high, values - mask - 1, values)
         return Codes(values.reshape(self.codes.values.shape), form)

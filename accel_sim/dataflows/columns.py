@@ -61,6 +61,11 @@ class Columns:
     def _owners(self) -> np.ndarray:
         return owners(self.layer, self.lanes)
 
+    @cached_property
+    def owns(self) -> np.ndarray:
+        """[G, lanes] bool: the lane has a row of the group."""
+        return (self._owners >= 0).any(axis=2)
+
     def _sliced(self, weights: np.ndarray) -> np.ndarray:
         """[M, C/G, R, S] -> [lanes * columns, length], 0 where a lane has no row."""
         rows = np.vstack([weights.reshape(self.layer.M, self.layer.K), np.zeros((1, self.layer.K), weights.dtype)])
@@ -97,24 +102,6 @@ class Columns:
         """[columns] entries whose integer weight is not zero."""
         nonzero = self.codes.integers() != 0
         return nonzero.reshape(self.layer.G, -1, self.layer.K).sum(axis=1, dtype=np.int64).ravel()
-
-    @cached_property
-    def total(self) -> np.ndarray:
-        """[columns] entries over all lanes."""
-        return self.entries.sum(axis=1, dtype=np.int64)
-
-    @cached_property
-    def words(self) -> np.ndarray:
-        """[columns] memory words that hold the column's slices, over all lanes (a slice starts at any bit)."""
-        end = np.cumsum(self.entries, axis=0, dtype=np.int64) * self.entry_bits
-        start = end - self.entries.astype(np.int64) * self.entry_bits
-        touched = (end - 1) // self.word_bits - start // self.word_bits + 1
-        return np.where(self.entries > 0, touched, 0).sum(axis=1)
-
-    def lane_words(self, first: int, last: int) -> int:
-        """Words that columns [first, last) take, each lane's run padded to whole words."""
-        bits = self.entries[first:last].sum(axis=0, dtype=np.int64) * self.entry_bits
-        return int(-(-bits // self.word_bits).sum())
 
     @cached_property
     def encoded(self) -> Encoded:

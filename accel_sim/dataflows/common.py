@@ -143,19 +143,14 @@ def lies_in(layer: Layer, encoding: Encoding) -> Encoding:
     return Dense() if layer.dynamic else encoding
 
 
-def encoding_notes(
-    layer: Layer, codes: Codes, encoding: Encoding, stored_bytes: int, pointer_bytes: int
-) -> Iterator[str]:
-    """What encoded weights cost where they gain nothing. encoding: the machine's; pointer_bytes: those of the stored
-    ones that are pointers or counts."""
-    if encoding == Dense():
-        return
-    name, form = encodings.name_of(encoding), codes.format
+def encoding_notes(codes: Codes, encoding: Encoding, stored_bytes: int, pointer_bytes: int) -> Iterator[str]:
+    """Where encoded weights are larger than plain ones. pointer_bytes: those of the stored ones that are pointers or
+    counts."""
+    form = codes.format
     plain = -(-codes.values.size * (form.bits if form.codebook is None else form.value_bits) // 8)
-    if lies_in(layer, encoding) == Dense():
-        yield f"the second operand is an activation: it is read plain, not as {name}"
-    elif stored_bytes > plain:
+    if encoding != Dense() and stored_bytes > plain:
         pointers = f", {pointer_bytes:,} of them pointers" if pointer_bytes else ""
+        name = encodings.name_of(encoding)
         yield f"{name} makes the weights larger: {stored_bytes:,} bytes{pointers}, {plain:,} plain"
 
 

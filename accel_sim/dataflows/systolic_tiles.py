@@ -27,7 +27,8 @@ from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import FoldWork, Tile
-from workloads.encoding import Encoding
+from workloads.encoding import Encoding, encodings
+from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -146,9 +147,13 @@ class TiledSystolic:
     def facts(self) -> Facts:
         """All nominal products are issued."""
         store = self.plan.store
-        about = encoding_notes(self.layer, self.stored, self.encoding, store.bytes, store.pointer_bytes)
-        notes = (*self._group_note(), *self._zero_point_notes(), *about)
+        larger = encoding_notes(self.stored, store.encoding, store.bytes, store.pointer_bytes)
+        notes = (*self._group_note(), *self._zero_point_notes(), *self._plain_note(), *larger)
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
+
+    def _plain_note(self) -> Iterator[str]:
+        if self.layer.dynamic and self.encoding != Dense():
+            yield f"the second operand is an activation: it is read plain, not as {encodings.name_of(self.encoding)}"
 
     def _group_note(self) -> Iterator[str]:
         """Why a layer of many small groups leaves most of the array idle."""

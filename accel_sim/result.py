@@ -1,7 +1,7 @@
 """What a run leaves: rows per layer, cycles by cause, priced actions. A Result whose sums do not close cannot exist."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from accel_sim import energy
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.check import densities, density
+from accel_sim.compulsory import traffic_note
 from accel_sim.dataflows.common import Facts
 from accel_sim.jobs import Schedule, Transfer
 from accel_sim.mac_unit import Mode
@@ -66,12 +67,17 @@ class LayerRun:
     def of(ready: Prepared, schedule: Schedule) -> "LayerRun":
         """ready: the layer as it was prepared (CheckError if checked sums are wrong); schedule: as it was played."""
         operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
+        read = _bytes(load for job in swaps for load in job.loads.values())
+        drains = [drain for job in swaps for drain in job.drains.values()]
+        written, facts = _bytes(drains), ready.tiled.facts
+        outputs = _bytes((drain for job in ready.jobs for drain in job.drains.values()), "outputs")
+        note = traffic_note(ready.layer, operands, read + written, outputs)
         return LayerRun(
             ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps) - ready.stalled,
-            ready.slots, ready.actions, ready.tiled.facts,
-            bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
-            bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
-            bytes_plain=plain_bytes(swaps, operands, ready.tiled.facts),
+            ready.slots, ready.actions, replace(facts, notes=(*facts.notes, *note)),
+            bytes_read=read,
+            bytes_written=written,
+            bytes_plain=plain_bytes(swaps, operands, facts),
             tiles=len(swaps),
             overlapped=schedule.overlapped,
             weight_density=None if operands.weights is None else density(operands.weights),
@@ -114,9 +120,10 @@ class LayerRun:
             )
 
 
-def _bytes(transfers: Iterable[Transfer]) -> int:
-    """Of the transfers that reach the outermost memory."""
-    return sum(transfer.bytes for transfer in transfers if transfer.outermost)
+def _bytes(transfers: Iterable[Transfer], tensor: str | None = None) -> int:
+    """Of the transfers that reach the outermost memory; tensor: of this one alone."""
+    streams = (stream for transfer in transfers if transfer.outermost for stream in transfer.streams)
+    return sum(stream.bytes for stream in streams if tensor in (None, stream.tensor))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, multiplier_bits
 from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
+from accel_sim.dataflows.common import check_codebook
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
@@ -35,7 +36,8 @@ class BroadcastCsc:
     second set were always free).
     asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
     dataflows.asymmetric).
-    pointer_bits, codebook_bits: widths of a column pointer and of a codebook entry. output_bits: stored outputs.
+    pointer_bits: of a column pointer, which numbers the entries of its lane in a tile; the last one is their number.
+    codebook_bits: of a codebook entry. output_bits: stored outputs.
     """
 
     queue_depth: int = 8
@@ -79,6 +81,7 @@ class BroadcastCsc:
                 f"dataflow 'broadcast_csc' reads encoded weights: put weights into `compressed` of level "
                 f"'{buffers['weights'].level}'"
             )
+        check_codebook(layer, operands.weights, self.codebook_bits)
         return TiledBroadcast(
             layer, operands, rows * cols, cols, mac, buffers, encodings["weights"], placement, self, mapper
         )

@@ -166,7 +166,7 @@ class TiledBroadcast:
         return Tile(work, streams, actions, outputs, broadcasts, correction, fields=self._fields(part))
 
     def _fields(self, part: LanePart) -> tuple[Field, ...]:
-        """The widest values of a tile: a lane's last pointer, and the run of zeros before an entry."""
+        """The largest pointer of a tile: the last of the lane that has most entries."""
         return (Field("dataflow.pointer_bits", self.machine.pointer_bits, int(part.lane_entries.max())),)
 
     def _correction_ops(self, pixels: int, groups: int) -> int:

@@ -146,8 +146,7 @@ def lies_in(layer: Layer, encoding: Encoding) -> Encoding:
 def encoding_notes(codes: Codes, encoding: Encoding, stored_bytes: int, pointer_bytes: int) -> Iterator[str]:
     """Where encoded weights are larger than plain ones. pointer_bytes: those of the stored ones that are pointers or
     counts."""
-    form = codes.format
-    plain = -(-codes.values.size * (form.bits if form.codebook is None else form.value_bits) // 8)
+    plain = -(-codes.values.size * codes.format.plain_bits // 8)
     if encoding != Dense() and stored_bytes > plain:
         pointers = f", {pointer_bytes:,} of them pointers" if pointer_bytes else ""
         name = encodings.name_of(encoding)
@@ -168,6 +167,16 @@ def plain_weights(
         )
     plain = replace(operands, weights=operands.weights.plain())
     return plain, plain.weights if lies_in(layer, encoding) == Dense() else operands.weights
+
+
+def check_codebook(layer: Layer, codes: Codes, codebook_bits: int) -> None:
+    """InputError if an entry of the layer's codebook is wider than the field that holds it."""
+    form = codes.format
+    if form.codebook is not None and form.value_bits > codebook_bits:
+        raise InputError(
+            f"layer '{layer.name}': dataflow.codebook_bits={codebook_bits} cannot hold its codebook's entries, "
+            f"{min(form.codebook)} to {max(form.codebook)}: raise it to at least {form.value_bits}"
+        )
 
 
 def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole: bool = False) -> InputError:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
-from accel_sim.dataflows.common import plain_weights
+from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
@@ -77,8 +77,10 @@ class Systolic:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
-        """InputError for compressed weights at the array, or a tensor layout of inputs read tap by tap."""
+        """InputError for compressed weights at the array, too narrow a codebook field, or a tensor layout of inputs
+        read tap by tap."""
         plain, stored = plain_weights("systolic", layer, operands, encodings["weights"], buffers["weights"])
+        check_codebook(layer, stored, self.codebook_bits)
         if buffers["inputs"].layout == "tensor" and self.reduction_order != "im2col":
             raise InputError(
                 f"dataflow 'systolic': reduction_order={self.reduction_order} has no `layout: tensor` of its inputs"

@@ -71,7 +71,7 @@ class TiledSystolic:
         space = FoldSpace(
             in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
-            hidden_loads=m.overlap == "loads",
+            hidden_loads=m.overlap == "loads", countable=self._whole_store.countable,
         )  # fmt: skip
         if m.groups == "packed" and layer.G > 1:
             used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
@@ -109,10 +109,14 @@ class TiledSystolic:
     @cached_property
     def plan(self) -> FoldPlan:
         """Its tiles by the mapping that was found or given."""
-        nest = self.mapper.nest(self.space, self.buffers)
+        nest = self._nest()
         return FoldPlan(
             self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
         )
+
+    def _nest(self) -> Nest:
+        self._whole_store.check_counts(min(self.space.blocks["k"], self.layer.K))
+        return self.mapper.nest(self.space, self.buffers)
 
     @property
     def nest(self) -> Nest:
@@ -209,8 +213,9 @@ class TiledSystolic:
         actions = self._actions(box, *products)
         streams = plan.streams(box, staging)
         return Tile(
-            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box), macs_effectual=products[0]
-        )
+            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box),
+            macs_effectual=products[0], fields=plan.store.fields(box.ranges),
+        )  # fmt: skip
 
     def _steps(self, box: Box) -> int:
         """Steps of a fold of a tile."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Precision, precision_bits
-from accel_sim.dataflows.common import plain_weights
+from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.vector_schedule import ASIDE
 from accel_sim.dataflows.vector_tiles import TiledVector
 from accel_sim.levels import Buffer
@@ -78,6 +78,7 @@ class Vector:
     ) -> TiledVector:  # fmt: skip
         """InputError for weights that are compressed at the array."""
         plain, stored = plain_weights("vector", layer, operands, encodings["weights"], buffers["weights"])
+        check_codebook(layer, stored, self.codebook_bits)
         return TiledVector(
             layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
             self, mapper, self._unit_mode(mac, operands),

@@ -60,13 +60,13 @@ class TiledVector(TiledSystolic):
         return FoldSpace(
             layer, ("filters", "pixels", "k"), array, 1, bits, self.mode.sum_bits, 0, 0, stored,
             per_lane={"k": self.mode.reduction, "filters": self.mode.outputs}, step_cycles=cycles,
-            taps=layer.R * layer.S,
+            taps=layer.R * layer.S, countable=self._whole_store.countable,
         )  # fmt: skip
 
     @cached_property
     def plan(self) -> FoldPlan:
         """Its tiles by the mapping that was found or given."""
-        nest = self.mapper.nest(self.space, self.buffers)
+        nest = self._nest()
         return FoldPlan(self.space, nest, self.buffers, self.placement, self._store(nest))
 
     @cached_property
@@ -198,7 +198,10 @@ class TiledVector(TiledSystolic):
         )  # fmt: skip
         actions = self._accessed(box, steps, effectual, lane_steps)
         streams = plan.streams(box, staging)
-        return Tile(work, streams, actions, plan.outputs(box), box.ranges, macs_effectual=effectual)
+        return Tile(
+            work, streams, actions, plan.outputs(box), box.ranges,
+            macs_effectual=effectual, fields=plan.store.fields(box.ranges),
+        )  # fmt: skip
 
     def _accessed(self, box: Box, steps: Steps, effectual: int, lane_steps: int) -> Actions:
         """A step reads a brick of every window and of every filter, and adds a sum in every PE; sums stay there."""

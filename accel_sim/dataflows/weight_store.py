@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from accel_sim.mapping.nest import Nest
-from accel_sim.tile import Extent
+from accel_sim.tile import Extent, Field
 from workloads.encoding import Encoding
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
+from workloads.registry import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,40 @@ class WeightStore:
     @cached_property
     def entries(self) -> np.ndarray:
         """[M, k tiles] int64 entries of each slice, fillers included."""
-        cuts = [self.encoding.entries(np.ascontiguousarray(self._kept[:, a:b])) for a, b in self._k_cuts]
-        return np.stack(cuts, axis=1).astype(np.int64)
+        return self._entries(self._k_cuts)
+
+    def _entries(self, cuts: list[tuple[int, int]]) -> np.ndarray:
+        slices = [self.encoding.entries(np.ascontiguousarray(self._kept[:, a:b])) for a, b in cuts]
+        return np.stack(slices, axis=1).astype(np.int64)
+
+    def most_entries(self, k_tile: int) -> int:
+        """Of a slice, if k is cut into tiles of this size; 0 where nothing counts them."""
+        cuts = [(a, min(a + k_tile, self.layer.K)) for a in range(0, self.layer.K, k_tile)]
+        return 0 if self.plain else int(self._entries(cuts).max())
+
+    def countable(self, k_tile: int) -> bool:
+        """The count of entries before each slice fits its field, if k is cut into tiles of this size."""
+        most = (1 << self.pointer_bits) - 1
+        return self.plain or k_tile <= most or self.most_entries(k_tile) <= most
+
+    def check_counts(self, k_tile: int) -> None:
+        """InputError unless ``countable``: k_tile is the smallest that the dataflow can take."""
+        if not self.countable(k_tile):
+            most = self.most_entries(k_tile)
+            raise InputError(
+                f"layer '{self.layer.name}': dataflow.pointer_bits={self.pointer_bits} counts up to "
+                f"{(1 << self.pointer_bits) - 1} entries of a filter in a tile, the smallest tile has {most}: raise it "
+                f"to at least {most.bit_length()}"
+            )
+
+    def fields(self, r: Any) -> tuple[Field, ...]:
+        """The largest count of entries before a slice of a tile's ranges."""
+        if self.plain:
+            return ()
+        at, filters = self.nest.place("k"), self.layer.M // self.layer.G
+        rows = self.entries[:, r.k[0] // self.nest.loops[at].tile].reshape(-1, filters)
+        most = int(rows[slice(*r.groups), slice(*r.filters)].max())
+        return (Field("dataflow.pointer_bits", self.pointer_bits, most),)
 
     @cached_property
     def _chunks(self) -> tuple[np.ndarray, int]:

@@ -1,14 +1,16 @@
 """Where a dense array's weights lie in memory: plain, or encoded tile by tile with a decoder in front of the array."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from accel_sim.dataflows.common import encoding_notes
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Field
-from workloads.encoding import Encoding
+from workloads.encoding import Encoding, encodings
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
@@ -128,6 +130,12 @@ class WeightStore:
     def pointer_bytes(self) -> int:
         """Those of them that are counts of entries."""
         return 0 if self.plain else -(-self.layer.M * len(self._k_cuts) * self.pointer_bits // 8)
+
+    def notes(self, wanted: Encoding) -> Iterator[str]:
+        """What the user should know of how they lie; wanted: the machine's encoding of weights."""
+        if self.layer.dynamic and wanted != Dense():
+            yield f"the second operand is an activation: it is read plain, not as {encodings.name_of(wanted)}"
+        yield from encoding_notes(self.codes, self.encoding, self.bytes, self.pointer_bytes)
 
     @property
     def _plain_row(self) -> int:

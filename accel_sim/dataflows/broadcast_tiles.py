@@ -9,6 +9,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.causes import Cause
 from accel_sim.dataflows.asymmetric import RawProducts, wide
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import (
@@ -153,8 +154,9 @@ class TiledBroadcast:
             recurrence=self.machine.recurrence,
             unmapped=self.lanes - part.lanes,
             avail=avail,
-            avail_cause=self._avail_cause,
+            late=self._late,
             stalled=stalled,
+            stalling=self._stalling,
         )
         groups = part.groups[1] - part.groups[0]
         outputs = (pixels[1] - pixels[0]) * groups * (self.layer.M // self.layer.G) if complete else 0
@@ -172,6 +174,11 @@ class TiledBroadcast:
     def _correction_ops(self, pixels: int, groups: int) -> int:
         windows = pixels * groups
         return 0 if self.raw is None else self.raw.post_ops(windows * (self.layer.M // self.layer.G), windows)
+
+    @property
+    def _stalling(self) -> Cause:
+        """What lanes wait for whose pointers take longer than their entries."""
+        return Cause("sram", self.buffers.get("pointers", self.buffers["weights"]).level, "pointers")
 
     def _broadcasts(self, pixels: tuple[int, int], part: LanePart) -> Broadcasts:
         groups = np.arange(*part.groups)
@@ -210,9 +217,11 @@ class TiledBroadcast:
         return 0 if network is None else network.cycles(1, self.operands.inputs.format.bits)
 
     @property
-    def _avail_cause(self) -> str:
+    def _late(self) -> Cause:
         """What a step waits for: the network if it alone holds broadcasts up, else the scan."""
-        return "noc" if self._passing > 1 and self.machine.scan_width is None else "decode"
+        level = self.buffers["inputs"].level
+        alone = self._passing > 1 and self.machine.scan_width is None
+        return Cause("noc", f"{level}_noc", "inputs") if alone else Cause("decode", level, "inputs")
 
     def _available(self, broadcasts: Broadcasts, begins: np.ndarray) -> np.ndarray:
         """[T] cycle after its product's begin at which a step's activation is found and passed on; or empty."""

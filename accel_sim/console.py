@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from accel_sim.plots import energy_table
 from accel_sim.result import Result
 from accel_sim.timing import CAUSES
 from workloads.network import Network
@@ -75,7 +76,7 @@ def report(result: Result, seconds: float) -> None:
     console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
     slots = {cause: sum(run.slots[cause] for run in result.runs) for cause in CAUSES}
     console.print("cycles go to:  " + _shares(slots))
-    parts = result.actions.groupby("component").energy_pj.sum().to_dict()
+    parts = energy_table(result.actions).sum().to_dict()
     console.print("energy goes to:  " + _shares(parts))
     per_second = summary["cycles"] / seconds if seconds else 0
     console.print(
@@ -86,6 +87,8 @@ def report(result: Result, seconds: float) -> None:
         console.print(f"top {rank}: class {index}, score {score}")
     for note, names in notes(result).items():
         console.print(f"{names}: {note}")
+    for note in result.notes:
+        console.print(f"note: {note}")
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")

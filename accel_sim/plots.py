@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import plots_roofline, roofline
+from accel_sim.energy import STATIC
 from accel_sim.timing import CAUSES
 from workloads.registry import InputError
 
@@ -160,7 +161,7 @@ def cycles_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
-    static = frame.action.isin(["leakage", "background"])
+    static = frame.action.isin(STATIC)
     frame = frame.assign(part=frame.component.where(~static, frame.action))
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workloads.archive import read_npz
+from workloads.archive import npz_headers, read_npz
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.formats.pow2 import fraction_bits
 from workloads.network import Network
@@ -22,17 +22,17 @@ LIMIT_BYTES = 4 << 30
 
 def attach_activations(network: Network, path: Path) -> Network:
     """The network with recorded tensors; tensors the file lacks stay synthetic. InputError for what does not fit."""
-    arrays = read_npz(path, LIMIT_BYTES, "--activations")
     elements = {"input": network.batch * math.prod(network.input_shape)}
     elements |= {layer.name: layer.output_elements for layer in network.layers}
-    found = {}
-    for name, array in arrays.items():
+    for name, header in npz_headers(path, "--activations").items():
         if name not in elements:
             raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
-        if array.size != elements[name] or array.size == 0:
+        if header.size != elements[name] or header.size == 0:
             raise InputError(
-                f"--activations {path}: '{name}' has shape {list(array.shape)}, expected {elements[name]} values"
+                f"--activations {path}: '{name}' has shape {list(header.shape)}, expected {elements[name]} values"
             )
+    found = {}
+    for name, array in read_npz(path, LIMIT_BYTES, "--activations").items():
         try:
             found[name] = quantise(array)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -107,6 +108,8 @@ class Network:
             raise InputError(f"network '{self.name}': has no layers")
         known = {"input", *self.side_inputs}
         for layer in self.layers:
+            if layer.name == "input":
+                raise InputError(f"network '{self.name}': a layer cannot be called 'input', the network's own input")
             if layer.name in known:
                 raise InputError(f"network '{self.name}': layer name '{layer.name}' is used twice")
             missing = [name for name in layer.inputs if name not in known]
@@ -117,10 +120,11 @@ class Network:
             known.add(layer.name)
 
     def __getitem__(self, name: str) -> Layer:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
 
     @property
     def mac_layers(self) -> tuple[Layer, ...]:

@@ -77,7 +77,7 @@ def report(result: Result, seconds: float) -> None:
     slots = {cause: sum(run.slots[cause] for run in result.runs) for cause in CAUSES}
     console.print("cycles go to:  " + _shares(slots))
     parts = energy_table(result.actions).sum().to_dict()
-    console.print("energy goes to:  " + _shares(parts))
+    console.print("energy goes to:  " + _shares(parts), soft_wrap=True)
     per_second = summary["cycles"] / seconds if seconds else 0
     console.print(
         f"time on the machine: {1e3 * summary['time_s']:,.3f} ms at {result.machine.clock_mhz:g} MHz; "
@@ -88,7 +88,7 @@ def report(result: Result, seconds: float) -> None:
     for note, names in notes(result).items():
         console.print(f"{names}: {note}")
     for note in result.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", soft_wrap=True)
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")

@@ -161,14 +161,18 @@ def _scaled(unit: MacUnit, mode: Mode, like: MacUnit, clock_mhz: float) -> tuple
     """A measured unit's energy at its full width x what the width laws say of both units' components."""
     full = like.modes[0]
     energy, source = unit_energy(like, full, clock_mhz=clock_mhz)
-    ratio = _by_laws(*_plain(unit, mode))[0] / _by_laws(*_plain(like, full))[0]
+    ratio = _plain_laws(unit, mode) / _plain_laws(like, full)
     return energy * ratio, f"{EXTRAPOLATED}: {mode.name} by the width laws of its components from {full.name}; {source}"
 
 
-def _plain(unit: MacUnit, mode: Mode) -> tuple[MacUnit, Mode]:
+def _plain(unit: MacUnit) -> MacUnit:
     """With accumulators of the measured units' kind, a product and 4 bits."""
-    plain = replace(unit, accumulator_bits=None, headroom_bits=4)
-    return plain, next(other for other in plain.modes if other.name == mode.name)
+    return replace(unit, accumulator_bits=None, headroom_bits=4)
+
+
+def _plain_laws(unit: MacUnit, mode: Mode) -> float:
+    plain = _plain(unit)
+    return _by_laws(plain, next(other for other in plain.modes if other.name == mode.name))[0]
 
 
 def _by_laws(unit: MacUnit, mode: Mode) -> tuple[float, str]:
@@ -195,7 +199,7 @@ def unit_area_um2(
         area = _area_by_laws(unit)
     elif found.like is not None:
         area, source = unit_area_um2(found.like, clock_mhz=clock_mhz)
-        area *= _area_by_laws(unit) / _area_by_laws(found.like)
+        area *= _area_by_laws(_plain(unit)) / _area_by_laws(_plain(found.like))
         source = f"{EXTRAPOLATED}: from {found.like.modes[0].name} by the width laws of its components; {source}"
     elif found.group is not None:
         sharing = (*REDUCTIONS[reduction_width], found.group)

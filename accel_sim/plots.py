@@ -12,6 +12,7 @@ import pandas as pd
 
 from accel_sim import plots_roofline, roofline
 from accel_sim.causes import CAUSES
+from accel_sim.energy import STATIC
 from workloads.registry import InputError
 
 #: Okabe-Ito colours (safe for colour-blind readers), one per state everywhere; hatched = waiting for a neighbour unit
@@ -165,7 +166,7 @@ def by_cause(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
-    static = frame.action.isin(["leakage", "background"])
+    static = frame.action.isin(STATIC)
     frame = frame.assign(part=frame.component.where(~static, frame.action))
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False

@@ -38,6 +38,8 @@ class BroadcastCsc:
     dataflows.asymmetric).
     pointer_bits: of a column pointer, which numbers the entries of its lane in a tile; the last one is their number.
     codebook_bits: of a codebook entry. output_bits: stored outputs.
+    accumulators: words of a lane's register file of sums. It is one of EIE's two (recalled); a lane that owns more rows
+    than it has words is taken to have more such files, which cost as much to access.
     """
 
     queue_depth: int = 8
@@ -48,11 +50,14 @@ class BroadcastCsc:
     codebook_bits: int = 16
     output_bits: int = 8
     asymmetric: Asymmetric = "differences"
+    accumulators: int = 64
 
     def __post_init__(self):
         if self.queue_depth > MOST_SLOTS:
             raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
-        require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits")
+        if self.accumulators > MOST_SLOTS:
+            raise ValueError(f"accumulators={self.accumulators} must be at most {MOST_SLOTS}")
+        require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits", "accumulators")
 
     @property
     def recurrence(self) -> Recurrence:

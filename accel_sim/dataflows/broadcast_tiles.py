@@ -99,7 +99,15 @@ class TiledBroadcast:
             weight_bits=8 * self._stream,
             tile_count=len(self.nest) + self._pieces,
             notes=notes,
+            file_words=self._file_words,
         )
+
+    @property
+    def _file_words(self) -> dict[str, int]:
+        """Of a lane's queue, its sums and the table that weight codes are looked up in."""
+        book = self.operands.weights.format.codebook
+        words = {"queue": self.machine.queue_depth, "accumulator": self.machine.accumulators}
+        return words if book is None else words | {"codebook": len(book)}
 
     @cached_property
     def _stream(self) -> int:

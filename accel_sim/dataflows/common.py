@@ -1,8 +1,8 @@
 """What dataflows share: geometry for the kernels, where tensors lie, and how one maps its layer to tiles."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,12 +21,14 @@ from workloads.registry import InputError
 @dataclass(frozen=True)
 class Facts:
     """What a dataflow knows of a whole layer: macs_issued; weight_bits as the machine stores them (pointers and
-    codebook included); tile_count; notes for the user, one sentence each."""
+    codebook included); tile_count; notes for the user, one sentence each. file_words: words of each component of
+    accel_sim.registers that is a register file in this machine."""
 
     macs_issued: int
     weight_bits: int
     tile_count: int
     notes: tuple[str, ...] = ()
+    file_words: Mapping[str, int] = field(default_factory=dict)
 
 
 class TiledLayer(Protocol):

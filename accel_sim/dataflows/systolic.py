@@ -64,6 +64,10 @@ class Systolic:
     def __post_init__(self):
         require(self, 1, "output_bits", "pointer_bits", "codebook_bits")
 
+    def units_summed(self, rows: int) -> int:
+        """MAC units whose products meet before an accumulator: those of a column, unless sums stay where they are."""
+        return 1 if self.stationary == "os" else rows
+
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """The unit's fastest for the layer's formats, or for what its data need; ValueError if there is none."""
         return mac.mode(*precision_bits(operands, self.asymmetric, self.precision))

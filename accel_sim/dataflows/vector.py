@@ -54,6 +54,15 @@ class Vector:
         if self.lookaside > (len(ASIDE) if self.lookahead else 0):
             raise ValueError(f"lookaside={self.lookaside} must be at most {len(ASIDE)}, and 0 without lookahead")
 
+    @property
+    def units_per_lane(self) -> int:
+        """MAC units of a PE."""
+        return self.lanes
+
+    def units_summed(self, rows: int) -> int:
+        """MAC units whose products meet before an accumulator."""
+        return self.lanes
+
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """Of a PE: the unit's, with ``lanes`` times the products summed."""
         mode = self._unit_mode(mac, operands)

@@ -72,7 +72,7 @@ LEFT = ("layer", "kind", "bound by")
 def report(result: Result, seconds: float) -> None:
     """Layers, totals, and where the cycles and the energy go."""
     console, summary = plain_console(), result.summary
-    title = f"{summary['network']} on {summary['hardware']} ({summary['data']} data)"
+    title = f"{summary['network']} on {summary['hardware']} ({summary['data_detail']})"
     console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
     slots = Slots.total(run.causes for run in result.runs)
     console.print("cycles go to:  " + _shares(slots.by_name))

@@ -21,6 +21,7 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.config import from_tree, to_tree
 from accel_sim.result import SCHEMA_VERSION, Result
 from workloads.network import Network
+from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
 #: written last: a directory that holds it is whole
@@ -143,8 +144,9 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "images": list(network.image_names),
         "seed": result.seed,
         "data": result.summary["data"],
+        "data_detail": result.data_detail,
         "data_sources": [source for source in sources if source],
-        "warnings": list(network.warnings),
+        "warnings": list(warnings_of(network)),
     }
 
 

@@ -19,6 +19,7 @@ from workloads.network import Network
 class Session:
     """What lives on from layer to layer: the schedule, the outer memory's state, and where tensors lie in it."""
 
+    network: Network
     machine: Accelerator
     addresses: AddressMap
     memory_state: Any
@@ -37,7 +38,7 @@ class Session:
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
-        return Session(machine, addresses, state, engine(machine.dram, state), kept)
+        return Session(network, machine, addresses, state, engine(machine.dram, state), kept)
 
     def reconfigure(self, mode: Mode | None) -> int:
         """Cycles in which the MAC units change to a layer's mode (None: it needs none); the first is set already."""

@@ -75,7 +75,8 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     """Cuts a layer into tiles, times each of them in the array, and makes jobs for the engine of them."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
     mode = machine.dataflow.mode(machine.mac, operands) if layer.has_macs else None
-    sums = Sums(layer, mode.sum_bits, machine.mac.overflow) if check and mode is not None else None
+    checked = check and mode is not None
+    sums = Sums(layer, mode.sum_bits, machine.mac.overflow, session.network) if checked else None
     ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:

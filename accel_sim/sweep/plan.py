@@ -13,6 +13,7 @@ from accel_sim.rundir import source_digest
 from accel_sim.sweep import study as files
 from accel_sim.sweep.study import NAMED, RUN, Study, StudyError
 from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
+from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
 #: mistakes that are told of one study
@@ -212,7 +213,7 @@ class _Planner:
         if text not in self.networks:
             self.networks[text] = None
             network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-            self.warnings |= dict.fromkeys(network.warnings)
+            self.warnings |= dict.fromkeys(warnings_of(network))
             self.networks[text] = (
                 [layer.name for layer in network.layers],
                 digest(identity(network), settings["precision"]),

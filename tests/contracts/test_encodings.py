@@ -127,7 +127,7 @@ def test_a_machine_computes_with_it_or_refuses_it(machine, name):
     except InputError as refusal:
         assert str(refusal).startswith("dataflow '")
         return
-    assert np.array_equal(result.outputs[name], samples.convolution(samples.LAYERS[name], x, w).sums)
+    assert np.array_equal(result.sums[name], samples.convolution(samples.LAYERS[name], x, w).sums)
 
 
 @pytest.mark.parametrize("name", encodings.names())
@@ -142,4 +142,4 @@ def test_each_preset_takes_each_encoding_or_says_why_not(preset, name):
     except InputError as refusal:
         assert str(refusal).startswith("dataflow '")
         return
-    assert np.array_equal(result.outputs["pointwise"], samples.convolution(samples.LAYERS["pointwise"], x, w).sums)
+    assert np.array_equal(result.sums["pointwise"], samples.convolution(samples.LAYERS["pointwise"], x, w).sums)

@@ -106,7 +106,7 @@ def test_open_dimensions_on_the_command_line(tmp_path, capsys):
 def test_batch_is_not_changed_where_the_file_fixes_it(tmp_path):
     m = Model()
     m.op("MatMul", [m.input("a", [2, 5, 6]), m.input("b", [2, 6, 7])], "y")
-    with pytest.raises(InputError, match=r"layer 'y' is made for the 1 items that its file fixes$"):
+    with pytest.raises(InputError, match=r"layer 'y' is made for the 2 items that its file fixes$"):
         network(m, tmp_path, batch=3)
 
 

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from workloads.fit import fits
 from workloads.formats.codes import NumberFormat
 from workloads.importers.onnx.file import ModelFile, Node, shown
 from workloads.importers.onnx.tensors import Constant, check_shape, kept_axis
@@ -153,6 +154,7 @@ class Graph:
         axis = fields.pop("axis", None)
         try:
             layer = Layer(name=name, kind=kind, inputs=sources, **fields)
+            layer = replace(layer, reshaped=not fits(layer, [self._made(source) for source in sources]))
         except InputError as error:
             raise InputError(f"{self.model.path}: {error}") from None
         check_shape(layer.input_shape, node.where)
@@ -163,14 +165,21 @@ class Graph:
         self.layers[name] = layer
         return Value(shape, source=name, axis=axis)
 
+    def _made(self, source: str) -> tuple[int, ...]:
+        """(N, C, H, W) of what a layer makes or the network reads; of its other inputs the file's shape."""
+        if source in self.layers:
+            return self.layers[source].output_shape
+        return (self.batch, *self.input_shape) if source == "input" else self.sides[source]
+
     def post(self, node: Node, kind: str, inputs: list[Value], shape: tuple[int, ...], axis=None, **fields) -> Value:
         """A layer of the post-processing unit whose outputs each take one element of every input that is as large.
 
         reads: elements of each input that are read, where that is not all of it.
         """
         N, C, H, W = layout(shape, axis, self.batch)
-        sizes = tuple(fields.pop("reads", None) or (value.elements for value in inputs))
-        whole = all(size == math.prod(shape) for size in sizes)
+        there = tuple(value.elements for value in inputs)
+        sizes = tuple(fields.pop("reads", there))
+        whole = kind == "concat" or (sizes == there and set(sizes) == {math.prod(shape)})
         return self.add(
             node, kind, inputs, shape, axis=axis, N=N, C=C, H=H, W=W, M=C, input_sizes=() if whole else sizes, **fields
         )

@@ -97,7 +97,8 @@ def _binary(graph: Graph, node: Node) -> None:
     if node.op in ("Add", "Sum") and len(reads) == len(values) and all(value.shape == shape for value in reads):
         made = graph.post(node, "add", values, shape, axis)
     else:
-        function = "+".join([BINARY[node.op]] * (1 if node.op == "Where" else len(values) - 1))
+        names = [BINARY[node.op]] * (1 if node.op == "Where" else len(values) - 1)
+        function = "+".join([*names, "div"] if node.op == "Mean" else names)
         made = graph.post(node, "elementwise", reads or values[:1], shape, axis, function=function)
     graph.bind(node, made)
 

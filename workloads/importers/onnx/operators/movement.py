@@ -154,7 +154,7 @@ def concat(graph: Graph, node: Node) -> None:
     apart = len(set(sources)) == len(sources) and not graph.joined.intersection(sources)
     if apart and all(source in graph.layers for source in sources) and axis > 0 and math.prod(shape[1:axis]) == 1:
         graph.joined.update(sources)
-        made = graph.post(node, "concat", values, shape, axis, reads=(math.prod(shape),) * len(values))
+        made = graph.post(node, "concat", values, shape, axis)
     else:
         made = graph.post(node, "move", values, shape, axis)
     graph.bind(node, made)

@@ -95,18 +95,15 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """number: place in the file; name: as in the schema; inputs, outputs: tensor numbers, -1 = left out.
-
-    options: name -> number of the fields that its option table has, and which of them were asked for.
-    """
+    """number: place in the file; name, version: as in the schema; inputs, outputs: tensor numbers, -1 = left out."""
 
     number: int
     name: str
+    version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     table: Table
     path: str
-    options: Record
 
     @property
     def where(self) -> str:
@@ -116,6 +113,18 @@ class Operator:
     def refuse(self, what: str) -> InputError:
         """An InputError that says where."""
         return InputError(f"{self.where}: {what}")
+
+    @cached_property
+    def options(self) -> Record:
+        """Name -> number of the fields that its option table has, and which of them were asked for."""
+        options, kind = self.table.table(4, "options"), self.table.scalar(3, "<B", 0)
+        if options is None or self.name not in _options():
+            return Record({}, self.where, "option")
+        names = {option.field: name for name, option in _options()[self.name].items()}
+        given = {names.get(each, f"field {each} (version {self.version})"): each for each in options.present()}
+        if given and kind != _option_types().get(self.name, kind):
+            raise self.refuse(f"its options are of type {kind}: expected {_option_types()[self.name]}")
+        return Record(given, self.where, "option")
 
     def option(self, name: str) -> int | float:
         """A field of its option table, its default if it is left out."""
@@ -244,15 +253,7 @@ def _operator(table: Table, number: int, codes: list[tuple[str, int]], tensors: 
     if code >= len(codes):
         raise table.refuse(f"operator code {code} does not exist (there are {len(codes)})")
     ends = [_numbers(table, field, name, tensors) for field, name in ((1, "inputs"), (2, "outputs"))]
-    (name, version), own = codes[code], f"{where}: operator {number} ({codes[code][0]})"
-    names = {option.field: each for each, option in _options().get(name, {}).items()}
-    options, kind = table.table(4, "options"), table.scalar(3, "<B", 0)
-    given = {} if options is None or name not in _options() else {
-        names.get(field, f"field {field} (operator version {version})"): field for field in options.present()
-    }  # fmt: skip
-    if given and name in _option_types() and kind != _option_types()[name]:
-        raise InputError(f"{own}: its options are of type {kind}: expected {_option_types()[name]}")
-    return Operator(number, name, *ends, table, where, Record(given, own, "option"))
+    return Operator(number, *codes[code], *ends, table, where)
 
 
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:

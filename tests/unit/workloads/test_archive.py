@@ -91,5 +91,5 @@ def test_a_member_that_is_no_array_is_named(message, tmp_path):
     assert str(caught.value).startswith(f"network {path}: {message}")
     with pytest.raises(InputError):
         load_network(path)
-    with pytest.raises(InputError, match="^--activations "):
+    with pytest.raises(InputError, match=r"^--activations "):
         load_network("lenet5", activations=path)

@@ -51,7 +51,7 @@ def test_unsupported_operators_are_listed_together(tmp_path):
         network(m, tmp_path)
     expected = (
         "m.onnx: unsupported operators in 3 of 4 nodes: ConvTranspose ('up'; nearest supported: Transpose); "
-            "my.domain.Fancy ('f'); NonZero ('y'); fold constants and inline functions, or export without"
+        "my.domain.Fancy ('f'); NonZero ('y'); fold constants and inline functions, or export without"
     )
     assert str(caught.value).endswith(expected)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim.timing import CAUSES
+from accel_sim.causes import CAUSES
 
 #: rows shown; the rest is counted
 MOST = 60

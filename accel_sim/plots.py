@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import plots_roofline, roofline
-from accel_sim.timing import CAUSES
+from accel_sim.causes import CAUSES
 from workloads.registry import InputError
 
 #: Okabe-Ito colours (safe for colour-blind readers), one per state everywhere; hatched = waiting for a neighbour unit
@@ -42,7 +42,7 @@ COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
 
 #: file -> columns that must be in it
 TABLES = {
-    "cycles.csv": ("layer", "cause", "cycles"),
+    "cycles.csv": ("layer", "cause", "level", "operand", "lane_slots", "cycles"),
     "actions.csv": ("layer", "component", "energy_pj"),
     "roofline.csv": roofline.COLUMNS,
 }
@@ -154,8 +154,13 @@ def _energy(plt, frame: pd.DataFrame, summary: dict):
 
 def cycles_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, causes] cycles from the rows of cycles.csv; layers and causes without any are left out."""
-    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
-    return _used(table, CAUSES)
+    return _used(by_cause(frame, "cycles"), CAUSES)
+
+
+def by_cause(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """[layers, causes] a column of cycles.csv, over all levels and operands."""
+    table = frame.pivot_table(index="layer", columns="cause", values=column, aggfunc="sum", sort=False)
+    return table.reindex(index=frame.layer.unique(), columns=CAUSES).fillna(0.0)
 
 
 def energy_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,13 +11,13 @@ import pandas as pd
 from accel_sim import energy
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.causes import Slots
 from accel_sim.check import densities, density
 from accel_sim.dataflows.common import Facts
 from accel_sim.jobs import Schedule, Transfer
 from accel_sim.mac_unit import Mode
 from accel_sim.prepared import Prepared
 from accel_sim.roofline import plain_bytes
-from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.walk import top_classes
@@ -31,7 +31,7 @@ class ConservationError(AssertionError):
 
 @dataclass(frozen=True, eq=False)
 class LayerRun:
-    """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None.
+    """One layer as it ran. causes: where its lane-slots went; output: [N, M, E, F] codes of a checked run, else None.
 
     input_densities: share of non-zero inputs of each batch item. mapping: the loop nest around the array, as text.
 
@@ -43,7 +43,7 @@ class LayerRun:
     start: int
     end: int
     array_cycles: int
-    slots: dict[str, int]
+    causes: Slots
     actions: Actions
     facts: Facts
     bytes_read: int
@@ -68,7 +68,7 @@ class LayerRun:
         operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
         return LayerRun(
             ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps) - ready.stalled,
-            ready.slots, ready.actions, ready.tiled.facts,
+            ready.causes, ready.actions, ready.tiled.facts,
             bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
             bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
             bytes_plain=plain_bytes(swaps, operands, ready.tiled.facts),
@@ -86,6 +86,11 @@ class LayerRun:
             macs_effectual=ready.macs_effectual,
         )  # fmt: skip
 
+    @cached_property
+    def slots(self) -> dict[str, int]:
+        """State -> lane-slots, whatever the level and operand."""
+        return self.causes.by_name
+
     @property
     def cycles(self) -> int:
         """From the retirement of the layer before to its own."""
@@ -100,8 +105,8 @@ class LayerRun:
 
     def verify(self, lanes: int) -> None:
         """ConservationError unless the lane-slots fill the layer's time and its MAC counts nest."""
-        name, slots = self.layer.name, sum(self.slots.values())
-        if min(self.slots.values()) < 0 or slots != self.cycles * lanes:
+        name, slots = self.layer.name, sum(self.causes.values())
+        if min(self.causes.values(), default=0) < 0 or slots != self.cycles * lanes:
             raise ConservationError(
                 f"layer '{name}': {slots} lane-slots do not fill {self.cycles} cycles x {lanes} lanes"
             )
@@ -219,20 +224,11 @@ class Result:
 
     @cached_property
     def cycles(self) -> pd.DataFrame:
-        """A row for each layer and cause: lane_slots, and cycles = lane_slots / lanes."""
+        """A row for each layer, cause, level and operand (the last two empty where a cause has none, or no slots):
+        lane_slots, and cycles = lane_slots / lanes."""
         lanes = self.machine.array.lanes
-        return pd.DataFrame(
-            [
-                {
-                    "layer": run.layer.name,
-                    "cause": cause,
-                    "lane_slots": run.slots[cause],
-                    "cycles": run.slots[cause] / lanes,
-                }
-                for run in self.runs
-                for cause in CAUSES
-            ]
-        )
+        rows = [(run.layer.name, *row, row[-1] / lanes) for run in self.runs for row in run.causes.rows]
+        return pd.DataFrame(rows, columns=["layer", "cause", "level", "operand", "lane_slots", "cycles"])
 
     @cached_property
     def actions(self) -> pd.DataFrame:

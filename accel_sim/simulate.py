@@ -12,6 +12,7 @@ from typing import Any
 from accel_sim import timing
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.causes import Cause, Slots
 from accel_sim.check import Sums
 from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
@@ -75,8 +76,7 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     machine, tiled = session.machine, tile_layer(layer, operands, session)
     mode = machine.dataflow.mode(machine.mac, operands) if layer.has_macs else None
     sums = Sums(layer, mode.sum_bits, machine.mac.overflow) if check and mode is not None else None
-    slots = dict.fromkeys(timing.CAUSES, 0)
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), slots, sums, machine.buffers, mode)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
@@ -113,13 +113,13 @@ def play(ready: Prepared, session: Session, ahead: dict[Port, Transfer] | None =
     """Moves a layer's tiles through the machine. ahead: loads of the next layer that may begin during this one."""
     machine, engine = session.machine, session.engine
     start = engine.now
-    ready.slots["reconfigure"] += session.reconfigure(ready.mode) * machine.array.lanes
+    ready.causes[Cause("reconfigure")] += session.reconfigure(ready.mode) * machine.array.lanes
     schedule = Schedule(start, engine.now, {}, 0)
     if ready.prelude:  # over before the layer's own tiles begin
         schedule = schedule.then(engine.play(ready.prelude, machine.buffers))
     schedule = schedule.then(engine.play(ready.jobs, machine.buffers, ahead))
     for cause, cycles in schedule.idle.items():
-        ready.slots[cause] += cycles * machine.array.lanes
+        ready.causes[cause] += cycles * machine.array.lanes
     for component, action in machine.static_pj:
         ready.actions[component, action, 0] += schedule.end - schedule.start
     ready.actions.update(session.new_memory_actions())

@@ -9,6 +9,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.causes import Cause
 from accel_sim.dataflows.asymmetric import RawProducts, wide
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import (
@@ -148,8 +149,9 @@ class TiledBroadcast:
             recurrence=self.machine.recurrence,
             unmapped=self.lanes - mapped,
             avail=avail,
-            avail_cause=self._avail_cause,
+            late=self._late,
             stalled=stalled,
+            stalling=self._stalling,
         )
         streams = self._streams(index, pixels, block, staging)
         outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
@@ -181,6 +183,11 @@ class TiledBroadcast:
         """[columns] slots in which lanes wait for pointers: beyond the entries, and the one cycle of an empty slice."""
         entries = self.columns.entries[:, : self._table.shape[1]]
         return (self._table - np.maximum(entries, 1)).clip(0).sum(axis=1, dtype=np.int64)
+
+    @property
+    def _stalling(self) -> Cause:
+        """What lanes wait for then."""
+        return Cause("sram", self.buffers.get("pointers", self.buffers["weights"]).level, "pointers")
 
     @cached_property
     def _ineffectual(self) -> np.ndarray:
@@ -230,9 +237,11 @@ class TiledBroadcast:
         return 0 if network is None else network.cycles(1, self.operands.inputs.format.bits)
 
     @property
-    def _avail_cause(self) -> str:
+    def _late(self) -> Cause:
         """What a step waits for: the network if it alone holds broadcasts up, else the scan."""
-        return "noc" if self._passing > 1 and self.machine.scan_width is None else "decode"
+        level = self.buffers["inputs"].level
+        alone = self._passing > 1 and self.machine.scan_width is None
+        return Cause("noc", f"{level}_noc", "inputs") if alone else Cause("decode", level, "inputs")
 
     def _available(self, broadcasts: Broadcasts, begins: np.ndarray) -> np.ndarray:
         """[T] cycle after its product's begin at which a step's activation is found and passed on; or empty."""

@@ -9,17 +9,14 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.asymmetric import (
-    RawProducts,
-    multiplier_bits,
-    wide,
-)
+from accel_sim.causes import Cause
+from accel_sim.dataflows.asymmetric import RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import Facts
 from accel_sim.dataflows.feeding import Feeding
 from accel_sim.dataflows.fold_space import FoldSpace, Shape, no_fill
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
-from accel_sim.dataflows.tensor_layout import TensorLayout
+from accel_sim.dataflows.tensor_layout import TensorLayout, bundled
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
@@ -200,6 +197,7 @@ class TiledSystolic:
             lanes=self.rows * self.cols,
             effectual=effectual,
             ineffectual=ineffectual,
+            loading=self._loading,
             stalls=self._stalls(box),
             again=again,
         )
@@ -253,11 +251,17 @@ class TiledSystolic:
             fresh = shape.first if begins else 0
             yield from ((shape, back, n) for back, n in ((False, fresh), (True, shape.folds - fresh)) if n)
 
-    def _stalls(self, box: Box) -> dict[str, tuple[int, int]]:
+    @property
+    def _loading(self) -> Cause:
+        """What the array waits for while its held operand is loaded."""
+        held = self.plan.operand_on("both")
+        return Cause("sram", self.buffers[held].level, held)
+
+    def _stalls(self, box: Box) -> dict[Cause, tuple[int, int]]:
         """cause -> (cycles, slots of mapped lanes) that the stream lasts longer than a step a cycle."""
         if self.buffers["inputs"].layout == "tensor" and self.plan.operand_on("rows") == "inputs":
             return self._conflicts(box)
-        stalls: dict[str, tuple[int, int]] = {}
+        stalls: dict[Cause, tuple[int, int]] = {}
         for shape, back, folds in self._folds(box):
             late, cause = self.feeding.late(shape, back)
             if late:
@@ -266,25 +270,30 @@ class TiledSystolic:
                 stalls[cause] = cycles + more, mapped + more * shape.lanes
         return stalls
 
-    def _conflicts(self, box: Box) -> dict[str, tuple[int, int]]:
+    def _conflicts(self, box: Box) -> dict[Cause, tuple[int, int]]:
         """As ``_stalls``, where inputs lie as in the tensor: every step of every row fold by its addresses."""
-        r, space, cycles, mapped = box.ranges, self.space, 0, 0
+        r, space, stalls = box.ranges, self.space, {}
         across, wide, stream = space.dims
         layout = TensorLayout(self.layer, self.operands.inputs.format.bits, self.buffers["inputs"])
         along, each = np.arange(*getattr(r, stream)), self.mode.cycles
         high, width = space.blocks[across], self.mode.reduction
         cols = space.parts(wide, getattr(r, wide)[1] - getattr(r, wide)[0])
+        by_address = Cause("sram", self.buffers["inputs"].level, "inputs")
         for group in range(*r.groups):
             for low in range(*getattr(r, across), high):
                 rows = np.arange(low, min(low + high, getattr(r, across)[1]))
                 pixels, k = (rows, along) if across == "pixels" else (along, rows)
-                steps = layout.steps(_bundled(layout.addresses(group, pixels, k), across == "pixels", width))
+                steps = layout.steps(bundled(layout.addresses(group, pixels, k), across == "pixels", width))
                 for used, lanes, folds in cols:
                     shape = Shape(space.lanes(across, len(rows)), lanes, len(rows), used, 1, 1)
-                    need, _ = self.feeding.step(shape, across == "k" and low > 0)
-                    more = (int(np.maximum(steps, max(need, each)).sum()) - len(steps) * each) * folds
-                    cycles, mapped = cycles + more, mapped + more * shape.rows * shape.cols
-        return {"sram": (cycles, mapped)} if cycles else {}
+                    need, other = self.feeding.step(shape, across == "k" and low > 0)
+                    slow = steps >= max(need, each)
+                    for cause, late in ((by_address, steps[slow] - each), (other, (need - each) * np.sum(~slow))):
+                        more = int(np.sum(late)) * folds
+                        if more > 0:
+                            cycles, mapped = stalls.get(cause, (0, 0))
+                            stalls[cause] = cycles + more, mapped + more * shape.rows * shape.cols
+        return stalls
 
     @property
     def _window_cycles(self) -> int:
@@ -386,10 +395,3 @@ class TiledSystolic:
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """Issues a tile's products in the array's order of additions; returns the overflows."""
         return self.products.execute(tile.products, sums, low, high, saturate)
-
-
-def _bundled(addresses: np.ndarray, pixels_across: bool, width: int) -> np.ndarray:
-    """[pixels, k] -> [rows, values, steps], ``width`` neighbours in k together, -1 = none."""
-    padded = np.pad(addresses, ((0, 0), (0, -addresses.shape[1] % width)), constant_values=-1)
-    bundles = padded.reshape(len(padded), -1, width)  # [pixels, bundles of k, width]
-    return bundles.transpose((0, 2, 1) if pixels_across else (1, 2, 0))

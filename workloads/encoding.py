@@ -63,6 +63,16 @@ class Encoding(Protocol):
         """The stored entries with their positions, and which of them are fillers."""
 
 
+def stream(encoding: Encoding, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
+    """What the encoding makes of the slices; ValueError unless it is as long as its entries are together."""
+    encoded = encoding.encode(symbols, kept, symbol_bits)
+    bits = int(encoded.entries.sum()) * encoding.entry_bits(symbol_bits)
+    if not np.array_equal(encoded.entries, encoding.entries(kept)) or len(encoded.data) != -(-bits // 8):
+        name = encodings.name_of(encoding)
+        raise ValueError(f"encoding '{name}': a stream of {len(encoded.data)} bytes, its entries take {bits} bits")
+    return encoded
+
+
 def pack(values: np.ndarray, width: int) -> np.ndarray:
     """values: [n] uint32 fields of ``width`` bits -> [ceil(n*width/8)] uint8."""
     from cython_core.bits import pack as kernel

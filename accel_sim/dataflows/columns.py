@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.check import CheckError
-from workloads.encoding import Encoded, Encoding
+from workloads.encoding import Encoded, Encoding, stream
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 
@@ -107,7 +107,7 @@ class Columns:
     def encoded(self) -> Encoded:
         """The stream in memory: lane after lane, column after column."""
         symbols, bits, _ = self._symbols
-        return self.encoding.encode(self._sliced(symbols).astype(np.uint32), self._kept, bits)
+        return stream(self.encoding, self._sliced(symbols).astype(np.uint32), self._kept, bits)
 
     @cached_property
     def decoded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 from accel_sim.dataflows.common import encoding_notes
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Field
-from workloads.encoding import Encoding, encodings
+from workloads.encoding import Encoding, encodings, stream
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
@@ -167,7 +167,7 @@ class WeightStore:
         values = self._zero.copy()
         for a, b in self._k_cuts:
             part = np.ascontiguousarray(self._symbols[:, a:b]), np.ascontiguousarray(self._kept[:, a:b])
-            decoded = self.encoding.decode(self.encoding.encode(*part, form.bits))
+            decoded = self.encoding.decode(stream(self.encoding, *part, form.bits))
             rows = np.repeat(np.arange(self.layer.M), decoded.entries)[decoded.kept]
             place = rows, a + decoded.positions[decoded.kept]
             values[place] = (decoded.symbols[decoded.kept] + self._zero[place]) & mask

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel_sim import simulate
 from workloads import InputError
-from workloads.encoding import encodings
+from workloads.encoding import encodings, stream
 
 from . import samples
 
@@ -89,6 +89,21 @@ def test_a_weight_that_looks_like_a_filler_is_not_encoded():
     assert part.decode(part.encode(symbols, np.ones((1, 3), np.uint8), 4)).kept.all()
     found = part.decode(part.encode(symbols, np.array([[0, 0, 1]], np.uint8), 4))
     assert (found.symbols.tolist(), found.kept.tolist()) == ([0, 5], [False, True])
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_a_stream_of_another_length_than_its_entries_is_none(part, monkeypatch):
+    symbols, kept = np.arange(1, 13, dtype=np.uint32).reshape(3, 4), np.ones((3, 4), np.uint8)
+    assert np.array_equal(stream(part, symbols, kept, 7).data, part.encode(symbols, kept, 7).data)
+    encode = type(part).encode
+
+    def longer(self, *given):
+        encoded = encode(self, *given)
+        return replace(encoded, data=np.append(encoded.data, np.uint8(0)))
+
+    monkeypatch.setattr(type(part), "encode", longer)
+    with pytest.raises(ValueError, match=r": a stream of \d+ bytes, its entries take \d+ bits$"):
+        stream(part, symbols, kept, 7)
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)

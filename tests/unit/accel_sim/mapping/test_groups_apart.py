@@ -105,3 +105,17 @@ def test_traffic_far_beyond_what_is_needed_is_told():
     told = f"DRAM moves {moved / least:.1f} times the {least:,} bytes of its inputs, weights and outputs, each once"
     assert told in row.notes
     assert "DRAM moves" not in simulate(network, load_hardware("eie")).layers.notes[0]
+
+
+def test_a_wish_for_groups_and_pixels_is_followed():
+    layer = Layer(name="dw", kind="depthwise", C=12, M=12, G=12, H=6, W=6, R=3, S=3)
+
+    def cut(**tiles) -> Cut:
+        return Cut.of(dense(layer), "eie", {"mapping.layers": {"dw": {"tiles": tiles}}})
+
+    assert [(loop.dim, loop.count, loop.tile) for loop in cut(groups=5, pixels=8).nest.loops] == [
+        ("groups", 3, 5), ("pixels", 2, 8), ("k", 1, 1),
+    ]  # fmt: skip
+    assert len(cut(groups=5, pixels=8).ready.jobs) == 6
+    with pytest.raises(InputError, match=r"this dataflow cuts groups and pixels alone, not k$"):
+        cut(k=3)

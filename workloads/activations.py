@@ -8,6 +8,7 @@ are codes of their own type, around ``NAME.zero_point`` and at ``NAME.scale`` if
 
 import hashlib
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,16 +34,21 @@ def attach_activations(network: Network, path: Path) -> Network:
     elements = {"input": network.batch * math.prod(network.input_shape)}
     elements |= {name: math.prod(shape) for name, shape in network.side_inputs.items()}
     elements |= {layer.name: layer.output_elements for layer in network.layers}
-    _check_headers(path, elements)  # before anything is unpacked
-    arrays = read_npz(path, LIMIT_BYTES, "--activations")
-    members: dict[str, dict[str, float]] = {}
-    for name in set(arrays) - set(elements):
-        stem, _, member = name.rpartition(".")
-        members.setdefault(stem, {})[member] = _number(arrays.pop(name), member, f"--activations {path}: '{name}'")
-    found = {}
-    for name, array in arrays.items():
+    headers = npz_headers(path, "--activations")
+    tensors = [name for name in headers if _is_tensor(name, headers, elements, path)]
+    for name in tensors:
+        if headers[name].size != elements[name] or headers[name].size == 0:
+            raise InputError(
+                f"--activations {path}: '{name}' has shape {list(headers[name].shape)}, "
+                f"expected {elements[name]} values"
+            )
+    arrays, found = read_npz(path, LIMIT_BYTES, "--activations"), {}
+    for name in tensors:
         try:
-            found[name] = recorded_codes(array, network.formats.get(name), **members.get(name, {}))
+            members = {
+                member: arrays.get(f"{name}.{member}") for member in MEMBERS if f"{name}.{member}" not in tensors
+            }
+            found[name] = recorded_codes(arrays[name], network.formats.get(name), **members)
         except ValueError as error:
             raise InputError(f"--activations {path}: '{name}' {error}") from None
     if not found:
@@ -58,35 +64,33 @@ def attach_activations(network: Network, path: Path) -> Network:
     return replace(network, activations=found, files={**network.files, path.name: digest})
 
 
-def _check_headers(path: Path, elements: dict[str, int]) -> None:
-    """InputError unless every array is a tensor of its size, or says one number of one."""
-    headers = npz_headers(path, "--activations")
-    for name, header in headers.items():
-        stem, _, member = name.rpartition(".")
-        if name not in elements and not (member in MEMBERS and stem in headers and stem in elements):
-            raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
-        size = elements.get(name, 1)
-        if header.size != size or size == 0:
-            raise InputError(
-                f"--activations {path}: '{name}' has shape {list(header.shape)}, expected {size} value"
-                f"{'' if size == 1 else 's'}"
-            )
+def _is_tensor(name: str, names: Collection[str], elements: Collection[str], path: Path) -> bool:
+    """Whether an array is a tensor, or else what a tensor of the file is at and around; InputError if it is neither."""
+    stem, _, member = name.rpartition(".")
+    if name not in elements and not (member in MEMBERS and stem in names and stem in elements):
+        raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
+    return name in elements
 
 
-def _number(array: np.ndarray, member: str, where: str) -> float:
-    kinds = "iu" if member == "zero_point" else "iuf"
-    if array.dtype.kind not in kinds or not np.isfinite(array).all():
-        raise InputError(f"{where}: expected one {'integer' if kinds == 'iu' else 'number'}, not {array.dtype}")
+def _number(array: np.ndarray | None, member: str) -> float | int | None:
+    """The one finite number an array holds; ValueError if it holds something else."""
+    if array is None:
+        return None
+    kinds, what = ("iu", "one integer") if member == "zero_point" else ("iuf", "one number")
+    array = np.asarray(array)
+    if array.size != 1 or array.dtype.kind not in kinds or not np.isfinite(array).all():
+        raise ValueError(f"has a {member} of {array.dtype} {list(array.shape)}; expected {what}")
     return array.reshape(-1)[0].item()
 
 
 def recorded_codes(
-    array: np.ndarray, form: NumberFormat | None, scale: float | None = None, zero_point: int | None = None
+    array: np.ndarray, form: NumberFormat | None, scale: np.ndarray | None = None, zero_point: np.ndarray | None = None
 ) -> Codes:
-    """A recorded tensor as codes. form: what the network says of it; scale, zero_point: what its file says.
+    """A recorded tensor as codes. form: what the network says of it; scale, zero_point: what its file says (a number).
 
     ValueError (without the tensor's name) where the two differ, or no code can hold the values.
     """
+    scale, zero_point = _number(scale, "scale"), _number(zero_point, "zero_point")
     if form is not None:
         if zero_point is not None and zero_point != form.zero_point:
             raise ValueError(f"has zero point {zero_point}, in the network it is {form.zero_point}")

@@ -117,3 +117,23 @@ def test_with_an_image(kind, function, maps):
 def test_every_function_is_computed_or_said_to_lack_something():
     assert {*UNARY, *COMMUTATIVE, *BINARY, *UNKNOWN} == set(FUNCTIONS["elementwise"])
     assert set(REDUCE) == set(FUNCTIONS["reduce"])
+
+
+def test_pixels_may_be_rearranged_and_channels_may_not():
+    """[4, 6, 6] read as [4, 36, 1] is the same run of values; as [36, 4, 1] it depends on the order in the file."""
+    layers = network("relu", None, 1, image=False).layers[:1]
+    for sizes, fits in (({"C": 4, "H": 36}, True), ({"C": 36, "H": 4}, False)):
+        last = Layer(name="x", kind="conv", M=2, inputs=("a",), reshaped=True, **sizes)
+        held = {layer.name: weights(layer) for layer in (*layers, last)}
+        made = Network("n", (*layers, last), (3, 6, 6), weights=held, images=np.ones((1, 3, 6, 6), np.uint8))
+        for way in (
+            lambda made=made: simulate(made, load_hardware("systolic"), check=True),
+            lambda made=made: list(survey(made, forward="float")),
+        ):
+            if fits:
+                way()
+            else:
+                with pytest.raises(
+                    InputError, match=r"^layer 'x': no forward pass: it reads \[1, 4, 6, 6\] as \[1, 36, 4, 1\]"
+                ):
+                    way()

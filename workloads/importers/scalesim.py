@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,11 @@ def read_topology(path: Path) -> Network:
     seen: set[str] = set()
     densities: dict[str, Density] = {}
     for record in records:
-        name = record["name"]
-        if not name or name in seen:
-            raise InputError(f"{record.where}: " + (f"layer name '{name}' is used twice" if name else "has no name"))
-        seen.add(name)
-        layer, kept = _layer(record, names.layer(name), layers[-1].name if layers else "input")
+        layer, kept = _layer(record)
+        if layer.name in seen:
+            raise InputError(f"{record.where}: layer name '{layer.name}' is used twice")
+        seen.add(layer.name)
+        layer = replace(layer, name=names.layer(layer.name), inputs=(layers[-1].name if layers else "input",))
         layers.append(layer)
         if kept is not None:
             source = f"{path.name}: {kept[0]}:{kept[1]} (drawn at random, not in blocks)"
@@ -81,8 +81,8 @@ def read_topology(path: Path) -> Network:
     shape = (layers[0].C, layers[0].H, layers[0].W)
     files = {path.name: hashlib.sha256(data).hexdigest()}
     return Network(
-        path.stem, tuple(layers), shape, densities=densities, files=files, independent=True,
-        warnings=(*warnings, *names.warnings),
+        path.stem, tuple(layers), shape, densities=densities, files=files, warnings=(*warnings, *names.warnings),
+        independent=True,
     )  # fmt: skip
 
 
@@ -172,9 +172,12 @@ def _check_header(names: list[str | None], cells: list[str], where: str) -> None
         raise InputError(f"{where}: its header has no column for {missing[0]}")
 
 
-def _layer(row: Record, name: str, source: str) -> tuple[Layer, tuple[int, int] | None]:
-    """(layer, N:M or None) of one row; source: whose output it reads."""
-    kept, ratio = None, row.get(SPARSITY)
+def _layer(row: Record) -> tuple[Layer, tuple[int, int] | None]:
+    """(layer, N:M or None) of one row."""
+    name, kept = row["name"], None
+    if not name:
+        raise InputError(f"{row.where}: a layer has no name")
+    ratio = row.get(SPARSITY)
     if ratio:
         match = _RATIO.fullmatch(ratio)
         kept = (int(match[1]), int(match[2])) if match else (1, 0)
@@ -184,19 +187,19 @@ def _layer(row: Record, name: str, source: str) -> tuple[Layer, tuple[int, int] 
         M, N, K = (_size(row, column) for column in GEMM)
         fields = {"kind": "conv", "C": K, "M": N, "H": M}
     else:
-        fields = _convolution(row)
+        fields = _convolution(name, row)
     row.done()
     try:
-        return Layer(name=name, inputs=(source,), activation="relu", **fields), kept
+        return Layer(name=name, activation="relu", **fields), kept
     except InputError as error:
         raise InputError(f"{row.where}: {error}") from None
 
 
-def _convolution(row: Record) -> dict[str, Any]:
+def _convolution(name: str, row: Record) -> dict[str, Any]:
     H, W, R, S, channels, filters = (_size(row, column) for column in SIZES[:-1])
     stride = [_size(row, column) for column in (("stride",) * 2 if "stride" in row else STRIDES)]
     fields = {"C": channels, "H": H, "W": W, "R": R, "S": S, "stride": tuple(stride), "ceil_mode": True}
-    if "DP" not in row["name"]:
+    if "DP" not in name:
         return fields | {"kind": "conv", "M": filters}
     return fields | {"kind": "depthwise" if channels > 1 else "conv", "G": channels, "M": channels * filters}
 

@@ -47,6 +47,7 @@ def function(name, *inputs, **fields):
         ((RELU, behind("lrn")), HALF),
         ((RELU, behind("move")), HALF),
         ((A, function("exp")), (*DENSE[:2], True, False)),
+        ((A, function("abs")), (*DENSE[:2], True, False)),
         ((A, function("compare")), TRUTH),
         ((A, function("exp+compare+not")), TRUTH),
         ((A, function("sub+relu", "a", "input")), HALF),
@@ -80,6 +81,14 @@ def test_codes_that_begin_at_zero_were_clamped():
     assert clamped[1].startswith("guess: half are zero, as its codes begin at zero")
     assert expected(A, formats={"a": signed}) == DENSE
     assert expected(A, behind("softmax"), formats={"z": signless})[0] == 1.0
+
+
+def test_the_second_operand_of_a_product_holds_what_its_own_tensor_does():
+    product = {"kind": "matmul", "C": 4, "H": 9, "M": 9, "dynamic": True, "reshaped": True}
+    layers = (A, replace(RELU, name="k"), Layer(name="qk", inputs=("a", "k"), **product))
+    (_, operands) = list(walk(Network("n", layers, (4, 3, 3)), 0))[-1]
+    assert (operands.input_source, operands.weight_source) == (DENSE[1], HALF[1])
+    assert (operands.weights.values == 0).mean() == pytest.approx(0.5, abs=0.25)
 
 
 def test_truth_is_zero_or_one():

@@ -99,6 +99,29 @@ def test_a_network_without_formats_and_scales_that_cannot_be_are_refused():
         model.post(layer, [Codes(np.zeros((1, 1, 1, 1), np.int8), forms["input"])])
 
 
+@pytest.mark.parametrize(
+    ("signed", "points", "pair", "expected"),
+    [
+        (True, (3, -5, 7), (126, -45), [8] * 16 + [9] * 10),
+        (True, (3, -5, 7), (-120, 23), [-12] * 16 + [-13] * 10),
+        (False, (131, 123, 135), (253, 84), [137] * 8 + [138] * 3),
+    ],
+)
+def test_whole_vectors_of_an_addition_round_otherwise_than_their_rest(signed, points, pair, expected):
+    """Scales 0.1 and 0.3 to 0.2, the same pair of codes in all places: as LiteRT 2.3.0 has it without delegate."""
+    scales = (float(np.float32(scale)) for scale in (0.1, 0.3, 0.2))
+    forms = [NumberFormat(8, signed, *each) for each in zip(scales, points, strict=True)]
+    count = len(expected)
+    layers = (
+        Layer(name="b", kind="relu", C=count, M=count),
+        Layer(name="z", kind="add", C=count, M=count, inputs=("input", "b")),
+    )
+    formats = dict(zip(("input", "b", "z"), forms, strict=True))
+    maps = [Codes(np.full((1, count, 1, 1), q, form.dtype), form) for q, form in zip(pair, forms, strict=False)]
+    model = TfliteInt8(Network("n", layers, (count, 1, 1), formats=formats))
+    assert model.post(layers[1], maps).values.ravel().tolist() == expected
+
+
 def test_an_addition_whose_sum_exceeds_16_bits_wraps_in_whole_vectors():
     """Measured: 122 + 122 at scale 0.1, zero point -123, to scale 0.001: 49000 steps are -16536 in lanes of 16 bits."""
     form, out = NumberFormat(8, True, float(np.float32(0.1)), -123), NumberFormat(8, True, float(np.float32(0.001)), 78)

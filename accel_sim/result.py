@@ -68,7 +68,7 @@ class LayerRun:
         operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
         return LayerRun(
             ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps) - ready.stalled,
-            ready.slots, ready.actions, ready.tiled.facts,
+            ready.slots, ready.actions, ready.facts,
             bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
             bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
             bytes_plain=plain_bytes(swaps, operands, ready.tiled.facts),

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+#: names listed in a refusal
+MOST_NAMES = 50
+
 
 class InputError(ValueError):
     """Bad input by the user: its text is one line that says what, where and what was expected (exit code 2).
@@ -25,7 +28,9 @@ def unknown(kind: str, name: str, known: list[str]) -> InputError:
     """The error for a wrong name, with the nearest right one."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return InputError(f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})")
+    more = len(known) - MOST_NAMES
+    listed = ", ".join(known[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return InputError(f"unknown {kind} '{name}'{hint} (known: {listed})")
 
 
 class Registry:

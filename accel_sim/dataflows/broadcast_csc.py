@@ -14,7 +14,7 @@ from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import dataflows, require
+from accel_sim.parts import MOST_FIELD_BITS, dataflows, require
 from accel_sim.tile import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer
@@ -50,7 +50,8 @@ class BroadcastCsc:
     def __post_init__(self):
         if self.queue_depth > MOST_SLOTS:
             raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
-        require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits")
+        require(self, 1, "queue_depth", "scan_width")
+        require(self, 1, "pointer_bits", "codebook_bits", "output_bits", at_most=MOST_FIELD_BITS)
 
     @property
     def recurrence(self) -> Recurrence:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from accel_sim import output
 from accel_sim.plots import house_style, save
 from accel_sim.sweep import chart_data, results
 from accel_sim.sweep.expression import Expression
@@ -54,10 +55,11 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
         figure, table = KINDS[wish.kind](plt, frame, wish)
         names = [wish.kind, *filter(None, (wish.x, wish.y, wish.z, wish.color))]
         stem = re.sub(r"[^\w.-]+", "_", "-".join(names))
+        output.clear(folder / "plots")
         (folder / "plots").mkdir(exist_ok=True)
         picture, data = folder / "plots" / f"{stem}.png", folder / "plots" / f"{stem}.csv"
         save(figure, picture)
-    table.to_csv(data, index=False, lineterminator="\n")
+    output.write(data, table.to_csv(index=False, lineterminator="\n"))
     return [picture, data]
 
 

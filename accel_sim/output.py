@@ -42,7 +42,7 @@ def whole(out: Path, *, beside: bool = False) -> Iterator[Path]:
             scratch.chmod(0o755)
             _move(scratch, out, beside=beside) if stays else _replace(scratch, out)
     except OSError as error:  # what os.access does not know, too: root, /proc, a file system that is read-only or full
-        raise InputError(f"--out {out}: cannot write there: {said(error)}") from None
+        raise InputError(f"{'' if beside else '--out '}{out}: cannot write there: {said(error)}") from None
 
 
 def write(path: Path, data: bytes | str) -> None:

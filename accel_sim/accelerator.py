@@ -229,10 +229,6 @@ class Accelerator:
             found[self.dram.level, "background"] = background * per_mw, f"background_mw {guess}"
         return found
 
-    def mapper(self, layer: str) -> Mapper:
-        """Who chooses the tiles of a layer."""
-        return Mapper(self.goal, self.mapping.given(layer))
-
     @cached_property
     def goal(self) -> Goal:
         """What moving a byte costs at each level, and time: what the search weighs."""

@@ -164,7 +164,7 @@ class MacUnit(ABC):
     integer = True
 
     def __post_init__(self):
-        require(self, 0, "headroom_bits")
+        require(self, 0, "headroom_bits", at_most=MOST_BITS)
         require(self, 2, "accumulator_bits")
         for mode in self.modes:
             if not mode.product_bits <= mode.sum_bits <= MOST_BITS:

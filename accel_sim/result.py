@@ -70,7 +70,7 @@ class LayerRun:
     @staticmethod
     def of(ready: Prepared, schedule: Schedule) -> "LayerRun":
         """ready: the layer as it was prepared (CheckError if checked sums are wrong); schedule: as it was played."""
-        operands, swaps, facts = ready.operands, ready.prelude + ready.jobs, ready.tiled.facts
+        operands, swaps, facts = ready.operands, ready.prelude + ready.jobs, ready.facts
         sums = None if ready.sums is None else ready.sums.checked(operands)
         read = _bytes(load for job in swaps for load in job.loads.values())
         drains = [drain for job in swaps for drain in job.drains.values()]

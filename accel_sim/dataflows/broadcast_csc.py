@@ -15,7 +15,7 @@ from accel_sim.dataflows.common import check_codebook
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import dataflows, require
+from accel_sim.parts import MOST_FIELD_BITS, dataflows, require
 from accel_sim.tile import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer
@@ -57,7 +57,8 @@ class BroadcastCsc:
             raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
         if self.accumulators > MOST_SLOTS:
             raise ValueError(f"accumulators={self.accumulators} must be at most {MOST_SLOTS}")
-        require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits", "accumulators")
+        require(self, 1, "queue_depth", "scan_width", "accumulators")
+        require(self, 1, "pointer_bits", "codebook_bits", "output_bits", at_most=MOST_FIELD_BITS)
 
     @property
     def recurrence(self) -> Recurrence:

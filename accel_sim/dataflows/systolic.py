@@ -19,7 +19,7 @@ from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import dataflows, require
+from accel_sim.parts import MOST_FIELD_BITS, dataflows, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -62,7 +62,7 @@ class Systolic:
     codebook_bits: int = 16
 
     def __post_init__(self):
-        require(self, 1, "output_bits", "pointer_bits", "codebook_bits")
+        require(self, 1, "output_bits", "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
 
     def units_summed(self, rows: int) -> int:
         """MAC units whose products meet before an accumulator: those of a column, unless sums stay where they are."""

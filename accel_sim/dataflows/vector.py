@@ -15,7 +15,7 @@ from accel_sim.dataflows.vector_tiles import TiledVector
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import dataflows, macs, require
+from accel_sim.parts import MOST_FIELD_BITS, MOST_PIECES, dataflows, macs, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -49,8 +49,9 @@ class Vector:
     stationary = "os"
 
     def __post_init__(self):
-        require(self, 1, "lanes", "output_bits", "pointer_bits", "codebook_bits")
-        require(self, 0, "column_registers", "lookahead", "lookaside")
+        require(self, 1, "lanes", at_most=MOST_PIECES)
+        require(self, 1, "output_bits", "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
+        require(self, 0, "column_registers", "lookahead", "lookaside", at_most=MOST_PIECES)
         if self.lookaside > (len(ASIDE) if self.lookahead else 0):
             raise ValueError(f"lookaside={self.lookaside} must be at most {len(ASIDE)}, and 0 without lookahead")
 

@@ -12,7 +12,7 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.mac_digits import checked, lanes
 from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 from workloads.layer import Layer
 from workloads.operands import Operands
 
@@ -28,7 +28,7 @@ class Codebook(MacUnit):
     index_bits: int = 8
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "table_bits", "index_bits")
+        require(self, 1, "activation_bits", "table_bits", "index_bits", at_most=MOST_CODE_BITS)
         if self.index_bits > 12:
             raise ValueError(f"index_bits={self.index_bits} must be at most 12")
         super().__post_init__()

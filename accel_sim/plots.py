@@ -1,5 +1,6 @@
 """Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer; roofs."""
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim import plots_roofline, roofline
+from accel_sim import output, plots_roofline, roofline
 from accel_sim.causes import CAUSES
+from accel_sim.energy import STATIC
 from workloads.registry import InputError
 
 #: Okabe-Ito colours (safe for colour-blind readers), one per state everywhere; hatched = waiting for a neighbour unit
@@ -89,11 +91,13 @@ def house_style() -> Iterator[Any]:
 
 
 def save(figure, path: Path) -> None:
-    """The figure as the same bytes each time."""
+    """The figure as the same bytes each time, whole or not at all."""
     import matplotlib.pyplot as plt
 
-    figure.savefig(path, metadata={"Software": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, metadata={"Software": None})
     plt.close(figure)
+    output.write(path, picture.getvalue())
 
 
 def write(folder: Path) -> list[Path]:
@@ -165,7 +169,7 @@ def by_cause(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
-    static = frame.action.isin(["leakage", "background"])
+    static = frame.action.isin(STATIC)
     frame = frame.assign(part=frame.component.where(~static, frame.action))
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False

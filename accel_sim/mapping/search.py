@@ -333,6 +333,15 @@ class Given:
         """The tile sizes this leaves open; a tile is rounded up to the array's block."""
         return choices | {dim: [space.rounded(dim, tile)] for dim, tile in self.tiles.items()}
 
+    def changes(self, nest: Nest) -> tuple[str, ...]:
+        """A sentence for every tile that is played in another size than the user gave."""
+        played = {loop.dim: loop.tile for loop in nest.loops}
+        return tuple(
+            f"{self.where.partition(': ')[2]}.tiles.{dim}={tile} is played as {played[dim]}"
+            for dim, tile in self.tiles.items()
+            if played.get(dim, tile) != tile
+        )
+
     def __str__(self) -> str:
         return ", ".join(
             [*([" ".join(self.order)] if self.order else []), *(f"{d} {t}" for d, t in self.tiles.items())]

@@ -101,7 +101,7 @@ def test_a_given_tile_is_rounded_up_to_what_the_array_takes():
 
 
 def test_the_first_glob_that_matches_counts_and_others_are_searched():
-    layers = {"conv*": {"tiles": {"pixels": 1}}, "f?": {"tiles": {"pixels": 2}}, "*": {"tiles": {"pixels": 3}}}
+    layers = {"f?": {"tiles": {"pixels": 2}}, "*": {"tiles": {"pixels": 3}}}
     found = Cut.of(FC, "systolic", SQUARE | {"mapping.layers": layers})
     assert found.nest.loops[found.nest.place("pixels")].tile == 2
 

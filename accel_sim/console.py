@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from accel_sim.causes import Slots, bound, sentence
+from accel_sim.plots import energy_table
 from accel_sim.result import Result
 from workloads.network import Network
 
@@ -76,8 +77,8 @@ def report(result: Result, seconds: float) -> None:
     slots = Slots.total(run.causes for run in result.runs)
     console.print("cycles go to:  " + _shares(slots.by_name))
     console.print(f"bound by:  {sentence(slots)}")
-    parts = result.actions.groupby("component").energy_pj.sum().to_dict()
-    console.print("energy goes to:  " + _shares(parts))
+    parts = energy_table(result.actions).sum().to_dict()
+    console.print("energy goes to:  " + _shares(parts), soft_wrap=True)
     per_second = summary["cycles"] / seconds if seconds else 0
     console.print(
         f"time on the machine: {1e3 * summary['time_s']:,.3f} ms at {result.machine.clock_mhz:g} MHz; "
@@ -87,6 +88,8 @@ def report(result: Result, seconds: float) -> None:
         console.print(f"top {rank}: class {index}, score {score}")
     for note, names in notes(result).items():
         console.print(f"{names}: {note}")
+    for note in result.notes:
+        console.print(f"note: {note}", soft_wrap=True)
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")

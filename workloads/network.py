@@ -168,6 +168,11 @@ class Network:
         return {layer.name: layer for layer in self.layers}
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of its layers, in order."""
+        return tuple(layer.name for layer in self.layers)
+
+    @property
     def mac_layers(self) -> tuple[Layer, ...]:
         """Those that the array computes, in order."""
         return tuple(layer for layer in self.layers if layer.has_macs)

@@ -88,7 +88,7 @@ def accumulate_reference(
                 if saturate:
                     np.clip(total, low, high, out=total)
                 else:
-                    total += (under.astype(np.int64) - over) * (1 << bits)
+                    total[...] = (total - low) % (1 << bits) + low
     return out, overflows
 
 

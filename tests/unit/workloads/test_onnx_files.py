@@ -50,7 +50,8 @@ def test_unsupported_operators_are_listed_together(tmp_path):
     with pytest.raises(InputError) as caught:
         network(m, tmp_path)
     expected = (
-        "m.onnx: unsupported operators in 3 of 4 nodes: 'up' (ConvTranspose), 'f' (my.domain.Fancy), 'y' (NonZero)"
+        "m.onnx: unsupported operators in 3 of 4 nodes: ConvTranspose ('up'; nearest supported: Transpose); "
+        "my.domain.Fancy ('f'); NonZero ('y'); fold constants and inline functions, or export without"
     )
     assert str(caught.value).endswith(expected)
 

@@ -10,6 +10,7 @@ from workloads.formats.codes import NumberFormat
 from workloads.importers.onnx.file import ModelFile, Node, shown
 from workloads.importers.onnx.tensors import Constant, check_shape, kept_axis
 from workloads.importers.onnx.weights import Budget, Draft
+from workloads.importers.record import RESERVED, Names
 from workloads.layer import Layer
 from workloads.registry import InputError
 
@@ -48,10 +49,14 @@ class Value:
 
 @dataclass
 class Graph:
-    """batch: items of the network's input. sides: further inputs and large constants that layers read from memory."""
+    """dims: open dimension -> its size. batch: items of the network's input.
+
+    sides: further inputs and large constants that layers read from memory.
+    """
 
     model: ModelFile
     budget: Budget
+    dims: dict[str | int, int] = field(default_factory=dict)
     batch: int = 1
     input_shape: tuple[int, int, int] = (1, 1, 1)
     layers: dict[str, Layer] = field(default_factory=dict)
@@ -71,12 +76,26 @@ class Graph:
         for node in self.model.live:
             for name in node.inputs:
                 self.readers[name].append(node)
-        self._taken = {"input"}
+        self.names = Names()
+        for name, value in self.values.items():
+            self.check_declared(name, value.shape, f"{self.model.path}: stored tensor '{shown(name)}'")
 
     @property
     def opset(self) -> int:
         """Version of the default operator set."""
         return self.model.opset
+
+    def check_declared(self, name: str, shape: tuple[int, ...], where: str) -> None:
+        """InputError if the file says another shape of a value than the one worked out. A negative size is open."""
+        declared = self.model.declared.get(name)
+        if declared is None:
+            return
+        sizes = tuple(self.dims.get(size, size) if isinstance(size, str) else size for size in declared)
+        fits = len(sizes) == len(shape) and all(
+            not isinstance(says, int) or says < 0 or says == size for says, size in zip(sizes, shape, strict=True)
+        )
+        if not fits:
+            raise InputError(f"{where}: '{shown(name)}' comes out as {list(shape)}, the file declares {list(declared)}")
 
     # --- what a node reads ---
 
@@ -128,6 +147,7 @@ class Graph:
         if not name:
             return
         check_shape(value.shape, node.where)
+        self.check_declared(name, value.shape, node.where)
         single = self.uses[name] == 1 and (renames is None or renames.single)
         self.values[name] = replace(value, name=name, single=single)
 
@@ -205,14 +225,11 @@ class Graph:
 
     def unique(self, name: str) -> str:
         """A layer or input name that is not taken."""
-        candidate = name = shown(name) or "layer"
-        while candidate in self._taken:
-            candidate = f"{name}_{len(self._taken)}"
-        self._taken.add(candidate)
-        return candidate
+        return self.names.unique(shown(name) or "layer")
 
     def _layer_name(self, node: Node, suffix: str) -> str:
-        return self.unique((node.name or next(filter(None, node.outputs), node.op)) + suffix)
+        wanted = shown((node.name or next(filter(None, node.outputs), node.op)) + suffix) or "layer"
+        return self.names.renamed(wanted) if wanted in RESERVED else self.names.unique(wanted)
 
     # --- what folds into the layer before ---
 

@@ -21,6 +21,8 @@ def matmul(graph: Graph, node: Node) -> None:
 @operators.add("com.microsoft.FusedMatMul")
 def fused_matmul(graph: Graph, node: Node) -> None:
     """A product of operands that may be transposed, times alpha."""
+    for name in ("transBatchA", "transBatchB"):
+        node.only(name, 0, "batches in front")
     a = _transposed(graph.read(node, 0), node.integer("transA", 0))
     b = _transposed(graph.read(node, 1), node.integer("transB", 0))
     made = product(graph, node, a, b)

@@ -25,7 +25,7 @@ from workloads.registry import InputError
 #: all that a run's directory may hold; a directory that holds anything else is not replaced
 FILES = {
     "layers.csv", "mapping.txt", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log",
-    "roofline.csv",
+    "roofline.csv", "roofs.csv",
     "cycles.png", "energy.png", "roofline.png", "report.html", "trace.json", "stats.txt",
 }  # fmt: skip
 
@@ -46,7 +46,8 @@ def write(
         write_frame(result.cycles, scratch / "cycles.csv")
         exact = [repr(each) for each in result.actions.pj_each.astype(float).tolist()]  # what a table can be made of
         write_frame(result.actions.assign(pj_each=exact), scratch / "actions.csv")
-        write_frame(roofline.table(result.layers, result.machine), scratch / "roofline.csv")
+        write_frame(roofline.table(result.layers, result.cycles, result.machine), scratch / "roofline.csv")
+        write_frame(roofline.roof_table(result.layers, result.actions, result.machine), scratch / "roofs.csv")
         (scratch / "mapping.txt").write_text(result.mapping, encoding="utf-8")
         (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
         _json(scratch / "summary.json", result.summary)

@@ -25,13 +25,6 @@ def group_note(plan: FoldPlan, boxes: list[Box], rows: int, cols: int) -> Iterat
         yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
 
 
-def fewer_rows_note(space: FoldSpace) -> Iterator[str]:
-    """Why folds take fewer rows than there are."""
-    if space.rows_taken is not None:
-        taps = f"all {space.taps} taps of the channels on more rows do not fit their buffer"
-        yield f"folds take {space.rows_taken} of {space.array[0]} rows: {taps}"
-
-
 def part_fold_note(space: FoldSpace) -> Iterator[str]:
     """What filling and draining of folds costs that leave rows or columns without work."""
     whole, used = (sum(replace(space, used_alone=used).folds_last()) for used in (False, True))

@@ -45,7 +45,7 @@ class FoldSpace:
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
     before streams, so that only what takes longer is seen. countable: whether the counts in the stored weights can be
-    held by their field in a tile of so many k. rows_taken: the most rows that a fold has work for, None = all.
+    held by their field in a tile of so many k.
     """
 
     layer: Layer
@@ -62,7 +62,6 @@ class FoldSpace:
     hidden_loads: bool = False
     countable: Callable[[int], bool] = bool
     used_alone: bool = False
-    rows_taken: int | None = None
     fixed_pj: float = 0.0
     operands = ("inputs", "weights", "outputs")
 
@@ -78,7 +77,7 @@ class FoldSpace:
     def blocks(self) -> dict[str, int]:
         """dim -> elements that one fold takes, or all folds of different taps and the same channels."""
         rows, cols, stream = self.dims
-        lanes = {"groups": self.pack, rows: self.rows_taken or self.array[0], cols: self.array[1], stream: 1}
+        lanes = {"groups": self.pack, rows: self.array[0], cols: self.array[1], stream: 1}
         return {dim: count * self.width(dim) * self.apart(dim) for dim, count in lanes.items()}
 
     def width(self, dim: str) -> int:

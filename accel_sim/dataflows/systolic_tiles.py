@@ -13,7 +13,7 @@ from accel_sim.causes import Cause
 from accel_sim.dataflows.asymmetric import RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import Facts, lies_in
 from accel_sim.dataflows.feeding import Feeding
-from accel_sim.dataflows.fold_notes import fewer_rows_note, group_note, part_fold_note
+from accel_sim.dataflows.fold_notes import group_note, part_fold_note
 from accel_sim.dataflows.fold_space import FoldSpace, Shape, no_fill
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
@@ -23,7 +23,6 @@ from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest
-from accel_sim.mapping.search import smallest_fits
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import FoldWork, Passes, Tile
 from workloads.encoding import Encoding
@@ -74,14 +73,6 @@ class TiledSystolic:
             used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
             if used[0] <= self.rows and used[1] <= self.cols:
                 space = replace(space, pack=min(self.rows // used[0], self.cols // used[1], layer.G))
-        return self._fitted(space)
-
-    def _fitted(self, space: FoldSpace) -> FoldSpace:
-        """A tile holds all taps of its channels: folds take fewer rows where the taps of all rows fit no slot."""
-        rows = self.rows
-        while space.taps > 1 and space.dims[0] == "k" and rows > 1 and not smallest_fits(space, self.buffers):
-            rows = -(-rows // 2)
-            space = replace(space, rows_taken=rows)
         return space
 
     def _beside_the_stream(self, rows: int, cols: int) -> tuple[int, int]:
@@ -155,8 +146,7 @@ class TiledSystolic:
     def facts(self) -> Facts:
         """All nominal products are issued."""
         store = self.plan.store.notes(self.encoding)
-        folds = *group_note(self.plan, self.boxes, self.rows, self.cols), *fewer_rows_note(self.space)
-        folds = *folds, *part_fold_note(self.space)
+        folds = *group_note(self.plan, self.boxes, self.rows, self.cols), *part_fold_note(self.space)
         notes = (*folds, *self._zero_point_notes(), *store)
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
 

@@ -168,14 +168,6 @@ def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given |
     raise AssertionError("search: the best candidate lies beyond all")
 
 
-def smallest_fits(space: Space, buffers: dict[str, Buffer]) -> bool:
-    """Every level on their way holds the parts of the smallest tile there is."""
-    first = {dim: np.zeros(1, np.int64) for dim in DIMENSIONS}
-    least = Candidates({dim: [min(tiles)] for dim, tiles in space.choices().items()}, first, space.sizes)
-    levels = ((operand, buffer) for operand in space.operands for buffer in buffers[operand].path)
-    return all(_one_tile_fits(space, *level, least)[0] for level in levels)
-
-
 def _different(orders: tuple[tuple[str, ...], ...], found: "Candidates") -> Iterator[tuple[str, ...]]:
     """The first of the orders that differ only in the place of loops that never turn."""
     turning = {dim for dim in DIMENSIONS if any(tile < found.sizes[dim] for tile in found.choices[dim])}

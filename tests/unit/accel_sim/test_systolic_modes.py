@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
 from accel_sim.parts import macs
-from tests import small_buffers
 from tests.oracle.patches import patches
 from tests.oracle.systolic_modes import Clocked, matmul
 from tests.unit.accel_sim.layers import Case
@@ -201,29 +200,3 @@ def test_what_a_mix_of_precisions_buys_on_a_matrix_unit():
         cycles[w_bits] = case.run("tpu_v1", {"dataflow.overlap": "none"}, check=False).array_cycles
     assert cycles == {8: 256 + 2 * 2048 + 2 * 255 + 255, 16: 256 + 4 * 2048 + 4 * 255 + 255}
     assert machine.mac.mode(16, 8).cycles == 2
-
-
-@pytest.mark.parametrize("stationary", ["ws", "is"])
-def test_folds_take_fewer_rows_where_the_taps_of_all_rows_do_not_fit(stationary):
-    """16 channels x 9 taps x 4 columns of bytes are 576 B, and a map's 16 channels 256 B: half of 512 and of 128 B hold
-    neither. Folds last what those of an array lasts that has as few rows."""
-    layer = Layer(name="conv", kind="conv", C=16, M=4, H=4, W=4, R=3, S=3)
-    case = Case(layer, operands(layer, 8, 8, 5))
-    level = {"ws": "weight_sram", "is": "input_sram"}[stationary]
-    settings = {
-        "array.rows": 16, "array.cols": 4, "dataflow.stationary": stationary, "dataflow.reduction_order": "taps",
-        "dataflow.part_folds": "used",
-    }  # fmt: skip
-    whole = run(case, {"name": "conventional"}, settings)
-    small = small_buffers.settings("systolic", **{level: {"ws": 512, "is": 128}[stationary]})
-    few = case.run("systolic", {"mac": {"name": "conventional"}} | FED | small | settings)
-    assert not any("folds take" in note for note in whole.facts.notes)
-    (note,) = [note for note in few.facts.notes if note.startswith("folds take")]
-    taken = int(note.split()[2])
-    assert note == f"folds take {taken} of 16 rows: all 9 taps of the channels on more rows do not fit their buffer"
-    array = Clocked(taken, 4, (1, 1, 1), True)
-    a = patches(case.operands.inputs.integers().astype(np.int64), layer)[:, 0]
-    b = case.operands.weights.integers().astype(np.int64).reshape(-1, layer.K).T
-    out = matmul(a, b, array, stationary, 9)
-    assert few.array_cycles == array.cycles
-    assert np.array_equal(few.output, out.reshape(1, 2, 2, 4).transpose(0, 3, 1, 2))

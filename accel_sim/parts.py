@@ -11,6 +11,14 @@ memories = Registry("memory", "accel_sim.memories")
 interconnects = Registry("interconnect", "accel_sim.interconnects")
 
 
+#: what a dataflow says to a field that none has any more, by name (``former`` of a part): of (value, clock_mhz)
+NO_OUTPUT_BITS = {
+    "output_bits": lambda value, clock_mhz: (
+        "is no field any more: a map is as wide as the network's codes; choose that with --precision activations=BITS"
+    ),
+}
+
+
 def require(part: Any, at_least: float, *fields: str) -> None:
     """Raises ValueError naming the first of ``fields`` that is below ``at_least`` (None passes)."""
     for name in fields:

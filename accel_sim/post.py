@@ -1,5 +1,6 @@
 """The post-processing unit: layers without MACs, bias, requantisation and activation (MODEL 5)."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import Facts, cannot_fit, input_bytes_bound, input_extents, output_extents
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import packed_bytes
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
 from accel_sim.mapping.staging import Staging
 from accel_sim.parts import require
@@ -18,10 +20,10 @@ from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
 #: softmax from their formulas (a square and an add per tap, power, multiply; max, subtract, exponential, sum, divide);
-#: concat is placement alone, shuffle and move one move; layer norm: two sums, difference, square, and three multiplies
-#: and adds of the deviation, gain and shift
+#: shuffle, move and a concat that is no mere placement one move; layer norm: two sums, difference, square, and three
+#: multiplies and adds of the deviation, gain and shift
 OPERATIONS = {
-    "relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "move": 1, "batchnorm": 2, "softmax": 5,
+    "relu": 1, "relu6": 1, "concat": 1, "shuffle": 1, "move": 1, "batchnorm": 2, "softmax": 5,
     "layernorm": 7,
 }  # fmt: skip
 #: operations per output element of what an elementwise layer computes; 1 where it is not here (a compare, an add, a
@@ -92,12 +94,12 @@ class TiledPost:
     layer: Layer
     buffers: dict[str, Buffer]
     placement: Placement
-    bits: int
+    notes: tuple[str, ...] = ()
 
     @property
     def facts(self) -> Facts:
         """No MACs and no weights; a concat has no tiles."""
-        return Facts(0, 0, 0 if self.layer.kind == "concat" else len(self.nest))
+        return Facts(0, 0, 0 if self.layer.kind == "concat" else len(self.nest), self.notes)
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
@@ -140,44 +142,41 @@ class TiledPost:
 
     def _bytes(self, pixels: int, channels: int) -> tuple[int, int]:
         layer, outputs = self.layer, pixels * channels
-        inputs = input_bytes_bound(layer, self.bits, pixels, channels) * sum(self._whole)
-        if not all(self._whole):
-            inputs += sum(self._size_bytes(self._most(size, outputs)) for size in self._partial)
-        return inputs, self._size_bytes(outputs)
-
-    def _size_bytes(self, elements: int) -> int:
-        return -(-elements * self.bits // 8)
+        inputs = sum(
+            input_bytes_bound(layer, stored.bits, pixels, channels)
+            if size is None
+            else packed_bytes(self._most(size, stored.bits, outputs), stored.bits)
+            for stored, size in zip(self.placement.inputs, self._partial, strict=True)
+        )
+        return inputs, packed_bytes(outputs, self.placement.outputs.bits)
 
     @cached_property
-    def _whole(self) -> tuple[bool, ...]:
-        """Per input: it is a map of the layer's own input size, of which a tile reads what lies under its outputs."""
+    def _partial(self) -> tuple[int | None, ...]:
+        """Elements of each input, in order; None: a map of the layer's own input size, of which a tile reads what lies
+        under its outputs."""
         layer = self.layer
-        return tuple(size == layer.input_elements for size in layer.input_sizes) or (True,) * len(layer.inputs)
+        sizes = layer.input_sizes or (layer.input_elements,) * len(layer.inputs)
+        return tuple(None if size == layer.input_elements else size for size in sizes)
 
-    @cached_property
-    def _partial(self) -> tuple[int, ...]:
-        """Elements of the other inputs, in order."""
-        return tuple(size for size, whole in zip(self.layer.input_sizes, self._whole, strict=False) if not whole)
-
-    def _held(self, size: int) -> bool:
+    def _held(self, size: int, bits: int) -> bool:
         """A small operand that is broadcast stays in the buffer for the whole layer (half a slot at most)."""
-        return self.layer.kind != "move" and 2 * self._size_bytes(size) <= self.buffers["inputs"].slot_bytes
+        return self.layer.kind != "move" and 2 * packed_bytes(size, bits) <= self.buffers["inputs"].slot_bytes
 
-    def _most(self, size: int, outputs: int) -> int:
+    def _most(self, size: int, bits: int, outputs: int) -> int:
         """Elements of a partial input that a tile of so many outputs may need at once."""
-        if self._held(size):
+        if self._held(size, bits):
             return size
         if self.layer.kind == "move":
             return -(-outputs * size // self.layer.output_elements) + 1
         return min(size, outputs)
 
-    def _range(self, size: int, first: int, outputs: int) -> tuple[int, int]:
+    def _range(self, size: int, bits: int, first: int, outputs: int) -> tuple[int, int]:
         """[first, last) elements of a partial input that the outputs from number ``first`` on read.
 
         A move takes each input's elements once, in order. A broadcast operand is read once if it is held, else as many
         of its elements as there are outputs, from its beginning.
         """
-        if self._held(size):
+        if self._held(size, bits):
             return (0, size) if first == 0 else (0, 0)
         if self.layer.kind == "move":
             total = self.layer.output_elements
@@ -192,33 +191,31 @@ class TiledPost:
         layer, inputs, outputs = self.layer, self.buffers["inputs"], self.buffers["outputs"]
         if layer.kind == "concat":  # its inputs were written side by side
             return
-        taps = layer.R * layer.S * (1 if layer.kind == "move" else len(layer.inputs))
+        taps, stored = layer.R * layer.S, self.placement.outputs
+        widths = Counter(each.bits for each in self.placement.inputs[: 1 if layer.kind == "move" else None])
         staging, done = Staging(self.nest, self.buffers, self.placement.level), 0
         for index in self.nest:
             pixels, channels = self.nest.spans(index).values()
             made = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
             taken = tuple(self._extents(pixels, channels, done, made))
-            out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
+            out = output_extents(layer, stored, pixels, channels)
             streams = staging.load("inputs", "inputs", index, lambda _, taken=taken: taken, overlap=True)
             streams += staging.sums(index, lambda out=out: out, tuple)
-            actions = Actions({
-                (inputs.level, "read", inputs.word_bits): inputs.words(made * taps, self.bits),
-                (outputs.level, "write", outputs.word_bits): outputs.words(made, self.bits),
-            })  # fmt: skip
+            actions = Actions({(outputs.level, "write", outputs.word_bits): outputs.words(made, stored.bits)})
+            for bits, count in widths.items():
+                actions[inputs.level, "read", inputs.word_bits] += inputs.words(made * taps * count, bits)
             yield Tile(PostWork(), tuple(streams), actions, made)
             done += made
 
     def _extents(self, pixels: tuple[int, int], channels: tuple[int, int], done: int, outputs: int) -> Iterator[Extent]:
         """Bytes of all inputs that a tile reads; ``done``: outputs of the tiles before it."""
-        partial = iter(self._partial)
-        for address, whole in zip(self.placement.inputs, self._whole, strict=True):
-            if whole:
-                yield from input_extents(self.layer, address, self.bits, pixels, channels)
+        for stored, size in zip(self.placement.inputs, self._partial, strict=True):
+            if size is None:
+                yield from input_extents(self.layer, stored, pixels, channels)
                 continue
-            first, last = self._range(next(partial), done, outputs)
-            low, high = first * self.bits // 8, self._size_bytes(last)
+            first, last = self._range(size, stored.bits, done, outputs)
             if last > first:
-                yield Extent(address + low, high - low)
+                yield from stored.read(first, last - first)
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """AssertionError: there are no products."""

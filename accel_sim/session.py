@@ -33,7 +33,7 @@ class Session:
     ) -> "Session":
         """layers: glob of those that run (a map stays on chip only between layers that do)."""
         columns = 0 if machine.encodings["weights"] == Dense() else machine.array.lanes
-        addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, columns)
+        addresses = AddressMap(network, machine.dram.level, columns)
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())

@@ -9,7 +9,7 @@ from workloads.format import spec_of
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
-from workloads.network import Network
+from workloads.network import CODE_BITS, Network
 from workloads.operands import Operands
 from workloads.profiles import densities, rectified
 from workloads.reference import conv_integer
@@ -95,7 +95,7 @@ class SyntheticWalk:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form = self.network.formats.get(reads[0])
         signed = signed if form is None else form.low < form.zero_point
-        bits = 8 if form is None or form.bits > MAX_BITS else form.bits
+        bits = CODE_BITS if form is None or form.bits > MAX_BITS else form.bits
         codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed, bits=bits)
         return codes if form is None else in_format(codes, form)
 

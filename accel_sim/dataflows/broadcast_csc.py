@@ -5,6 +5,7 @@ one non-zero activation, and cost[t, l] the entries that lane l stores for its c
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import dataflows, require
+from accel_sim.parts import NO_OUTPUT_BITS, dataflows, require
 from accel_sim.tile import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer
@@ -35,7 +36,7 @@ class BroadcastCsc:
     second set were always free).
     asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
     dataflows.asymmetric).
-    pointer_bits, codebook_bits: widths of a column pointer and of a codebook entry. output_bits: stored outputs.
+    pointer_bits, codebook_bits: widths of a column pointer and of a codebook entry.
     """
 
     queue_depth: int = 8
@@ -44,13 +45,14 @@ class BroadcastCsc:
     double_buffer_accumulators: bool = False
     pointer_bits: int = 16
     codebook_bits: int = 16
-    output_bits: int = 8
     asymmetric: Asymmetric = "differences"
+
+    former: ClassVar = NO_OUTPUT_BITS
 
     def __post_init__(self):
         if self.queue_depth > MOST_SLOTS:
             raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
-        require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits", "output_bits")
+        require(self, 1, "queue_depth", "scan_width", "pointer_bits", "codebook_bits")
 
     @property
     def recurrence(self) -> Recurrence:

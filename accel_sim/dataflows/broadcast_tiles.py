@@ -70,8 +70,8 @@ class TiledBroadcast:
         """How products are cut into tiles."""
         machine = self.machine
         return ProductCuts(
-            self.layer, self.columns, self.buffers, self.operands.inputs.format.bits, machine.output_bits,
-            machine.pointer_bits, self.mapper,
+            self.layer, self.columns, self.buffers, self.operands.inputs.format.bits,
+            self.placement.outputs.bits, machine.pointer_bits, self.mapper,
         )  # fmt: skip
 
     @property
@@ -155,7 +155,7 @@ class TiledBroadcast:
         outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
         actions = self._actions(broadcasts, mapped)
         out = self.buffers["outputs"]
-        actions[out.level, "write", out.word_bits] += out.words(outputs, self.machine.output_bits)
+        actions[out.level, "write", out.word_bits] += out.words(outputs, self.placement.outputs.bits)
         return Tile(work, tuple(streams), actions, outputs, broadcasts, self._correction_ops(pixels) if complete else 0)
 
     def _correction_ops(self, pixels: tuple[int, int]) -> int:
@@ -272,7 +272,7 @@ class TiledBroadcast:
     def _streams(
         self, index: tuple[int, int], pixels: tuple[int, int], block: tuple[int, int], staging: Staging
     ) -> list[Stream]:
-        layer, bits = self.layer, self.operands.inputs.format.bits
+        layer = self.layer
         streams = staging.load("weights", "weights", index, lambda _: (self._weight_extent(block),))
         operand = "pointers" if "pointers" in self.buffers else "weights"
         if operand == "pointers":
@@ -283,9 +283,9 @@ class TiledBroadcast:
         if len(self.blocks) > 1 and layer.G == 1:
             taps = layer.R * layer.S
             channels = (block[0] // taps, -(-block[1] // taps))
-        wanted = input_extents(layer, self.placement.inputs[0], bits, pixels, channels)
+        wanted = input_extents(layer, self.placement.inputs[0], pixels, channels)
         streams += staging.load("inputs", "inputs", index, lambda _: wanted, overlap=True)
-        out = output_extents(layer, self.placement.outputs, self.machine.output_bits, pixels, (0, layer.M))
+        out = output_extents(layer, self.placement.outputs, pixels, (0, layer.M))
         return streams + staging.sums(index, lambda: out, tuple)
 
     def _actions(self, broadcasts: Broadcasts, mapped: int) -> Actions:

@@ -14,6 +14,7 @@ from accel_sim.dataflows.common import input_extents, output_extents
 from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import StoredMap
 from accel_sim.mapping.nest import Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent, Stream
@@ -192,8 +193,8 @@ class FoldPlan:
             overlap=self.store.overlaps, values=_length(r.groups) * _length(r.filters) * _length(r.k),
             values_bits=self.space.bits["weights"],
         )  # fmt: skip
-        partial = self._output_extents(r, self.placement.partial_sums, self.space.sum_bits)
-        outputs = self._output_extents(r, self.placement.outputs, self.space.bits["outputs"])
+        sums = StoredMap.at(self.placement.partial_sums, self.space.sum_bits, self.space.layer.output_elements)
+        partial, outputs = (self._output_extents(r, stored) for stored in (sums, self.placement.outputs))
         return (*streams, *staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded))
 
     def _input_extents(self, r: Ranges) -> tuple[Extent, ...]:
@@ -204,16 +205,16 @@ class FoldPlan:
             spans = [(r.groups[0] * per_group, r.groups[1] * per_group)]
         else:
             spans = [(g * per_group + first, g * per_group + last) for g in range(*r.groups)]
-        bits, base = self.space.bits["inputs"], self.placement.inputs[0]
-        return tuple(e for span in spans for e in input_extents(layer, base, bits, r.pixels, span))
+        stored = self.placement.inputs[0]
+        return stored.once([e for span in spans for e in input_extents(layer, stored, r.pixels, span)])
 
-    def _output_extents(self, r: Ranges, base: int, bits: int) -> tuple[Extent, ...]:
+    def _output_extents(self, r: Ranges, stored: StoredMap) -> tuple[Extent, ...]:
         filters = self.space.sizes["filters"]
         if _length(r.filters) == filters:
             spans = [(r.groups[0] * filters, r.groups[1] * filters)]
         else:
             spans = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
-        return tuple(e for span in spans for e in output_extents(self.space.layer, base, bits, r.pixels, span))
+        return tuple(e for span in spans for e in output_extents(self.space.layer, stored, r.pixels, span))
 
 
 def _length(span: tuple[int, int]) -> int:

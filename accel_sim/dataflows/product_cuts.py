@@ -7,8 +7,9 @@ import numpy as np
 
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import cannot_fit, input_bytes_bound, window_bytes
-from accel_sim.dataflows.pieces import pixel_bytes
+from accel_sim.dataflows.pieces import pixel_values
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import packed_bytes
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
 from accel_sim.mapping.search import Metrics, distinct_tiles
@@ -91,7 +92,11 @@ class ProductCuts:
         return [cut for r in range(layer.N * layer.E) for cut in cuts(r * layer.F, (r + 1) * layer.F, width)]
 
     def _outputs(self, pixels: int) -> int:
-        return -(-pixels * self.layer.M * self.output_bits // 8)
+        return packed_bytes(pixels * self.layer.M, self.output_bits)
+
+    def _inputs(self, tile: int, which: int) -> int:
+        """Bytes of all channels over tiles of so many pixels; which: sum, largest or all together."""
+        return packed_bytes(pixel_values(self.layer, tile)[which] * self.layer.C, self.input_bits)
 
     def _fits(self, pixels: int, inputs: int) -> bool:
         return (
@@ -101,7 +106,7 @@ class ProductCuts:
     def _given_fits(self, tile: int) -> None:
         """Raises InputError if a tile of so many pixels does not fit a slot."""
         needs = {
-            "inputs": pixel_bytes(self.layer, self.input_bits, tile)[1] * self.layer.C,
+            "inputs": self._inputs(tile, 1),
             "outputs": self._outputs(tile),
         }
         for operand, need in needs.items():
@@ -115,8 +120,8 @@ class ProductCuts:
         for tile in tiles:
             fits.append(self._fits(tile, input_bytes_bound(layer, self.input_bits, tile, layer.C)))
             whole = self._input_depth(tile) == 0
-            moved.append(pixel_bytes(layer, self.input_bits, tile)[2 if whole else 0] * layer.C)
-            first.append(pixel_bytes(layer, self.input_bits, tile)[1] * layer.C + self._outputs(tile))
+            moved.append(self._inputs(tile, 2 if whole else 0))
+            first.append(self._inputs(tile, 1) + self._outputs(tile))
         dram, counts = np.array(moved, float), np.array([-(-self.pixels // tile) for tile in tiles])
         cycles = dram / goal.bytes_per_cycle + np.array(first) / goal.bytes_per_cycle + counts * goal.latency
         buffer = self.buffers["inputs"].path[0]
@@ -125,7 +130,7 @@ class ProductCuts:
 
     @cached_property
     def _all_inputs(self) -> int:
-        return pixel_bytes(self.layer, self.input_bits, self.pixels)[1] * self.layer.C
+        return self._inputs(self.pixels, 1)
 
     def _input_depth(self, tile: int) -> int:
         need = input_bytes_bound(self.layer, self.input_bits, tile, self.layer.C)

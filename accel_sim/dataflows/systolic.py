@@ -10,7 +10,7 @@ Operands hop to the next PE a cycle after they came; sums that move (WS, IS) hop
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
@@ -18,8 +18,9 @@ from accel_sim.dataflows.common import plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
+from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import dataflows, require
+from accel_sim.parts import NO_OUTPUT_BITS, dataflows, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -42,7 +43,7 @@ class Systolic:
     asymmetric: codes with a zero point are multiplied as differences (subtracted at the array's edge), or raw, and the
     sums corrected (see dataflows.asymmetric).
     drain: whether moving an OS fold's outputs out is hidden in the fold's last cycles (SCALE-Sim) or takes R cycles
-    more. output_bits: width of a stored output. pointer_bits, codebook_bits: where weights lie encoded, the count of
+    more. pointer_bits, codebook_bits: where weights lie encoded, the count of
     entries before each slice, and a codebook's entry.
     """
 
@@ -53,13 +54,14 @@ class Systolic:
     reduction_order: Literal["im2col", "taps", "im2col_first"] = "im2col"
     overlap: Literal["none", "loads", "folds"] = "none"
     initial_sums: Literal["zero", "loaded"] = "zero"
-    output_bits: int = 8
     asymmetric: Asymmetric = "differences"
     pointer_bits: int = 16
     codebook_bits: int = 16
 
+    former: ClassVar = NO_OUTPUT_BITS
+
     def __post_init__(self):
-        require(self, 1, "output_bits", "pointer_bits", "codebook_bits")
+        require(self, 1, "pointer_bits", "codebook_bits")
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """The unit's fastest for the layer's formats, or for what its data need; ValueError if there is none."""
@@ -85,8 +87,9 @@ class Systolic:
             )
         if self.lowers(layer):
             matrix = layer.lowered()
-            size = matrix.N * matrix.C * matrix.H * -(-matrix.W * operands.inputs.format.bits // 8)
-            placement = replace(placement, inputs=(placement.take(size),))
+            bits = operands.inputs.format.bits
+            address = placement.take(packed_bytes(matrix.input_elements, bits))
+            placement = replace(placement, inputs=(StoredMap.at(address, bits, matrix.input_elements),))
         return TiledSystolic(
             layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self, mapper
         )  # fmt: skip

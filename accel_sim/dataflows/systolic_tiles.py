@@ -62,7 +62,7 @@ class TiledSystolic:
         m, mode = self.machine, self.mode
         bits = {
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
-            "outputs": m.output_bits,
+            "outputs": self.placement.outputs.bits,
         }  # fmt: skip
         dims, layer = DIMENSIONS[m.stationary], self.layer
         in_memory = layer.lowered() if m.lowers(layer) else layer
@@ -354,7 +354,7 @@ class TiledSystolic:
                 add.update(self.feeding.held(held, width, shape, space.values(held)).times(folds))
         outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
         add[output.level, "read", output.word_bits] += output.words(outputs, sums)
-        add[output.level, "write", output.word_bits] += output.words(outputs, self.machine.output_bits)
+        add[output.level, "write", output.word_bits] += output.words(outputs, self.placement.outputs.bits)
         actions.update(add)
         return actions
 

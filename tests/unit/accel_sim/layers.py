@@ -13,7 +13,7 @@ from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
 
-CALM = {"memories.dram.bandwidth_bytes_per_cycle": 64}
+CALM = {"memories.dram.bandwidth_gb_s": 64}
 
 
 @dataclass

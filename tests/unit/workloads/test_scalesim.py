@@ -99,8 +99,8 @@ def test_a_configuration_is_a_systolic_machine(tmp_path):
     found = machine(tmp_path, CFG)
     assert (found.name, found.array.rows, found.array.cols, found.dataflow.stationary) == ("mine", 16, 8, "ws")
     assert [level.capacity_kib for level in found.memories[1:]] == [64, 32, 128]
-    assert found.dram.bandwidth_bytes_per_cycle == 10
-    assert machine(tmp_path, CFG.replace("USER", "CALC")).dram.bandwidth_bytes_per_cycle > 1e6
+    assert found.dram.bandwidth_gb_s == 10  # bytes a cycle at 1000 MHz
+    assert machine(tmp_path, CFG.replace("USER", "CALC")).dram.bandwidth_gb_s > 1e6
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 KERNELS := $(wildcard cython_core/*.pyx cython_core/*.pxd)
 
-.PHONY: demo install test test-slow test-debug lint bench wheel clean
+.PHONY: demo install test test-slow test-debug soak lint bench wheel clean
 
 demo: $(STAMP)
 	@$(BIN)/accel-sim run squeezenet1_0 eie --out runs/demo
@@ -25,6 +25,12 @@ test-debug: $(STAMP)
 	@ACCEL_SIM_DEBUG=1 $(BIN)/pip install -q -e ".[dev]" && status=0; \
 	ACCEL_SIM_EXPECT_DEBUG=1 $(PYTEST) -m "not slow" || status=$$?; \
 	$(BIN)/pip install -q -e ".[dev]" && exit $$status
+
+# random networks on random machines under laws that hold for all; the same seed gives the same cases
+SEED ?= 0
+MINUTES ?= 2
+soak: $(STAMP)
+	@$(BIN)/python -m tests.soak --seed $(SEED) --minutes $(MINUTES)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

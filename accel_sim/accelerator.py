@@ -84,7 +84,7 @@ COMPONENTS = ("post", *ARITHMETIC, *REGISTERS)
 
 @dataclass(frozen=True)
 class Array:
-    """rows x cols lanes."""
+    """rows, cols: lanes (PEs) of the array, rows x cols of them."""
 
     rows: int
     cols: int = 1

@@ -145,7 +145,8 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class MacUnit(ABC):
-    """Fields every unit has. accumulator_bits: two's complement; None = the product and ``headroom_bits`` more.
+    """Fields every unit has. accumulator_bits: two's complement; None = the product and
+    headroom_bits more; headroom_bits: of an accumulator that follows the product, for sums.
 
     overflow: what a sum that does not fit does. zero_operand_gating: a product with a zero operand spends its cycle but
     no multiplier or adder energy (Eyeriss, JSSC 2017); the switch is separate from precision gating and from skipping.

@@ -9,8 +9,8 @@ from accel_sim.parts import interconnects, require
 @interconnects.add("bus")
 @dataclass(frozen=True)
 class Bus(Wires):
-    """One word at a time on each of ``channels`` equal buses. Every PE listens to every word and takes what is its own
-    by its place in the word, so narrow values are packed (four of 8 bits on 32) wherever each of them goes.
+    """channels: equal buses, each of which passes one word at a time. Every PE listens to every word and takes what is
+    its own by its place in the word, so narrow values are packed (four of 8 bits on 32) wherever each of them goes.
 
     The wire toggles from end to end whoever listens: a segment to each PE of the array, for any block.
     """

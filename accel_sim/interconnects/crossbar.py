@@ -11,7 +11,7 @@ from accel_sim.parts import interconnects, require
 @interconnects.add("crossbar")
 @dataclass(frozen=True)
 class Crossbar(Wires):
-    """``ports`` input ports (banks of the memory it leaves) and an output to every PE; a word on each port in a cycle.
+    """ports: inputs (banks of the memory it leaves), each of which passes a word in a cycle to the output of any PE.
 
     A word goes to one output: values are packed into it only if they go to the same place. An input line passes every
     output, rows x cols segments, and toggles from end to end; each PE addressed costs one segment more, the line of its

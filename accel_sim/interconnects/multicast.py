@@ -11,7 +11,7 @@ from accel_sim.parts import interconnects, require
 class Multicast(Wires):
     """A trunk along all rows (Y bus) and a branch along each (X bus); a controller before each branch lets through what
     carries its row's number, one before each PE what carries its column's, and the branches of other rows stay still
-    (Eyeriss, JSSC 2017: recalled). ``channels``: equal trees, a word on each in a cycle.
+    (Eyeriss, JSSC 2017: recalled). channels: equal trees, a word on each in a cycle.
 
     A word carries one address: values are packed into it only if they go to the same place. Trunk and branch are
     undivided wires, so a value drives the whole trunk and the whole branch of each row it goes to, whatever columns.

@@ -9,8 +9,8 @@ from accel_sim.parts import interconnects, require
 @interconnects.add("neighbour")
 @dataclass(frozen=True)
 class Neighbour(Wires):
-    """Values enter at an edge and hop from each PE to the next. ``ports``: words that can enter in a cycle, each at a
-    row or column of its own; None = one at each.
+    """Values enter at an edge and hop from each PE to the next. ports: words that can enter in a cycle, each at a row
+    or column of its own; None = one at each.
 
     Places are rows (or columns) here: a link carries values for what lies behind it, so narrow values are packed only
     if they enter at the same port. A link is driven only where a value passes: PE number i of its row, counted from 0,

@@ -21,8 +21,8 @@ from workloads.formats.logarithm import LogLayout
 @dataclass(frozen=True)
 class LogShift(MacUnit):
     """activation_bits, weight_bits: widths as integers. logarithmic: the side (or both) of powers of two, or 0; its
-    codes are a sign and the exponent. per_octave: 1, or 2 for half octaves too, whose constant sqrt(1/2) has
-    ``constant_bits`` bits. fraction_bits: of products with fractional powers (``log_products``); what is below them is
+    codes are a sign and the exponent. per_octave: 1, or 2 for half octaves too. constant_bits: of their constant
+    sqrt(1/2). fraction_bits: of products with fractional powers (``log_products``); what is below them is
     cut off, towards zero. Integers are exact.
     """
 

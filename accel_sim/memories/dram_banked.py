@@ -82,8 +82,9 @@ class DramBanked:
     optional ``base`` (for LPDDR parts no sound reference exists). channels: each with its own bus and controller.
     page: a row stays open, or is closed after every access (auto-precharge). scheduler: frfcfs (oldest ready command
     first) or frfcfs_rowhit (and no row is closed while an older request for it waits). address_map: high to low.
-    read_queue, write_queue: bursts a controller looks at; writes are held back until more than write_high of the
-    queue is full or no read waits, then sent until less than write_low is. refresh: all banks of a rank, every tREFI.
+    read_queue, write_queue: bursts a controller looks at. write_high: writes are held back until more than this share
+    of their queue is full or no read waits; write_low: then sent until less than this is. refresh: all banks of a rank,
+    every tREFI.
 
     Transfers enter the queues in the order in which they were submitted, one burst per channel and clock. A read of a
     burst whose write still waits is served from the queue.

@@ -30,8 +30,8 @@ BASE_NM, CELL = 45, "itrs-lstp"
 class RegisterFile(OnChip):
     """level: its name in results; capacity_bytes: of one instance; per_lane: one in every lane, else one in all.
 
-    holds, word_bits, slots, packed, latency_cycles: as of ``sram``. ports: ``1r1w``, ``1rw``, for flip-flops any such
-    as ``2r1w``; None = 1r1w, and 1rw from 256 bytes.
+    holds, word_bits, slots, node_nm, packed, latency_cycles: as of ``sram``. ports: ``1r1w``, ``1rw``, for flip-flops
+    any such as ``2r1w``; None = 1r1w, and 1rw from 256 bytes.
 
     Below 64 bytes or 32 words it is made of flip-flops: an access costs its word's flip-flops and a comparator in
     every word that decodes the address. Larger ones are CACTI macros. Figures that exist at 45 nm only are scaled to

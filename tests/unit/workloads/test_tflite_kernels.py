@@ -10,34 +10,14 @@ from hypothesis import strategies as st
 
 from tests import tables
 from tests.unit.workloads.tflite_cases import KINDS, case, golden
+from tests.unit.workloads.tflite_run import output
 from workloads import InputError
 from workloads.formats.codes import Codes, NumberFormat
-from workloads.importers.tflite import import_tflite
 from workloads.importers.tflite_file import read_model
 from workloads.layer import Layer
 from workloads.models.tflite_int8 import TfliteInt8, limits
 from workloads.network import Network
-from workloads.operands import Operands
 from workloads.requant import FixedPointRequant, fixed_point, quantise_multiplier
-from workloads.walk import reference_output
-
-
-def output(data, x):
-    """[1, H, W, C] codes of a model's last layer for the input [1, H, W, C]."""
-    network = import_tflite(data, "case", "case", "case.tflite")
-    pixels = (x.view(np.uint8) ^ 0x80) if x.dtype == np.int8 else x
-    model = TfliteInt8(replace(network, images=np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
-    tensors = {"input": model.input_codes()}
-    for layer in network.layers:
-        maps = [tensors[name] for name in layer.inputs]
-        if layer.has_macs:
-            bias, requant = model.finishing(layer)
-            inputs = Codes(maps[0].values.reshape(layer.input_shape), maps[0].format)
-            operands = Operands(inputs, model.weight_codes(layer), bias=bias, requant=requant)
-            tensors[layer.name] = reference_output(layer, operands)
-        else:
-            tensors[layer.name] = model.post(layer, maps)
-    return np.ascontiguousarray(tensors[network.layers[-1].name].values.transpose(0, 2, 3, 1))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])

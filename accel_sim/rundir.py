@@ -144,7 +144,7 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "seed": result.seed,
         "data": result.summary["data"],
         "data_sources": [source for source in sources if source],
-        "warnings": list(network.warnings),
+        "warnings": [*network.warnings, *result.machine.warnings],
     }
 
 

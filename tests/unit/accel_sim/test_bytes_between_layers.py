@@ -164,11 +164,12 @@ def test_a_concat_that_cannot_be_placement_is_a_copy():
     made = (
         Layer(name="a", kind="relu", C=2, M=2, H=3, W=3),
         Layer(name="one", kind="concat", C=4, M=4, H=3, W=3, inputs=("input", "a")),
-        Layer(name="two", kind="concat", C=6, M=6, H=3, W=3, inputs=("one", "a")),
+        Layer(name="two", kind="concat", C=6, M=6, H=3, W=3, inputs=("a", "one")),
+        Layer(name="three", kind="concat", C=6, M=6, H=3, W=3, inputs=("one", "a")),
     )
     frame = simulate(Network("copies", made, (2, 3, 3)), load_hardware("systolic")).layers.set_index("layer")
-    assert frame.dram_read_bytes.tolist() == [18, 36, 54]
-    assert frame.dram_write_bytes.tolist() == [18, 36, 54]
+    assert frame.dram_read_bytes.tolist() == [18, 36, 54, 0]
+    assert frame.dram_write_bytes.tolist() == [18, 36, 54, 0]
     assert frame.notes["two"].startswith("copies what it joins")
 
 

@@ -14,7 +14,7 @@ from workloads.registry import InputError
 
 #: the longest path of a MAC unit in delays of a gate that drives four like it (FO4), and such a delay in ps a nm of
 #: node (the rule of 360 ps a um of drawn gate length): guesses. They put 45 nm at 1,543 MHz and 28 nm at 2,480 MHz;
-#: designs of the field run there at 500 (BitFusion, EIE 800) and 700 (TPU v1; PSMA's arrays were synthesised up to 1,000).
+#: designs of the field run there at 500 (BitFusion, EIE 800) and 700 (TPU v1; PSMA's arrays were synthesised to 1,000).
 PATH_FO4, FO4_PS_PER_NM = 40, 0.36
 #: V; no logic of these nodes is run above (a guess: the paper's fits are drawn to less)
 MOST_V = 2.0

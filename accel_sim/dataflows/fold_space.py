@@ -25,7 +25,7 @@ class FoldSpace:
     stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
-    before streams, so that only what takes longer is seen.
+    before streams, so that only what takes longer is seen. stored_sums: finished sums leave beside the codes made of them.
     """
 
     layer: Layer
@@ -41,6 +41,7 @@ class FoldSpace:
     step_cycles: int = 1
     taps: int = 1
     hidden_loads: bool = False
+    stored_sums: bool = False
     fixed_pj: float = 0.0
     operands = ("inputs", "weights", "outputs")
 
@@ -141,7 +142,8 @@ class FoldSpace:
     @cached_property
     def sum_width(self) -> int:
         """Bits of an output in its buffer: those of a sum where the reduction on the rows takes several folds."""
-        return self.sum_bits if self.dims[2] != "k" and self.folds("k", self.sizes["k"]) > 1 else self.bits["outputs"]
+        several = self.dims[2] != "k" and self.folds("k", self.sizes["k"]) > 1
+        return self.sum_bits if several or self.stored_sums else self.bits["outputs"]
 
     @cached_property
     def _known(self) -> dict:
@@ -191,7 +193,7 @@ class FoldSpace:
             if self.stored_weights is not None:
                 return np.full(len(found), self.stored_weights())
             return factor(self._row_bytes, "k") * filters * groups
-        width = self.sum_bits if sums else self.bits["outputs"]
+        width = self.sum_bits if sums else self.bits["outputs"] + self.sum_bits * self.stored_sums
         return np.full(len(found), packed_bytes(self.layer.output_elements, width))
 
     def _pixel_values(self, tile: int) -> tuple[int, int, int]:

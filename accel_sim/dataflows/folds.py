@@ -5,7 +5,7 @@ operand depends on rows and columns (it lies in the PEs), one on rows and stream
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -58,7 +58,7 @@ class Shape(NamedTuple):
 class FoldPlan:
     """The tiles of a layer: a nest over a space, where their bytes lie, and what they make of the array.
 
-    loaded: sums begin at what lies in memory.
+    loaded: sums begin at what lies in memory; stored: finished ones are written there too.
     """
 
     space: FoldSpace
@@ -67,6 +67,7 @@ class FoldPlan:
     placement: Placement
     store: WeightStore
     loaded: bool = False
+    stored: bool = False
 
     def operand_on(self, role: str) -> str:
         """The operand that depends on 'both' rows and columns, on 'rows' and stream, or on 'cols' and stream."""
@@ -195,7 +196,11 @@ class FoldPlan:
         )  # fmt: skip
         sums = StoredMap.at(self.placement.partial_sums, self.space.sum_bits, self.space.layer.output_elements)
         partial, outputs = (self._output_extents(r, stored) for stored in (sums, self.placement.outputs))
-        return (*streams, *staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded))
+        streams += staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded)
+        if self.stored:
+            finished = [stream for stream in streams if stream.tensor == "outputs"]
+            streams += [replace(stream, tensor="partial_sums", extents=partial) for stream in finished]
+        return tuple(streams)
 
     def _input_extents(self, r: Ranges) -> tuple[Extent, ...]:
         layer = self.space.layer

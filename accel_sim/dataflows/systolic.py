@@ -39,7 +39,8 @@ class Systolic:
     overlap: folds wait for each other; or a fold's operands are loaded while the one before streams (a second register
     a PE); or folds follow each other without a gap (every PE reads what it holds from a buffer of its own, and nothing
     is counted for filling the array).
-    initial_sums: they begin at zero, or at what lies in memory, a value for each output.
+    initial_sums: they begin at zero, or at what lies in memory, a value for each output. stored_sums: finished sums are
+    written to memory as they are, beside the codes that the next layer reads.
     asymmetric: codes with a zero point are multiplied as differences (subtracted at the array's edge), or raw, and the
     sums corrected (see dataflows.asymmetric).
     drain: whether moving an OS fold's outputs out is hidden in the fold's last cycles (SCALE-Sim) or takes R cycles
@@ -54,6 +55,7 @@ class Systolic:
     reduction_order: Literal["im2col", "taps", "im2col_first"] = "im2col"
     overlap: Literal["none", "loads", "folds"] = "none"
     initial_sums: Literal["zero", "loaded"] = "zero"
+    stored_sums: bool = False
     asymmetric: Asymmetric = "differences"
     pointer_bits: int = 16
     codebook_bits: int = 16

@@ -70,7 +70,7 @@ class TiledSystolic:
         space = FoldSpace(
             in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
-            hidden_loads=m.overlap == "loads",
+            hidden_loads=m.overlap == "loads", stored_sums=m.stored_sums,
         )  # fmt: skip
         if m.groups == "packed" and layer.G > 1:
             used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
@@ -109,7 +109,8 @@ class TiledSystolic:
         """Its tiles by the mapping that was found or given."""
         nest = self.mapper.nest(self.space, self.buffers)
         return FoldPlan(
-            self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
+            self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded",
+            self.machine.stored_sums,
         )
 
     @property

@@ -31,7 +31,7 @@ VARIANTS = {
         {"asymmetric": "correction"}, {"asymmetric": "correction", "stationary": "ws"},
         {"reduction_order": "taps"}, {"reduction_order": "taps", "stationary": "ws", "groups": "packed"},
         {"reduction_order": "im2col_first", "stationary": "ws"}, {"overlap": "loads", "stationary": "ws"},
-        {"initial_sums": "loaded", "stationary": "is"},
+        {"initial_sums": "loaded", "stationary": "is"}, {"stored_sums": True, "stationary": "ws"},
     ],
     "broadcast_csc": [
         {}, {"scan_width": 3}, {"double_buffer_accumulators": True}, {"registered_queue": True},
@@ -172,7 +172,9 @@ def test_bytes_are_conserved(machine):
             assert touched <= set((read - placement.inputs[0].address).tolist())
             partial = [(s.is_write, s.bytes) for s in streams if s.tensor == "partial_sums"]
             wide = layer.output_elements * 4 if getattr(each.dataflow, "initial_sums", "zero") == "loaded" else 0
-            assert sum(n for write, n in partial if write) + wide == sum(n for write, n in partial if not write)
+            beside = layer.output_elements * 4 if getattr(each.dataflow, "stored_sums", False) else 0
+            written, read = (sum(n for write, n in partial if write == way) for way in (True, False))
+            assert written + wide == read + beside
             for stream in streams:
                 way = [each.dram.level, *(buffer.level for buffer in each.buffers[stream.operand].path)]
                 assert {stream.source, stream.target} in map(set, itertools.pairwise(way))

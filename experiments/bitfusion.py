@@ -3,8 +3,9 @@
 Each shared layer is built at the sizes that simulator's tiles are rounded up to (a cut of 13 rows in two is 2 x 7) and
 must take its compute cycles exactly. Networks run as they are, at batch 16, on preset `bitfusion` with the traffic of
 sums that the simulator counts (32 bits in and out for each output, beside the codes that the next layer reads); times
-and energies of the Eyeriss baseline are those of the released rows. The released powers are printed as E / t x 1.6e-5 (nJ of a batch
-and ms of an image), where mW are 6.25e-5: both machines' alike, so ratios hold; energies here undo that factor.
+and energies of the Eyeriss baseline are those of the released rows. The released powers are printed as E / t x 1.6e-5
+(nJ of a batch and ms of an image), where mW are 6.25e-5: both machines' alike, so ratios hold; energies here undo that
+factor.
 """
 
 import csv

@@ -25,7 +25,7 @@ class FoldSpace:
     stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
-    before streams, so that only what takes longer is seen. stored_sums: finished sums leave beside the codes made of them.
+    before streams, so that only what takes longer is seen. stored_sums: finished ones leave beside their codes.
     """
 
     layer: Layer

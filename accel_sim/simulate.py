@@ -17,7 +17,7 @@ from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.engine import Engine
 from accel_sim.jobs import Port, Schedule, Transfer
-from accel_sim.post import TiledPost
+from accel_sim.post_tiles import TiledPost
 from accel_sim.prepared import Prepared, coarsen
 from accel_sim.result import LayerRun, Result
 from accel_sim.session import Session

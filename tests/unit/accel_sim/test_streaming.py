@@ -42,7 +42,7 @@ def layer(kind: str, shape: dict, **fields) -> Layer:
 
 def tiles_of(made: Layer, machine) -> TiledPost:
     """The layer's tiles, without data; its inputs are maps of its own input size."""
-    parts = {name: made.input_elements // (2 if made.kind == "concat" else 1) for name in made.inputs}
+    parts = dict.fromkeys(made.inputs, made.input_elements // (2 if made.kind == "concat" else 1))
     network = SimpleNamespace(
         input_shape=(1, 1, 1), side_inputs=parts, layers=(made,), code_bits=lambda name: 8,
         elements=lambda name: parts.get(name, made.output_elements if name == "l" else 1),
@@ -90,7 +90,8 @@ def test_every_kind_at_ten_times_the_smallest_buffer(preset, kind):
 @pytest.mark.parametrize(("kind", "function"), [(kind, name) for kind, names in FUNCTIONS.items() for name in names])
 def test_every_function_runs_on_a_small_machine(kind, function):
     """On a machine of a few bytes, as a whole run, its DRAM bytes and its cycles."""
-    machine = load_hardware("systolic", small_buffers.settings("systolic", input_sram=64, weight_sram=64, output_sram=64))
+    small = small_buffers.settings("systolic", input_sram=64, weight_sram=64, output_sram=64)
+    machine = load_hardware("systolic", small)
     size = 640
     for shape in ({"W": size}, {"H": size}):
         window = {"S": shape.get("W", 1), "R": shape.get("H", 1)} if kind == "reduce" else {}

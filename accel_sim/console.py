@@ -225,7 +225,12 @@ def experiment(report: dict[str, Any], quiet: bool) -> None:
     verdict = "passed" if report["passed"] else "FAILED"
     if not quiet:
         print(report["question"])
-    print(f"{report['name']}: {verdict}: {report['within']} of {report['rows']} rows within tolerance; {report['out']}")
+    counts = [
+        f"{report['gated_within']} of {report['gated']} gated" if report["gated"] else "no row gated",
+        *([f"{report['laws_held']} of {report['laws']} laws held"] if report["laws"] else []),
+        f"{report['shown']} shown",
+    ]
+    print(f"{report['name']}: {verdict}: {', '.join(counts)}; {report['out']}")
 
 
 def dram(trace: str, report: dict[str, Any]) -> None:

@@ -84,22 +84,28 @@ class GridWork:
     stalled: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
+class Passes(NamedTuple):
+    """So many folds of load and skew cycles each; mapped: lanes with work, summed over them."""
+
+    folds: int
+    load: int
+    skew: int
+    mapped: int
+
+
 @dataclass(frozen=True)
 class FoldWork:
-    """``folds`` equal passes of a uniform grid over a 2-D array, in closed form.
+    """Passes of a uniform grid over a 2-D array, in closed form.
 
-    Each lasts load + stream + skew cycles; ``mapped`` = lanes with work, summed over the folds.
+    passes: equal ones together; stream: cycles of each beside its load and skew.
     effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array. stalls: cause -> (cycles
     that all folds together last longer for a level or network that cannot feed them, slots of mapped lanes in them).
     again: cycles of loads and skews beyond one a fold, because buffers too small for its stream have cut it.
     """
 
-    folds: int
-    load: int
+    passes: tuple[Passes, ...]
     stream: int
-    skew: int
     lanes: int
-    mapped: int
     effectual: int
     ineffectual: int
     stalls: dict[str, tuple[int, int]] = field(default_factory=dict)

@@ -38,19 +38,24 @@ def _post(work: PostWork, lanes: int) -> Timed:
 
 
 def _folds(work: FoldWork, lanes: int) -> Timed:
-    each = work.load + work.stream + work.skew
     stalled = sum(cycles for cycles, _ in work.stalls.values())
-    unmapped = (work.folds * work.lanes - work.mapped) * each
     slots = {
-        "unmapped": unmapped + sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
+        "unmapped": sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
         "effectual": work.effectual,
         "ineffectual": work.ineffectual,
-        "sram": work.mapped * work.load,
-        "fill_drain": work.mapped * work.skew,
+        "sram": 0,
+        "fill_drain": 0,
     }
+    took = stalled
+    for folds, load, skew, mapped in work.passes:
+        each = load + work.stream + skew
+        took += folds * each
+        slots["unmapped"] += (folds * work.lanes - mapped) * each
+        slots["sram"] += mapped * load
+        slots["fill_drain"] += mapped * skew
     for cause, (_, mapped) in work.stalls.items():
         slots[cause] = slots.get(cause, 0) + mapped
-    return Timed(work.folds * each + stalled, slots, stalled + work.again)
+    return Timed(took, slots, stalled + work.again)
 
 
 def _grid(work: GridWork, lanes: int) -> Timed:

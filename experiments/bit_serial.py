@@ -6,7 +6,6 @@ and on how far window columns may run ahead: its array's cycles on SqueezeNet wi
 steps ahead, and without bound, beside DaDianNao's, which has one window column of 16-bit multipliers.
 """
 
-import math
 import os
 from functools import cache
 from itertools import pairwise
@@ -73,7 +72,7 @@ def rows(layers: str = "*") -> list[dict[str, Any]]:
     """layers: of SqueezeNet, that run."""
     found = []
     for name, (_, recomputed, published) in PROFILES.items():
-        for reference, tolerance, kind in ((recomputed, 0.001, "self"), (published, 0.03, "recalled")):
+        for reference, tolerance, kind in ((recomputed, 0.001, "self"), (published, None, "recalled")):
             what = "recomputed" if kind == "self" else "published"
             found.append(
                 _row(f"{name}: ideal speed-up 16/p, {what}", reference, ideal(name), tolerance, kind, PROFILE_SOURCE)
@@ -84,7 +83,7 @@ def rows(layers: str = "*") -> list[dict[str, Any]]:
         took = sum(cycles("pragmatic", registers, layers).values())
         found.append(
             _row(
-                f"pragmatic, squeezenet1_0, {title}: speed-up over dadiannao", whole / free, whole / took, math.inf,
+                f"pragmatic, squeezenet1_0, {title}: speed-up over dadiannao", whole / free, whole / took, None,
                 "self", source, "shown, gates nothing: ratio is to columns that never wait",
             )
         )  # fmt: skip
@@ -100,7 +99,7 @@ def rows(layers: str = "*") -> list[dict[str, Any]]:
 
 
 def _row(
-    item: str, published: float, simulated: float, tolerance: float, kind: str, source: str,
+    item: str, published: float, simulated: float, tolerance: float | None, kind: str, source: str,
     derived_from: str = "activation bits x MACs",
 ) -> dict[str, Any]:  # fmt: skip
     return compared(item, published, simulated, tolerance, kind, derived_from, source)

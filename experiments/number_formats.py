@@ -120,7 +120,7 @@ def loss(spec: str) -> Loss:
         error += float(((real - back) ** 2).sum())
         zeros += int((back == 0).sum())
         count += real.size
-    return Loss(part.bits, 10 * math.log10(signal / error) if error else math.inf, zeros / count)
+    return Loss(part.bits, 10 * math.log10(signal / error) if error else None, zeros / count)
 
 
 def mac_pj(spec: str, products: int) -> tuple[float, str]:
@@ -195,7 +195,8 @@ def _energy_rows() -> list[dict[str, Any]]:
         ("fp16 multiply, fp32 add (pJ)", 1.1 + 0.9, mac_pj("fp16", 1)[0]),
         ("fp32 multiply-add (pJ)", 3.7 + 0.9, mac_pj("fp32", 1)[0]),
     ):
-        found.append(compared(name, published, ours, 1e-9, "read", "our table carries the published one", HOROWITZ))
+        why = f"{SHOWN}our table carries the published one"
+        found.append(compared(name, published, ours, None, "read", why, HOROWITZ))
     return found
 
 
@@ -267,7 +268,7 @@ def _network_rows() -> list[dict[str, Any]]:
 
 def _own(item: str, published: float, simulated: float, why: str, held: Weights) -> dict[str, Any]:
     source = f"this simulator: {held.source}; 45 nm table ({HOROWITZ})"
-    return compared(item, published, simulated, math.inf, "self", f"{SHOWN}{why}", source)
+    return compared(item, published, simulated, None, "self", f"{SHOWN}{why}", source)
 
 
 #: colour and marker of each family, in order

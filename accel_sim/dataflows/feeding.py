@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from accel_sim.actions import Actions
-from accel_sim.dataflows.folds import Shape
+from accel_sim.dataflows.fold_space import Shape
 from accel_sim.levels import Buffer
 
 

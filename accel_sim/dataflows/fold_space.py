@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,11 +18,30 @@ from workloads.layer import Layer
 OPERANDS = {"inputs": {"pixels", "k"}, "weights": {"k", "filters"}, "outputs": {"pixels", "filters"}}
 
 
+class Shape(NamedTuple):
+    """Equal folds of a tile: PEs with work, rows x cols (for packed groups: of each, down the diagonal); elements down
+    the rows and across the columns; how many folds, and those of them in the tile's first row fold; groups of each."""
+
+    rows: int
+    cols: int
+    down: int
+    across: int
+    folds: int
+    first: int
+    groups: int = 1
+
+    @property
+    def lanes(self) -> int:
+        """PEs with work of one fold."""
+        return self.rows * self.cols // self.groups
+
+
 @dataclass(frozen=True, eq=False)
 class FoldSpace:
     """dims: names on (rows, columns, stream); array: (rows, columns); pack: groups side by side in a fold.
 
-    bits: operand -> stored width; sum_bits: of partial sums. load, skew: cycles of a fold beside its stream.
+    bits: operand -> stored width; sum_bits: of partial sums. beside: (rows, columns) of a fold -> (load, skew) cycles
+    beside its stream; used_alone: of those with work, else of the whole array.
     stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
@@ -34,14 +54,14 @@ class FoldSpace:
     pack: int
     bits: dict[str, int]
     sum_bits: int
-    load: int
-    skew: int
+    beside: Callable[[int, int], tuple[int, int]]
     stored_weights: Callable[[], int] | None
     per_lane: dict[str, int] = field(default_factory=dict)
     step_cycles: int = 1
     taps: int = 1
     hidden_loads: bool = False
     stored_sums: bool = False
+    used_alone: bool = False
     fixed_pj: float = 0.0
     operands = ("inputs", "weights", "outputs")
 
@@ -64,9 +84,10 @@ class FoldSpace:
         """Elements that one PE takes in a step."""
         return self.per_lane.get(dim, 1)
 
-    def exposed_load(self, steps: int) -> int:
-        """Cycles of a fold's load that folds of so many steps see."""
-        return max(0, self.load - steps * self.step_cycles) if self.hidden_loads else self.load
+    def around(self, rows: int, cols: int, steps: int) -> tuple[int, int]:
+        """(load that is seen, skew) cycles of a fold of so many steps that has work for so many rows and columns."""
+        load, skew = self.beside(rows, cols) if self.used_alone else self.beside(*self.array)
+        return max(0, load - steps * self.step_cycles) if self.hidden_loads else load, skew
 
     def values(self, operand: str) -> int:
         """Elements of an operand that a PE takes in a step."""
@@ -92,6 +113,27 @@ class FoldSpace:
         full, rest = divmod(elements // apart, size)
         found = ((size, full * apart), (rest, apart))
         return [(each, -(-each // self.width(dim)), count) for each, count in found if each and count]
+
+    def shapes(self, elements: dict[str, int]) -> list[Shape]:
+        """What the folds of so many groups, elements on the rows and on the columns take, equal ones together."""
+        high, wide = (self.parts(dim, elements[dim]) for dim in self.dims[:2])
+        groups = elements["groups"]
+        if self.pack > 1:  # one fold holds them side by side
+            (down, down_lanes, taps), (across, across_lanes, _) = high[0], wide[0]
+            packed = [min(self.pack, groups - g) for g in range(0, groups, self.pack)]
+            return [
+                Shape(
+                    down_lanes * n, across_lanes * n, down * n, across * n, packed.count(n) * taps, packed.count(n), n
+                )
+                for n in sorted(set(packed), reverse=True)
+            ]
+        found = []
+        for number, (down, down_lanes, row_folds) in enumerate(high):
+            for across, across_lanes, col_folds in wide:
+                again = col_folds * groups
+                first = 0 if number else again
+                found.append(Shape(down_lanes, across_lanes, down, across, row_folds * again, first))
+        return found
 
     @cached_property
     def reduction_steps(self) -> np.ndarray:
@@ -211,14 +253,21 @@ class FoldSpace:
 
     def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
         """[n] cycles of the array without a stall."""
-        rows, cols, stream = self.dims
-        folds = self.folds("groups", self.sizes["groups"])
-        for dim in (rows, cols):
-            folds = folds * self.folds(dim, self.sizes[dim])
-        again = np.where(self.continues(order, found), 1, found.counts(stream))
-        steps = self.lanes(stream, self.sizes[stream])
-        return folds * (steps * self.step_cycles + (self.exposed_load(steps) + self.skew) * again)
+        streams, around = self.folds_last()
+        return streams + around * np.where(self.continues(order, found), 1, found.counts(self.dims[2]))
+
+    def folds_last(self) -> tuple[int, int]:
+        """(cycles of all streams, of all loads and skews) of folds that no tile cuts."""
+        steps = self.lanes(self.dims[2], self.sizes[self.dims[2]])
+        shapes = self.shapes(self.sizes)
+        around = sum(shape.folds * sum(self.around(shape.rows, shape.cols, steps)) for shape in shapes)
+        return sum(shape.folds for shape in shapes) * steps * self.step_cycles, around
 
 
 def _length(tile: int) -> tuple[int, int]:
     return tile, tile
+
+
+def no_fill(rows: int, cols: int) -> tuple[int, int]:
+    """(load, skew) of folds that follow each other without a gap."""
+    return 0, 0

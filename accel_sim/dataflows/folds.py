@@ -7,11 +7,10 @@ operand depends on rows and columns (it lies in the PEs), one on rows and stream
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import input_extents, output_extents
-from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace
+from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace, Shape
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
 from accel_sim.map_layout import StoredMap
@@ -39,19 +38,6 @@ class Box:
     ranges: Ranges
     first_piece: bool
     last_piece: bool
-
-
-class Shape(NamedTuple):
-    """Equal folds of a tile: PEs with work, rows x cols (for packed groups: of each, down the diagonal); elements down
-    the rows and across the columns; how many folds, and those of them in the tile's first row fold; groups of each."""
-
-    rows: int
-    cols: int
-    down: int
-    across: int
-    folds: int
-    first: int
-    groups: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,25 +110,7 @@ class FoldPlan:
 
     def shapes(self, box: Box) -> list[Shape]:
         """What the folds of a tile take of the array, equal ones together."""
-        rows, cols, _ = self.space.dims
-        high, wide = (self.space.parts(dim, _length(getattr(box.ranges, dim))) for dim in (rows, cols))
-        groups, pack = _length(box.ranges.groups), self.space.pack
-        if pack > 1:  # one fold holds them side by side
-            (down, down_lanes, taps), (across, across_lanes, _) = high[0], wide[0]
-            packed = [min(pack, groups - g) for g in range(0, groups, pack)]
-            return [
-                Shape(
-                    down_lanes * n, across_lanes * n, down * n, across * n, packed.count(n) * taps, packed.count(n), n
-                )
-                for n in sorted(set(packed), reverse=True)
-            ]
-        found = []
-        for number, (down, down_lanes, row_folds) in enumerate(high):
-            for across, across_lanes, col_folds in wide:
-                again = col_folds * groups
-                first = 0 if number else again
-                found.append(Shape(down_lanes, across_lanes, down, across, row_folds * again, first))
-        return found
+        return self.space.shapes({dim: _length(getattr(box.ranges, dim)) for dim in ("groups", *self.space.dims[:2])})
 
     def edge_steps(self, box: Box) -> tuple[dict[int, int], dict[int, int]]:
         """Per edge (rows, columns): elements at it -> folds of the tile in which it is so many."""

@@ -44,13 +44,16 @@ class Systolic:
     asymmetric: codes with a zero point are multiplied as differences (subtracted at the array's edge), or raw, and the
     sums corrected (see dataflows.asymmetric).
     drain: whether moving an OS fold's outputs out is hidden in the fold's last cycles (SCALE-Sim) or takes R cycles
-    more. pointer_bits, codebook_bits: where weights lie encoded, the count of
-    entries before each slice, and a codebook's entry.
+    more. part_folds: a fold that leaves rows or columns without work is loaded, filled and drained as the whole array
+    (SCALE-Sim), or as the R and C it uses: the next one begins when the last PE with work has finished (sums still hop
+    on through rows without work while it does). pointer_bits, codebook_bits: where weights lie
+    encoded, the count of entries before each slice, and a codebook's entry.
     """
 
     stationary: Literal["os", "ws", "is"] = "ws"
     groups: Literal["serial", "packed"] = "serial"
     drain: Literal["hidden", "exposed"] = "hidden"
+    part_folds: Literal["whole", "used"] = "whole"
     precision: Precision = "format"
     reduction_order: Literal["im2col", "taps", "im2col_first"] = "im2col"
     overlap: Literal["none", "loads", "folds"] = "none"

@@ -16,8 +16,8 @@ from accel_sim.dataflows.asymmetric import (
 )
 from accel_sim.dataflows.common import Facts
 from accel_sim.dataflows.feeding import Feeding
-from accel_sim.dataflows.fold_space import FoldSpace
-from accel_sim.dataflows.folds import Box, FoldPlan, Shape
+from accel_sim.dataflows.fold_space import FoldSpace, Shape, no_fill
+from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.dataflows.tensor_layout import TensorLayout
 from accel_sim.dataflows.weight_store import WeightStore
@@ -26,7 +26,7 @@ from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
-from accel_sim.tile import FoldWork, Tile
+from accel_sim.tile import FoldWork, Passes, Tile
 from workloads.encoding import Encoding
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
@@ -35,6 +35,8 @@ from workloads.operands import Operands
 
 #: a grouped layer that has work for a smaller share of the array gets a note
 FULL_ENOUGH = 0.5
+#: share of a layer's array cycles from which on it is told what part-filled folds cost
+TOLD = 0.01
 #: stationary -> (on the rows, on the columns, streamed)
 DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels"), "is": ("k", "pixels", "filters")}
 
@@ -68,9 +70,9 @@ class TiledSystolic:
         in_memory = layer.lowered() if m.lowers(layer) else layer
         stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
         space = FoldSpace(
-            in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, *self._beside_the_stream, stored,
+            in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
-            hidden_loads=m.overlap == "loads", stored_sums=m.stored_sums,
+            hidden_loads=m.overlap == "loads", stored_sums=m.stored_sums, used_alone=m.part_folds == "used",
         )  # fmt: skip
         if m.groups == "packed" and layer.G > 1:
             used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
@@ -78,15 +80,14 @@ class TiledSystolic:
                 space = replace(space, pack=min(self.rows // used[0], self.cols // used[1], layer.G))
         return space
 
-    @property
-    def _beside_the_stream(self) -> tuple[int, int]:
-        """(load, skew) cycles of a fold."""
+    def _beside_the_stream(self, rows: int, cols: int) -> tuple[int, int]:
+        """(load, skew) cycles of a fold of so many rows and columns."""
         m, mode = self.machine, self.mode
         if m.overlap == "folds":
-            return 0, 0
+            return no_fill(rows, cols)
         if m.stationary == "os":
-            return 0, self.rows + self.cols - 2 + self._window_cycles + self.rows * (m.drain == "exposed")
-        return self.rows, (self.rows - 1) * mode.cycles + self.cols - 1 + self._window_cycles
+            return 0, rows + cols - 2 + self._window_cycles + rows * (m.drain == "exposed")
+        return rows, (rows - 1) * mode.cycles + cols - 1 + self._window_cycles
 
     @cached_property
     def _whole_store(self) -> WeightStore:
@@ -145,7 +146,7 @@ class TiledSystolic:
     @cached_property
     def facts(self) -> Facts:
         """All nominal products are issued."""
-        notes = (*self._group_note(), *self._zero_point_notes())
+        notes = (*self._group_note(), *self._part_fold_note(), *self._zero_point_notes())
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
 
     def _group_note(self) -> Iterator[str]:
@@ -162,6 +163,16 @@ class TiledSystolic:
             reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
             groups = f"{space.pack} of {layer.G} groups a fold"
             yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
+
+    def _part_fold_note(self) -> Iterator[str]:
+        """What filling and draining of folds costs that leave rows or columns without work."""
+        whole, used = (sum(replace(self.space, used_alone=used).folds_last()) for used in (False, True))
+        if whole - used > TOLD * whole:
+            last = {
+                "whole": "as long as the whole array, {} cycles more than as the rows and columns they use",
+                "used": "as long as the rows and columns they use, {} cycles less than as the whole array",
+            }[self.machine.part_folds]
+            yield f"part-filled folds take {last.format(f'{whole - used:,}')} (dataflow.part_folds)"
 
     def _zero_point_notes(self) -> Iterator[str]:
         adds = sum(count for box in self.boxes for count in self._zero_point(box).values())
@@ -180,30 +191,38 @@ class TiledSystolic:
             yield self._tile(box, staging)
 
     def _tile(self, box: Box, staging: Staging) -> Tile:
-        plan, space = self.plan, self.space
-        products, mapped = self.products.slots(box.ranges), plan.mapped(box)
-        stream, folds = getattr(box.ranges, space.dims[2]), plan.folds(box)
-        steps = self._steps(box)
-        load, skew = space.exposed_load(steps) * box.first_piece, space.skew * box.last_piece
-        once = space.exposed_load(space.lanes(space.dims[2], space.sizes[space.dims[2]])) * (stream[0] == 0)
-        effectual, ineffectual = self._lane_slots(*products, mapped * steps)
+        plan = self.plan
+        products, steps = self.products.slots(box.ranges), self._steps(box)
+        effectual, ineffectual = self._lane_slots(*products, plan.mapped(box) * steps)
+        passes, again = self._passes(box)
         work = FoldWork(
-            folds=folds,
-            load=load,
+            passes=passes,
             stream=steps * self.mode.cycles,
-            skew=skew,
             lanes=self.rows * self.cols,
-            mapped=mapped,
             effectual=effectual,
             ineffectual=ineffectual,
             stalls=self._stalls(box),
-            again=folds * (load - once * box.first_piece + skew * (stream[1] < space.sizes[space.dims[2]])),
+            again=again,
         )
         actions = self._actions(box, *products)
         streams = plan.streams(box, staging)
         return Tile(
             work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box), macs_effectual=products[0]
         )
+
+    def _passes(self, box: Box) -> tuple[tuple[Passes, ...], int]:
+        """(folds that last equally long together, cycles of loads and skews beyond one a fold)."""
+        space, steps, again = self.space, self._steps(box), 0
+        stream, size = getattr(box.ranges, space.dims[2]), space.sizes[space.dims[2]]
+        found: dict[tuple[int, int], tuple[int, int]] = {}
+        for shape in self.plan.shapes(box):
+            load, skew = space.around(shape.rows, shape.cols, steps)
+            load, skew = load * box.first_piece, skew * box.last_piece
+            once, _ = space.around(shape.rows, shape.cols, space.lanes(space.dims[2], size))
+            again += shape.folds * (load - once * box.first_piece * (stream[0] == 0) + skew * (stream[1] < size))
+            folds, mapped = found.get((load, skew), (0, 0))
+            found[load, skew] = folds + shape.folds, mapped + shape.folds * shape.lanes
+        return tuple(Passes(folds, *beside, mapped) for beside, (folds, mapped) in found.items()), again
 
     def _steps(self, box: Box) -> int:
         """Steps of a fold of a tile."""
@@ -245,7 +264,7 @@ class TiledSystolic:
             if late:
                 cycles, mapped = stalls.get(cause, (0, 0))
                 more = late * self._steps(box) * folds
-                stalls[cause] = cycles + more, mapped + more * shape.rows * shape.cols
+                stalls[cause] = cycles + more, mapped + more * shape.lanes
         return stalls
 
     def _conflicts(self, box: Box) -> dict[str, tuple[int, int]]:

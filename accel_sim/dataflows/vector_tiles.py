@@ -7,7 +7,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.dataflows.common import Facts
-from accel_sim.dataflows.fold_space import FoldSpace
+from accel_sim.dataflows.fold_space import FoldSpace, no_fill
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.dataflows.vector_cost import BrickCosts
@@ -59,7 +59,7 @@ class TiledVector(TiledSystolic):
         if self.one_window:
             array, cycles = (self.rows * self.cols, 1), max(self.mode.cycles, self.cols)
         return FoldSpace(
-            layer, ("filters", "pixels", "k"), array, 1, bits, self.mode.sum_bits, 0, 0, stored,
+            layer, ("filters", "pixels", "k"), array, 1, bits, self.mode.sum_bits, no_fill, stored,
             per_lane={"k": self.mode.reduction, "filters": self.mode.outputs}, step_cycles=cycles,
             taps=layer.R * layer.S,
         )  # fmt: skip

@@ -34,14 +34,24 @@ def check(frame: pd.DataFrame, *names: str) -> None:
 
 
 def lines(frame: pd.DataFrame, x: str, y: str, color: str | None) -> pd.DataFrame:
-    """Columns x, y, color, the other settings, point and line: points that differ in x alone lie on one line."""
+    """Columns x, y, color, the other axes, point and line: points that differ in x alone lie on one line."""
     numbers(frame, y)
     check(frame, x, *([color] if color else []))
-    others = [name for name in settings(frame) if name not in (x, y, color) and not _follows(frame, name, [x, color])]
-    keys = ([color] if color and color != x else []) + others
+    keys = ([color] if color and color != x else []) + _others(frame, x, y, color)
     table = frame[list(dict.fromkeys([x, y, *keys, "point"]))].copy()
     table["line"] = table.groupby(keys, dropna=False, sort=False).ngroup() if keys else 0
     return table.sort_values(["line", x], kind="stable").reset_index(drop=True)
+
+
+def _others(frame: pd.DataFrame, x: str, y: str, color: str | None) -> list[str]:
+    """The axes that tell lines apart. Derived values do not: they follow from axes, and may change along a line."""
+    derived = frame.attrs["derived"]
+    found: list[str] = []
+    for name in settings(frame):
+        known = [x, color, *(found if x in derived else [])]  # x made of several axes runs along the last of them
+        if name not in (x, y, color, *derived) and not _follows(frame, name, known):
+            found.append(name)
+    return found
 
 
 def _follows(frame: pd.DataFrame, name: str, of: list[str | None]) -> bool:

@@ -1,5 +1,6 @@
 """Figures of a study; each stands beside the CSV of what it shows."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ GREY = "#BBBBBB"
 UNITS = {"_pj": (1e-12, "J"), "_s": (1.0, "s"), "_um2": (1e-6, "mm²"), "_bytes": (1.0, "B")}
 #: values whose ratio is larger get a logarithmic axis
 FAR_APART = 20
+#: signs of a condition in the words of a file name
+SIGNS = {"<=": "le", ">=": "ge", "==": "is", "!=": "ne", "<": "lt", ">": "gt"}
+#: letters of a figure's name, before the hash
+LONGEST_STEM = 120
 #: cells of a heat map that still have room for their value
 MOST_NUMBERS = 120
 
@@ -39,6 +44,19 @@ class Wish:
     base: str | None = None
     where: str | None = None
 
+    @property
+    def stem(self) -> str:
+        """Name of its files: columns and choices as far as they can stand in one, and a hash that no two wishes share
+        where more than a kind and x, y, z is asked for."""
+        choices = [f"by-{self.color}" if self.color else None, self.pick, self.base and f"from-{self.base}"]
+        where = self.where and re.sub("|".join(SIGNS), lambda sign: f" {SIGNS[sign[0]]} ", self.where)
+        parts = [self.kind, self.x, self.y, self.z, *choices, where and f"where-{where}"]
+        stem = re.sub(r"[^\w.-]+", "_", "-".join(filter(None, parts))).strip("_")
+        if self == Wish(self.kind, self.x, self.y, self.z, self.color) and len(stem) <= LONGEST_STEM:
+            return stem
+        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+        return f"{stem[:LONGEST_STEM].rstrip('_')}-{digest}"
+
 
 def draw(folder: Path, wish: Wish) -> list[Path]:
     """Writes a figure and its CSV below ``folder``/plots; returns their paths. InputError for columns it has not."""
@@ -52,10 +70,8 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
         raise InputError(f"{folder}: has no points to draw")
     with house_style() as plt:
         figure, table = KINDS[wish.kind](plt, frame, wish)
-        names = [wish.kind, *filter(None, (wish.x, wish.y, wish.z, wish.color))]
-        stem = re.sub(r"[^\w.-]+", "_", "-".join(names))
         (folder / "plots").mkdir(exist_ok=True)
-        picture, data = folder / "plots" / f"{stem}.png", folder / "plots" / f"{stem}.csv"
+        picture, data = (folder / "plots" / f"{wish.stem}.{end}" for end in ("png", "csv"))
         save(figure, picture)
     table.to_csv(data, index=False, lineterminator="\n")
     return [picture, data]

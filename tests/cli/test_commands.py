@@ -96,6 +96,8 @@ ROWS = [
     {**QUESTION, "item": "near", "simulated": 2.1, "tolerance": 0.06},
     {**QUESTION, "item": "far", "simulated": 3.0, "tolerance": 0.06},
     {**QUESTION, "item": "far but recalled", "simulated": 9.0, "tolerance": 0.06, "class": "recalled"},
+    {**QUESTION, "item": "shown", "simulated": 9.0, "tolerance": None},
+    {**QUESTION, "item": "a law of ours", "simulated": 2.0, "tolerance": 0.0, "class": "self"},
 ]
 
 
@@ -111,17 +113,32 @@ def experiment_of(monkeypatch):
     return install
 
 
-@pytest.mark.parametrize(("rows", "code"), [([ROWS[0], ROWS[2]], 0), (ROWS, 3)])
+@pytest.mark.parametrize(("rows", "code"), [([ROWS[0], *ROWS[2:]], 0), (ROWS, 3)])
 @pytest.mark.parametrize("name", ["probe", "all"])
 def test_experiment_writes_a_table_and_a_figure(rows, code, name, here, experiment_of):
-    """A row outside its tolerance is a failed check; a recalled one gates nothing."""
+    """A row outside its tolerance is a failed check; a recalled one, or one without a tolerance, gates nothing."""
     experiment_of(rows)
     done = call("experiment", name, "--out", "x", "--json")
     assert (done.code, done.err, done.out.count("\n")) == (code, "", 1)
     (report,) = json.loads(done.out)
     assert report["passed"] == (code == 0)
-    assert (report["name"], report["rows"], report["within"]) == ("probe", len(rows), 1)
-    check_experiment(here / "x", "probe", len(rows), 1)
+    counts = {"gated": len(rows) - 3, "gated_within": 1, "laws": 1, "laws_held": 1, "shown": 2, "within": 2}
+    assert (report["name"], report["rows"]) == ("probe", len(rows))
+    assert {name: report[name] for name in counts} == counts
+    check_experiment(here / "x", "probe", len(rows), 2)
+
+
+def test_a_verdict_says_what_gated_and_what_is_only_shown(here, experiment_of):
+    experiment_of([ROWS[0], ROWS[2], ROWS[3]])
+    assert call("experiment", "probe", "--out", "x", "--quiet").out == (
+        "probe: passed: 1 of 1 gated, 2 shown; x/probe.csv\n"
+    )
+    experiment_of([ROWS[1], ROWS[4]])
+    line = "probe: FAILED: 0 of 1 gated, 1 of 1 laws held, 0 shown; y/probe.csv\n"
+    assert call("experiment", "probe", "--out", "y", "--quiet").out == line
+    experiment_of([{**ROWS[4], "simulated": 1.0}])
+    line = "probe: FAILED: no row gated, 0 of 1 laws held, 0 shown; z/probe.csv\n"
+    assert call("experiment", "probe", "--out", "z", "--quiet").out == line
 
 
 def check_experiment(folder: Path, name: str, rows: int, within: int) -> None:
@@ -134,6 +151,7 @@ def check_experiment(folder: Path, name: str, rows: int, within: int) -> None:
     for row in found:
         assert float(row["ratio"]) == pytest.approx(float(row["simulated"]) / float(row["published"]))
         assert row["class"] in ("exact", "measured", "read", "recalled", "self")
+        assert (row["within"] == "") == (row["tolerance"] == "")
         assert row["source"]
 
 
@@ -144,6 +162,12 @@ def test_each_installed_experiment_passes(name, tmp_path):
     assert (done.code, done.err) == (0, "")
     (report,) = json.loads(done.out)
     check_experiment(tmp_path / "x", name, report["rows"], report["within"])
+    assert report["rows"] == report["gated"] + report["laws"] + report["shown"]
+    with (tmp_path / "x" / f"{name}.csv").open(encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert all(
+        not row["tolerance"] for row in found if row["class"] == "recalled" or "gates nothing" in row["derived_from"]
+    )
 
 
 def test_the_installed_program_is_this_one():

@@ -2,7 +2,9 @@
 
 A matrix product `a [pixels, K] @ b [K, filters]` is cut into folds of the array (reference dense.md, section 2):
 columns of the array outer, rows inner, one fold after the other, and each fold lasts until the last operand has
-passed the far corner of the *whole* array, whether or not all of it holds work.
+passed the far corner of the *whole* array, whether or not all of it holds work. Or (``used_alone``) it lasts until the
+last PE that does hold work is done, and what is held is shifted in no farther than its last row: sums are then taken
+where they leave that row, for the way they still have to go runs beside the next fold.
 """
 
 from collections import Counter
@@ -31,6 +33,12 @@ class Run:
     cycles: int = 0
     slots: dict = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     counts: Counter = field(default_factory=Counter)
+    used_alone: bool = False
+
+
+def far_corner(run: Run, used_rows: int, used_cols: int) -> tuple[int, int]:
+    """The PE whose last step ends a fold."""
+    return (used_rows - 1, used_cols - 1) if run.used_alone else (run.rows - 1, run.cols - 1)
 
 
 def grid(run: Run) -> list[list]:
@@ -75,7 +83,7 @@ def multiply(run: Run, x: int, y: int) -> str:
 def output_fold(a: np.ndarray, b: np.ndarray, run: Run) -> np.ndarray:
     """Output stationary: a [rows used, K] moves right, b [K, columns used] moves down, sums stay. -> [rows, cols]."""
     used_rows, steps, used_cols = a.shape[0], a.shape[1], b.shape[1]
-    sums = np.zeros((used_rows, used_cols), dtype=np.int64)
+    sums, (low, right) = np.zeros((used_rows, used_cols), dtype=np.int64), far_corner(run, used_rows, used_cols)
     horizontal, vertical, cycle = grid(run), grid(run), 0
     while True:
         left = [
@@ -95,7 +103,7 @@ def output_fold(a: np.ndarray, b: np.ndarray, run: Run) -> np.ndarray:
                 record(run, mapped, state)
         cycle += 1
         run.cycles += 1
-        corner = horizontal[-1][-1]
+        corner = horizontal[low][right]
         if corner is not BUBBLE and corner.step == steps - 1:
             return sums
 
@@ -103,22 +111,22 @@ def output_fold(a: np.ndarray, b: np.ndarray, run: Run) -> np.ndarray:
 def load(held: np.ndarray, run: Run):
     """Shift the held operand in from the top, a row of the array a cycle, last row first; every slot is `sram`."""
     used_rows, used_cols = held.shape
-    registers = grid(run)
-    for row in reversed(range(run.rows)):
+    registers, depth = grid(run), far_corner(run, used_rows, used_cols)[0] + 1
+    for row in reversed(range(depth)):
         top = [Token(row, int(held[row, c]) if row < used_rows and c < used_cols else None) for c in range(run.cols)]
         registers = downwards(registers, top, run, "held")
         for r in range(run.rows):
             for c in range(run.cols):
                 record(run, r < used_rows and c < used_cols, "sram")
         run.cycles += 1
-    assert [line[0].step for line in registers] == list(range(run.rows)), "each row holds its own operand"
+    assert [line[0].step for line in registers[:depth]] == list(range(depth)), "each row holds its own operand"
     return registers
 
 
 def held_fold(held: np.ndarray, streamed: np.ndarray, run: Run) -> np.ndarray:
     """held [rows used, cols used] stays, streamed [T, rows used] moves right, sums move down -> [T, cols used]."""
     (used_rows, used_cols), steps = held.shape, streamed.shape[0]
-    registers = load(held, run)
+    registers, (low, right) = load(held, run), far_corner(run, used_rows, used_cols)
     out = np.zeros((steps, used_cols), dtype=np.int64)
     moving, sums, cycle = grid(run), grid(run), 0
     while True:
@@ -142,13 +150,13 @@ def held_fold(held: np.ndarray, streamed: np.ndarray, run: Run) -> np.ndarray:
                     new_sums[r][c] = Token(x.step, total)
                 record(run, mapped, state)
         sums = new_sums
-        for c, token in enumerate(sums[-1]):
+        for c, token in enumerate(sums[low]):
             if carries(token):
                 out[token.step, c] = token.value
                 run.counts["sum_writes"] += 1
         cycle += 1
         run.cycles += 1
-        corner = moving[-1][-1]
+        corner = moving[low][right]
         if corner is not BUBBLE and corner.step == steps - 1:
             return out
 
@@ -158,9 +166,11 @@ def chunks(length: int, size: int):
     return [(at, min(at + size, length)) for at in range(0, length, size)]
 
 
-def matmul(a: np.ndarray, b: np.ndarray, rows: int, cols: int, stationary: str) -> tuple[np.ndarray, Run]:
+def matmul(
+    a: np.ndarray, b: np.ndarray, rows: int, cols: int, stationary: str, used_alone: bool = False
+) -> tuple[np.ndarray, Run]:
     """All folds of a [pixels, K] @ b [K, filters], one after the other. -> outputs [pixels, filters] and the run."""
-    run = Run(rows, cols)
+    run = Run(rows, cols, used_alone=used_alone)
     (pixels, K), filters = a.shape, b.shape[1]
     out = np.zeros((pixels, filters), dtype=np.int64)
     if stationary == "os":

@@ -2,7 +2,8 @@
 
 A unit sums ``reduction`` neighbours in k, keeps ``outputs`` filters apart, and is busy for ``cycles`` a step. What it
 is handed goes on to the next unit in the cycle after it began; a sum that moves goes on when the step is over. A fold
-lasts until the far corner has finished, whether or not all of the array holds work.
+lasts until the far corner has finished, whether or not all of the array holds work, or (``used_alone``) until the last
+unit with work has, and rows below it are not loaded.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ class Clocked:
     rows: int
     cols: int
     mode: tuple[int, int, int]
+    used_alone: bool = False
     cycles: int = 0
     slots: dict = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     macs: int = 0
@@ -54,15 +56,16 @@ def fold(run: Clocked, used: tuple[int, int], steps: int, loads: bool, sums_move
     busy = run.mode[2]
     mapped = [[r < used[0] and c < used[1] for c in range(run.cols)] for r in range(run.rows)]
     held = sum(map(sum, mapped))
+    low, right = used if run.used_alone else (run.rows, run.cols)
     if loads:
-        for _ in range(run.rows):  # a row of the array a cycle
+        for _ in range(low):  # a row of the array a cycle
             run.cycles += 1
             run.slots["sram"] += held
             run.slots["unmapped"] += run.rows * run.cols - held
     begun = [[[] for _ in range(run.cols)] for _ in range(run.rows)]
     ends = [[[] for _ in range(run.cols)] for _ in range(run.rows)]
     now = 0
-    while len(ends[-1][-1]) < steps or ends[-1][-1][-1] > now:
+    while len(ends[low - 1][right - 1]) < steps or ends[low - 1][right - 1][-1] > now:
         tick(begun, ends, now, steps, busy, sums_move)
         for r in range(run.rows):
             for c in range(run.cols):

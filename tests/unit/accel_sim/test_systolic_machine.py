@@ -30,12 +30,13 @@ UNPACKED = {
 }
 
 
-def clocked(case: Case, rows: int, cols: int, stationary: str) -> tuple[np.ndarray, Run]:
+def clocked(case: Case, rows: int, cols: int, stationary: str, used_alone: bool = False) -> tuple[np.ndarray, Run]:
     """Outputs [N, M, E, F] and what the array did, group after group."""
     layer = case.layer
     a = patches(case.operands.inputs.integers().astype(np.int64), layer)
     b = case.operands.weights.integers().astype(np.int64).reshape(layer.G, -1, layer.K)
-    outputs, runs = zip(*(matmul(a[:, g], b[g].T, rows, cols, stationary) for g in range(layer.G)), strict=True)
+    groups = (matmul(a[:, g], b[g].T, rows, cols, stationary, used_alone) for g in range(layer.G))
+    outputs, runs = zip(*groups, strict=True)
     total = Run(rows, cols, sum(run.cycles for run in runs))
     total.slots = {state: sum(run.slots[state] for run in runs) for state in STATES}
     total.counts = reduce(lambda x, y: x + y, (run.counts for run in runs), Counter())
@@ -48,10 +49,13 @@ def simulated(case: Case, rows: int, cols: int, stationary: str, more: dict | No
     return case.run("systolic", settings | {"mac.accumulator_bits": SUM_BITS} | UNPACKED | (more or {}))
 
 
-@given(cases(codebook=False), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["os", "ws", "is"]))
-def test_cycles_states_outputs_and_accesses(case, rows, cols, stationary):
-    out, array = clocked(case, rows, cols, stationary)
-    run = simulated(case, rows, cols, stationary)
+@given(
+    cases(codebook=False), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["os", "ws", "is"]),
+    st.sampled_from(["whole", "used"]),
+)  # fmt: skip
+def test_cycles_states_outputs_and_accesses(case, rows, cols, stationary, part_folds):
+    out, array = clocked(case, rows, cols, stationary, part_folds == "used")
+    run = simulated(case, rows, cols, stationary, {"dataflow.part_folds": part_folds})
     assert run.array_cycles == array.cycles
     assert {state: run.slots[state] for state in STATES} == array.slots
     assert np.array_equal(run.output, out)
@@ -121,6 +125,31 @@ def test_one_partly_filled_fold_by_hand(stationary, fold, slots):
     assert run.array_cycles == array.cycles == fold
     assert {state: run.slots[state] for state in slots} == {state: array.slots[state] for state in slots} == slots
     assert out[0, 0, 0, 0] == 0 * -3 + 1 * -2 + 2 * -1
+
+
+def test_a_fold_that_uses_a_part_of_the_array_by_hand():
+    """2 pixels, K = 3, 2 filters on 3 x 3 PEs: 2 x 2 (OS) or 3 x 2 (WS, IS) of them do a fold in as many cycles as if
+    there were no others; the note says what the rest of the array would have cost."""
+    used = {"dataflow.part_folds": "used"}
+    held = 3 + 2 + 3 + 2 - 2
+    for stationary, cycles, more in (("os", 3 + 2 + 2 - 2, 2), ("ws", held, 1), ("is", held, 1)):
+        run, whole = (simulated(plain_matrix(2, 3, 2), 3, 3, stationary, each) for each in (used, {}))
+        assert (run.array_cycles, whole.array_cycles) == (cycles, cycles + more)
+        (note,), (before,) = run.facts.notes, whole.facts.notes
+        assert note == (
+            f"part-filled folds take as long as the rows and columns they use, {more} cycles less than as the whole "
+            "array (dataflow.part_folds)"
+        )
+        assert f"{more} cycles more than as the rows and columns they use" in before
+
+
+@settings(max_examples=40)
+@given(cases(codebook=False), st.integers(1, 6), st.integers(1, 6), st.sampled_from(["os", "ws", "is"]), st.booleans())
+def test_where_folds_last_as_what_they_use_a_larger_array_costs_no_cycle(case, rows, cols, stationary, packed):
+    flow = {"dataflow.part_folds": "used", "dataflow.groups": "packed" if packed else "serial"}
+    took = simulated(case, rows, cols, stationary, flow).array_cycles
+    assert simulated(case, 2 * rows, cols, stationary, flow).array_cycles <= took
+    assert simulated(case, rows, 2 * cols, stationary, flow).array_cycles <= took
 
 
 @settings(max_examples=25)

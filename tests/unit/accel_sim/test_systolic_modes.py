@@ -62,16 +62,20 @@ def layers(draw):
 @given(
     layers(), st.sampled_from(list(UNITS)), st.sampled_from([(8, 8), (8, 4), (4, 4), (2, 2)]), st.integers(1, 3),
     st.integers(1, 3), st.sampled_from(["os", "ws", "is"]), st.booleans(), st.integers(0, 99),
+    st.sampled_from(["whole", "used"]),
 )  # fmt: skip
-def test_cycles_slots_and_outputs_are_those_of_a_clocked_array(layer, unit, bits, rows, cols, stationary, taps, seed):
+def test_cycles_slots_and_outputs_are_those_of_a_clocked_array(
+    layer, unit, bits, rows, cols, stationary, taps, seed, part_folds
+):
     case = Case(layer, operands(layer, *bits, seed))
     order = "taps" if taps else "im2col"
     ran = run(
         case, UNITS[unit],
-        {"array.rows": rows, "array.cols": cols, "dataflow.stationary": stationary, "dataflow.reduction_order": order},
+        {"array.rows": rows, "array.cols": cols, "dataflow.stationary": stationary, "dataflow.reduction_order": order,
+         "dataflow.part_folds": part_folds},
     )  # fmt: skip
     mode = ran.mode.reduction, ran.mode.outputs, ran.mode.cycles
-    array = Clocked(rows, cols, mode)
+    array = Clocked(rows, cols, mode, part_folds == "used")
     a = patches(case.operands.inputs.integers().astype(np.int64), layer)[:, 0]
     b = case.operands.weights.integers().astype(np.int64).reshape(-1, layer.K).T
     out = matmul(a, b, array, stationary, layer.R * layer.S if taps else 1)

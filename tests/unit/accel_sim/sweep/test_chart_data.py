@@ -38,6 +38,37 @@ def test_a_derived_value_does_not_cut_a_line():
     assert chart_data.lines(table(), "lanes", "time_s", None).line.nunique() == 4
 
 
+def grid(derived: dict) -> pd.DataFrame:
+    """A study of three axes, rows x bits x mac, with values derived of them."""
+    points = list(itertools.product((2, 4, 8), (16, 32), ("plain", "serial")))
+    frame = pd.DataFrame(points, columns=["rows", "bits", "mac"])
+    for name, of in derived.items():
+        frame[name] = [of(rows, bits, mac) for rows, bits, mac in points]
+    frame.insert(0, "point", [f"{i:03d}" for i in range(len(frame))])
+    frame["cycles"] = 1000.0 * frame.bits / frame.rows
+    frame.attrs |= {"settings": ["rows", "bits", "mac", *derived], "derived": list(derived)}
+    return frame
+
+
+@pytest.mark.parametrize("of", [
+    lambda rows, bits, mac: rows, lambda rows, bits, mac: rows * bits, lambda rows, bits, mac: f"{rows} {mac}",
+    lambda rows, bits, mac: (rows, bits, mac),
+], ids=["x", "x and an axis", "x and the colour", "all"])  # fmt: skip
+@pytest.mark.parametrize("color", [None, "mac"])
+def test_a_derived_value_of_several_axes_does_not_cut_a_line(of, color):
+    """Four lines of three points, whatever changes along them with x."""
+    found = chart_data.lines(grid({"size": of}), "rows", "cycles", color)
+    assert found.groupby("line").rows.apply(list).tolist() == [[2, 4, 8]] * 4
+    assert found.groupby("line")[["bits", "mac"]].nunique().to_numpy().max() == 1
+
+
+def test_x_derived_of_two_axes_has_a_line_for_each_value_of_the_first():
+    found = chart_data.lines(grid({"size": lambda rows, bits, mac: rows * bits}), "size", "cycles", "mac")
+    assert found.groupby("line")["size"].apply(list).tolist() == [
+        [rows * 16, rows * 32] for rows in (2, 4, 8) for mac in ("plain", "serial")
+    ]
+
+
 @pytest.mark.parametrize(("pick", "first"), [("min", 10.0), ("mean", 15.0), ("max", 20.0)])
 def test_a_cell_says_how_many_points_it_stands_for(pick, first):
     found = chart_data.heat(table(), "array.rows", "network", "energy_pj", pick)

@@ -16,7 +16,8 @@ class Placement:
     """Where one layer's tensors lie in ``level``; inputs: one per tensor it reads.
 
     weights: byte address (of a dynamic matmul, its second input); encoded: room for that input once it is encoded as
-    weights are. partial_sums: byte address. take: bytes -> address of room for what a dataflow lays down beside them.
+    weights are; room: bytes there, or for weights of its own. partial_sums: byte address. take: bytes -> address of
+    room for what a dataflow lays down beside them.
     """
 
     level: str
@@ -25,6 +26,7 @@ class Placement:
     outputs: StoredMap
     partial_sums: int
     encoded: int
+    room: int
     take: Callable[[int], int]
 
 
@@ -87,7 +89,7 @@ class AddressMap:
         own = self._take(room if layer.has_macs else 0)
         sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
         weights = inputs[-1].address if layer.dynamic else own
-        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, self._take)
+        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, room, self._take)
 
     def _store(self, name: str) -> None:
         values, bits = self.network.elements(name), self.network.code_bits(name)

@@ -14,13 +14,13 @@ from typing import ClassVar, Literal
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
-from accel_sim.dataflows.common import plain_weights
+from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import NO_OUTPUT_BITS, dataflows, require
+from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -66,7 +66,11 @@ class Systolic:
     former: ClassVar = NO_OUTPUT_BITS
 
     def __post_init__(self):
-        require(self, 1, "pointer_bits", "codebook_bits")
+        require(self, 1, "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
+
+    def units_summed(self, rows: int) -> int:
+        """MAC units whose products meet before an accumulator: those of a column, unless sums stay where they are."""
+        return 1 if self.stationary == "os" else rows
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """The unit's fastest for the layer's formats, or for what its data need; ValueError if there is none."""
@@ -84,8 +88,10 @@ class Systolic:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
-        """InputError for compressed weights at the array, or a tensor layout of inputs read tap by tap."""
-        plain, stored = plain_weights("systolic", operands, encodings["weights"], buffers["weights"])
+        """InputError for compressed weights at the array, too narrow a codebook field, or a tensor layout of inputs
+        read tap by tap."""
+        plain, stored = plain_weights("systolic", layer, operands, encodings["weights"], buffers["weights"])
+        check_codebook(layer, stored, self.codebook_bits)
         if buffers["inputs"].layout == "tensor" and self.reduction_order != "im2col":
             raise InputError(
                 f"dataflow 'systolic': reduction_order={self.reduction_order} has no `layout: tensor` of its inputs"
@@ -96,5 +102,6 @@ class Systolic:
             address = placement.take(packed_bytes(matrix.input_elements, bits))
             placement = replace(placement, inputs=(StoredMap.at(address, bits, matrix.input_elements),))
         return TiledSystolic(
-            layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self, mapper
+            layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
+            self, mapper,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from accel_sim import energy
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import Facts, TiledLayer
-from accel_sim.energy import ARITHMETIC, EnergyTable
+from accel_sim.energy import ARITHMETIC, LOGIC_NM, EnergyTable
 from accel_sim.levels import Buffer, OnChip, buffers
 from accel_sim.mac_energy import pricing as mac_pricing
 from accel_sim.mac_energy.units import unit_name
@@ -20,6 +20,7 @@ from accel_sim.mapping.search import Goal
 from accel_sim.parts import require
 from accel_sim.post import PostUnit
 from accel_sim.registers import REGISTERS
+from accel_sim.tech_scaling import most_mhz
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -228,6 +229,18 @@ class Accelerator:
         if background is not None:
             found[self.dram.level, "background"] = background * per_mw, f"background_mw {guess}"
         return found
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the machine assumes beyond what is known of its parts, one sentence each."""
+        node = LOGIC_NM if self.energy.node_nm is None else self.energy.node_nm
+        most = most_mhz(node)
+        if self.clock_mhz <= most:
+            return ()
+        return (
+            f"clock_mhz={self.clock_mhz:g} is beyond {most:,.0f} MHz, the most that a MAC unit in {node:g} nm is taken "
+            "to reach (a guess): times are too short, or the node (energy.node_nm) is another",
+        )
 
     @cached_property
     def goal(self) -> Goal:

@@ -1,9 +1,9 @@
 """Where each tensor of a network lies in the outermost memory level."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from accel_sim.map_layout import StoredMap, packed_bytes
 from workloads.layer import Layer
 from workloads.network import Network
 
@@ -13,17 +13,17 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Placement:
-    """Byte addresses of one layer's tensors in ``level``; inputs: one per tensor it reads.
+    """Where one layer's tensors lie in ``level``; inputs: one per tensor it reads.
 
-    weights: of a dynamic matmul, its second input; encoded: room for that input once it is encoded as weights are;
-    room: bytes there, or for weights of its own. take: bytes -> address of room for what a dataflow lays down beside
-    them.
+    weights: byte address (of a dynamic matmul, its second input); encoded: room for that input once it is encoded as
+    weights are; room: bytes there, or for weights of its own. partial_sums: byte address. take: bytes -> address of
+    room for what a dataflow lays down beside them.
     """
 
     level: str
-    inputs: tuple[int, ...]
+    inputs: tuple[StoredMap, ...]
     weights: int
-    outputs: int
+    outputs: StoredMap
     partial_sums: int
     encoded: int
     room: int
@@ -32,49 +32,69 @@ class Placement:
 
 @dataclass
 class AddressMap:
-    """Tensors one behind the other; what a concat joins lies inside the joined map, so that joining moves nothing.
+    """Tensors one behind the other, each at the width of its codes; what a concat joins lies inside the joined map, so
+    that joining moves nothing.
 
-    level: name of the outermost memory; code_bits: width of a stored activation; columns: into which a format may deal
-    the weights, each with pointers of its own (0 = plain weights).
+    level: name of the outermost memory; columns: into which a format may deal the weights, each with pointers of its
+    own (0 = plain weights). tensors: name -> where it lies.
     """
 
     network: Network
     level: str
-    code_bits: int
     columns: int
-    tensors: dict[str, int] = field(default_factory=dict)
+    tensors: dict[str, StoredMap] = field(default_factory=dict)
     top: int = 0
+    _copied: set[str] = field(default_factory=set)
 
     def __post_init__(self):
-        C, H, W = self.network.input_shape
-        self.tensors["input"] = self._take(self.network.batch * self._map_bytes(C, H * W))
-        for name, shape in self.network.side_inputs.items():
-            self.tensors[name] = self._take(-(-math.prod(shape) * self.code_bits // 8))
-        for layer in reversed(self.network.layers):  # a concat is placed before what it joins
+        network = self.network
+        for name in ("input", *network.side_inputs):
+            self._store(name)
+        for layer in reversed(network.layers):  # a concat is placed before what it joins
             if layer.name not in self.tensors:
-                self.tensors[layer.name] = self._take(self.bytes_of(layer))
-            if layer.kind == "concat":
-                offset = self.tensors[layer.name]
-                for source in layer.inputs:
-                    self.tensors.setdefault(source, offset)
-                    offset += self.bytes_of(self.network[source]) if source != "input" else 0
+                self._store(layer.name)
+            if layer.kind != "concat":
+                continue
+            if not self._fits_together(layer):
+                self._copied.add(layer.name)
+                continue
+            whole = self.tensors[layer.name]
+            bit = whole.bit
+            for source in layer.inputs:
+                self.tensors[source] = replace(whole, bit=bit)
+                bit += network.elements(source) * whole.bits
+
+    def _fits_together(self, concat: Layer) -> bool:
+        """All that it joins can lie side by side: nothing has a place elsewhere, twice, or at another width."""
+        names, bits = concat.inputs, self.tensors[concat.name].bits
+        return len(set(names)) == len(names) and not any(
+            name in self.tensors or self.network.code_bits(name) != bits for name in names
+        )
+
+    def joins(self, layer: Layer) -> bool:
+        """A concat that moves nothing, for its inputs are written side by side; others are copied."""
+        return layer.kind == "concat" and layer.name not in self._copied
+
+    def moved(self, layer: Layer) -> tuple[Layer, tuple[str, ...]]:
+        """(what a layer without MACs moves, notes): a concat that cannot be mere placement is a copy."""
+        if layer.name not in self._copied:
+            return layer, ()
+        note = "copies what it joins: a part lies elsewhere already, or has codes of another width"
+        return replace(layer, kind="move", input_sizes=tuple(map(self.network.elements, layer.inputs))), (note,)
 
     def place(self, layer: Layer) -> Placement:
-        """Addresses of a layer's tensors; weights and partial sums get room of their own at each call."""
+        """Where a layer's tensors lie; weights and partial sums get room of their own at each call."""
         inputs = tuple(self.tensors[name] for name in layer.inputs)
         room = 4 * (layer.weights + layer.G * layer.K * self.columns) + 4096
         own = self._take(room if layer.has_macs else 0)
         sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
-        weights = inputs[-1] if layer.dynamic else own
+        weights = inputs[-1].address if layer.dynamic else own
         return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, room, self._take)
+
+    def _store(self, name: str) -> None:
+        values, bits = self.network.elements(name), self.network.code_bits(name)
+        self.tensors[name] = StoredMap.at(self._take(packed_bytes(values, bits)), bits, values)
 
     def _take(self, size: int) -> int:
         address, self.top = self.top, self.top + -(-size // ALIGNMENT) * ALIGNMENT
         return address
-
-    def _map_bytes(self, channels: int, plane: int) -> int:
-        return channels * -(-plane * self.code_bits // 8)
-
-    def bytes_of(self, layer: Layer) -> int:
-        """Of a layer's output map."""
-        return layer.N * self._map_bytes(layer.M, layer.E * layer.F)

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings, machine = _plan(arguments)
     _check_seed(settings["seed"])
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-    for warning in warnings_of(network):
+    for warning in (*warnings_of(network), *machine.warnings):
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     from accel_sim import console, output, rundir  # pandas takes most of a second: a refused file does not wait for it
     from accel_sim.reports.extras import Extras

@@ -107,10 +107,11 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
     errors += [
         f"{key}: expected text, not {text!r}" for key, text in fields.items() if not isinstance(text, str) or not text
     ]
+    clock = fields["clock_mhz"] = _clock(tree["clock_mhz"], errors)
     for key, record in RECORDS.items():
         fields[key] = _record(record, tree[key], key, errors)
     for key, registry in PARTS.items():
-        fields[key] = _part(registry, tree[key], key, errors)
+        fields[key] = _part(registry, tree[key], key, errors, clock)
     coded = tree["encodings"] if isinstance(tree["encodings"], dict) else {}
     if set(coded) != set(ENCODED):
         errors.append(f"encodings: expected a mapping with {', '.join(ENCODED)}")
@@ -120,14 +121,9 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
     if not isinstance(levels, list) or not levels:
         errors.append("memories: expected a list of levels, outermost first")
         levels = []
-    fields["memories"] = tuple(_part(memories, level, _place(level, i), errors) for i, level in enumerate(levels))
-    try:
-        clock = _sane("clock_mhz", yaml_io.quantity("clock_mhz", tree["clock_mhz"]), float)
-        fields["clock_mhz"] = TypeAdapter(float).validate_python(clock)
-    except InputError as error:
-        errors.append(str(error))
-    except ValidationError:
-        errors.append(f"clock_mhz: expected a number, not {tree['clock_mhz']!r}")
+    fields["memories"] = tuple(
+        _part(memories, level, _place(level, i), errors, clock) for i, level in enumerate(levels)
+    )
     if errors:
         return None
     try:
@@ -139,13 +135,23 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
         return None
 
 
+def _clock(value: Any, errors: list[str]) -> float | None:
+    try:
+        return TypeAdapter(float).validate_python(_sane("clock_mhz", yaml_io.quantity("clock_mhz", value), float))
+    except ValidationError:
+        errors.append(f"clock_mhz: expected a number, not {value!r}")
+    except InputError as error:
+        errors.append(str(error))
+    return None
+
+
 def _place(level: Any, number: int) -> str:
     """A level's path: by its name, as --set takes it, or by its number where it has none."""
     name = level.get("level") if isinstance(level, dict) else None
     return f"memories.{name}" if isinstance(name, str) and name else f"memories[{number}]"
 
 
-def _part(registry: Registry, value: Any, path: str, errors: list[str]) -> Any:
+def _part(registry: Registry, value: Any, path: str, errors: list[str], clock_mhz: float | None = None) -> Any:
     """``{name: registered name, field: value ...}`` -> the part."""
     if not isinstance(value, dict) or "name" not in value:
         errors.append(f"{path}: expected a mapping with a name (one of {', '.join(registry.names())})")
@@ -155,20 +161,25 @@ def _part(registry: Registry, value: Any, path: str, errors: list[str]) -> Any:
     except InputError as error:
         errors.append(f"{path}.name: {error}")
         return None
-    return _record(part, {key: entry for key, entry in value.items() if key != "name"}, path, errors)
+    return _record(part, {key: entry for key, entry in value.items() if key != "name"}, path, errors, clock_mhz)
 
 
-def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
-    """A mapping of fields -> frozen dataclass; collects one error per wrong field."""
+def _record(record: type, value: Any, path: str, errors: list[str], clock_mhz: float | None = None) -> Any:
+    """A mapping of fields -> frozen dataclass; collects one error per wrong field.
+
+    A field that the record had once (``former``) is refused with what its value is now, at the machine's clock.
+    """
     if not isinstance(value, dict):
         errors.append(f"{path}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(record))}")
         return None
     known = {field.name: field for field in dataclasses.fields(record)}
+    former = getattr(record, "former", {})
     hints = _hints(record)
     ready, wrong = {}, set()
     for key, entry in value.items():
         if key not in known:
-            errors.append(f"{path}.{key}: {unknown('key', str(key), list(known))}")
+            why = former[key](entry, clock_mhz) if key in former else unknown("key", str(key), list(known))
+            errors.append(f"{path}.{key}: {why}")
             continue
         if key in NESTED and entry is None and known[key].default is None:
             continue

@@ -12,6 +12,12 @@ memories = Registry("memory", "accel_sim.memories")
 interconnects = Registry("interconnect", "accel_sim.interconnects")
 
 
+#: what a dataflow says to a field that none has any more, by name (``former`` of a part): of (value, clock_mhz)
+NO_OUTPUT_BITS = {
+    "output_bits": lambda value, clock_mhz: (
+        "is no field any more: a map is as wide as the network's codes; choose that with --precision activations=BITS"
+    ),
+}
 #: no operand of a MAC unit and no code in memory has more bits
 MOST_CODE_BITS, MOST_FIELD_BITS = 16, 64
 #: lanes, entries or registers of one kind: more is beyond reason, and beyond the host's memory

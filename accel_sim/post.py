@@ -1,27 +1,17 @@
 """The post-processing unit: layers without MACs, bias, requantisation and activation (MODEL 5)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-
-import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.address_map import Placement
-from accel_sim.dataflows.common import Facts, cannot_fit, input_bytes_bound, input_extents, output_extents
-from accel_sim.levels import Buffer
-from accel_sim.mapping.nest import Loop, Nest, keep_depths
-from accel_sim.mapping.staging import Staging
 from accel_sim.parts import require
-from accel_sim.tile import Extent, PostWork, Tile
 from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and
 #: softmax from their formulas (a square and an add per tap, power, multiply; max, subtract, exponential, sum, divide);
-#: concat is placement alone, shuffle and move one move; layer norm: two sums, difference, square, and three multiplies
-#: and adds of the deviation, gain and shift
+#: shuffle, move and a concat that is no mere placement one move; layer norm: two sums, difference, square, and three
+#: multiplies and adds of the deviation, gain and shift
 OPERATIONS = {
-    "relu": 1, "relu6": 1, "concat": 0, "shuffle": 1, "move": 1, "batchnorm": 2, "softmax": 5,
+    "relu": 1, "relu6": 1, "concat": 1, "shuffle": 1, "move": 1, "batchnorm": 2, "softmax": 5,
     "layernorm": 7,
 }  # fmt: skip
 #: operations per output element of what an elementwise layer computes; 1 where it is not here (a compare, an add, a
@@ -40,10 +30,6 @@ FUNCTION_OPERATIONS = {
     "softsign": 3,  # magnitude, add, divide
     "quantise": 3,  # multiply, round, clip
 }
-#: tiles of a layer that fits its buffers as a whole
-PIECES = 8
-#: kinds whose every output needs all channels of its pixel
-WHOLE_VECTORS = ("softmax", "lrn", "layernorm")
 #: bias, rescale and clip of a sum that leaves the array
 REQUANTISE = 1
 
@@ -76,150 +62,10 @@ class PostUnit:
         require(self, 1, "lanes", "ops_per_cycle")
         require(self, 0, "pj_per_op")
 
-    def cycles(self, layer: Layer, outputs: int, more_ops: int = 0) -> int:
-        """outputs: elements of a tile; more_ops: operations beside the layer's own."""
-        return -(-(outputs * operations(layer) + more_ops) // (self.lanes * self.ops_per_cycle))
+    def cycles(self, ops: int) -> int:
+        """Cycles of so many operations."""
+        return -(-ops // (self.lanes * self.ops_per_cycle))
 
-    def actions(self, layer: Layer, outputs: int, more_ops: int = 0) -> Actions:
-        """Operations of ``outputs`` elements of the layer, and ``more_ops`` besides, all of 32 bits."""
-        return Actions({("post", "op", 32): outputs * operations(layer) + more_ops})
-
-
-@dataclass(frozen=True, eq=False)
-class TiledPost:
-    """A layer without MACs as runs of output rows that fit the buffers."""
-
-    layer: Layer
-    buffers: dict[str, Buffer]
-    placement: Placement
-    bits: int
-
-    @property
-    def facts(self) -> Facts:
-        """No MACs and no weights; a concat has no tiles."""
-        return Facts(0, 0, 0 if self.layer.kind == "concat" else len(self.nest))
-
-    @cached_property
-    def _shape(self) -> tuple[int, int]:
-        """(pixels, output channels) of a tile: whole rows of as many channels as fit."""
-        layer = self.layer
-        channels = layer.M if layer.kind in WHOLE_VECTORS else 1
-        rows = layer.N * layer.E
-        if not self._fits(layer.F, channels):
-            need = self._bytes(layer.F, channels)
-            which = 0 if need[0] > self.buffers["inputs"].slot_bytes else 1
-            operand = ("inputs", "outputs")[which]
-            raise cannot_fit(layer, operand, need[which], self.buffers[operand])
-        while channels * 2 <= layer.M and self._fits(layer.F, channels * 2):
-            channels *= 2
-        if self._fits(layer.F, layer.M):
-            channels = layer.M
-        height = 1
-        while height < rows and self._fits(min(rows, height * 2) * layer.F, channels):
-            height = min(rows, height * 2)
-        if (
-            height == rows and channels == layer.M
-        ):  # all of it fits: pieces, so that it is read, done and written at once
-            height = -(-rows // PIECES)
-        return height * layer.F, channels
-
-    @cached_property
-    def nest(self) -> Nest:
-        """Pixels outside channels."""
-        layer, (pixels, channels) = self.layer, self._shape
-        loops = Loop("pixels", layer.N * layer.E * layer.F, pixels), Loop("channels", layer.M, channels)
-        whole, run, tile = (
-            self._bytes(*shape) for shape in ((loops[0].size, layer.M), (pixels, layer.M), (pixels, channels))
-        )
-        changing = [False, loops[0].count > 1, loops[0].count * loops[1].count > 1]
-        keeps = {
-            operand: keep_depths(self.buffers[operand].path, [whole[i], run[i], tile[i]], changing)
-            for i, operand in enumerate(("inputs", "outputs"))
-        }
-        return Nest(loops, keeps)
-
-    def _bytes(self, pixels: int, channels: int) -> tuple[int, int]:
-        layer, outputs = self.layer, pixels * channels
-        inputs = input_bytes_bound(layer, self.bits, pixels, channels) * sum(self._whole)
-        if not all(self._whole):
-            inputs += sum(self._size_bytes(self._most(size, outputs)) for size in self._partial)
-        return inputs, self._size_bytes(outputs)
-
-    def _size_bytes(self, elements: int) -> int:
-        return -(-elements * self.bits // 8)
-
-    @cached_property
-    def _whole(self) -> tuple[bool, ...]:
-        """Per input: it is a map of the layer's own input size, of which a tile reads what lies under its outputs."""
-        layer = self.layer
-        return tuple(size == layer.input_elements for size in layer.input_sizes) or (True,) * len(layer.inputs)
-
-    @cached_property
-    def _partial(self) -> tuple[int, ...]:
-        """Elements of the other inputs, in order."""
-        return tuple(size for size, whole in zip(self.layer.input_sizes, self._whole, strict=False) if not whole)
-
-    def _held(self, size: int) -> bool:
-        """A small operand that is broadcast stays in the buffer for the whole layer (half a slot at most)."""
-        return self.layer.kind != "move" and 2 * self._size_bytes(size) <= self.buffers["inputs"].slot_bytes
-
-    def _most(self, size: int, outputs: int) -> int:
-        """Elements of a partial input that a tile of so many outputs may need at once."""
-        if self._held(size):
-            return size
-        if self.layer.kind == "move":
-            return -(-outputs * size // self.layer.output_elements) + 1
-        return min(size, outputs)
-
-    def _range(self, size: int, first: int, outputs: int) -> tuple[int, int]:
-        """[first, last) elements of a partial input that the outputs from number ``first`` on read.
-
-        A move takes each input's elements once, in order. A broadcast operand is read once if it is held, else as many
-        of its elements as there are outputs, from its beginning.
-        """
-        if self._held(size):
-            return (0, size) if first == 0 else (0, 0)
-        if self.layer.kind == "move":
-            total = self.layer.output_elements
-            return first * size // total, (first + outputs) * size // total
-        return 0, min(size, outputs)
-
-    def _fits(self, pixels: int, channels: int) -> bool:
-        need = self._bytes(pixels, channels)
-        return need[0] <= self.buffers["inputs"].slot_bytes and need[1] <= self.buffers["outputs"].slot_bytes
-
-    def __iter__(self) -> Iterator[Tile]:
-        layer, inputs, outputs = self.layer, self.buffers["inputs"], self.buffers["outputs"]
-        if layer.kind == "concat":  # its inputs were written side by side
-            return
-        taps = layer.R * layer.S * (1 if layer.kind == "move" else len(layer.inputs))
-        staging, done = Staging(self.nest, self.buffers, self.placement.level), 0
-        for index in self.nest:
-            pixels, channels = self.nest.spans(index).values()
-            made = (pixels[1] - pixels[0]) * (channels[1] - channels[0])
-            taken = tuple(self._extents(pixels, channels, done, made))
-            out = output_extents(layer, self.placement.outputs, self.bits, pixels, channels)
-            streams = staging.load("inputs", "inputs", index, lambda _, taken=taken: taken, overlap=True)
-            streams += staging.sums(index, lambda out=out: out, tuple)
-            actions = Actions({
-                (inputs.level, "read", inputs.word_bits): inputs.words(made * taps, self.bits),
-                (outputs.level, "write", outputs.word_bits): outputs.words(made, self.bits),
-            })  # fmt: skip
-            yield Tile(PostWork(), tuple(streams), actions, made)
-            done += made
-
-    def _extents(self, pixels: tuple[int, int], channels: tuple[int, int], done: int, outputs: int) -> Iterator[Extent]:
-        """Bytes of all inputs that a tile reads; ``done``: outputs of the tiles before it."""
-        partial = iter(self._partial)
-        for address, whole in zip(self.placement.inputs, self._whole, strict=True):
-            if whole:
-                yield from input_extents(self.layer, address, self.bits, pixels, channels)
-                continue
-            first, last = self._range(next(partial), done, outputs)
-            low, high = first * self.bits // 8, self._size_bytes(last)
-            if last > first:
-                yield Extent(address + low, high - low)
-
-    def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
-        """AssertionError: there are no products."""
-        raise AssertionError(f"layer '{self.layer.name}' has no products")
+    def actions(self, ops: int) -> Actions:
+        """Operations, all of 32 bits."""
+        return Actions({("post", "op", 32): ops})

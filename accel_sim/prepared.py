@@ -11,6 +11,7 @@ from accel_sim.jobs import Job, Port, Transfer, merge
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.nest import render
+from accel_sim.post import operations
 from accel_sim.tile import Tile
 from accel_sim.timing import Timed
 from accel_sim.transfers import accesses, job_of
@@ -49,12 +50,12 @@ class Prepared:
         effectual = tile.macs_effectual
         self.macs_effectual += timed.slots.get("effectual", 0) if effectual is None else effectual
         self.actions.update(tile.actions)
-        self.actions.update(machine.post.actions(self.layer, tile.outputs, tile.correction_ops))
+        ops = tile.outputs * operations(self.layer) + tile.correction_ops if tile.post_ops is None else tile.post_ops
+        self.actions.update(machine.post.actions(ops))
         self.actions.update(accesses(tile, machine))
         if self.sums is not None and tile.products is not None:
             self.sums.issue(self.tiled, tile)
-        post = machine.post.cycles(self.layer, tile.outputs, tile.correction_ops)
-        return job_of(tile, timed.cycles, post, machine)
+        return job_of(tile, timed.cycles, machine.post.cycles(ops), machine)
 
     @property
     def mapping(self) -> str:

@@ -11,6 +11,7 @@ from functools import cached_property
 from accel_sim.address_map import AddressMap
 from accel_sim.dataflows.common import input_bytes_bound
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import packed_bytes
 from accel_sim.tile import Extent, Stream
 from workloads.layer import Layer
 from workloads.network import Network
@@ -59,26 +60,29 @@ class Residency:
             for name in layer.inputs:
                 readers[name] = number
         for layer in reversed(layers):  # what is joined lives as long as what it is joined to
-            if layer.kind == "concat":
+            if self.addresses.joins(layer):
                 for name in layer.inputs:
                     readers[name] = max(readers.get(name, 0), readers.get(layer.name, -1))
         encoded = {layer.inputs[-1] for layer in layers if layer.dynamic}  # read as weights are, from outside
-        joined = {name for layer in layers if layer.kind == "concat" for name in layer.inputs}
+        joined = {name for layer in layers if self.addresses.joins(layer) for name in layer.inputs}
         for number, layer in enumerate(layers[:-1]):
-            if layer.name not in readers or layer.kind == "concat" or layer.name in encoded:
+            if layer.name not in readers or self.addresses.joins(layer) or layer.name in encoded:
                 continue
             if layer.name not in self.running:
                 continue
-            size, begin = self.addresses.bytes_of(layer), self.addresses.tensors[layer.name]
+            size, begin = self._bytes(layer.name), self.addresses.tensors[layer.name].address
             trial = (begin, begin + size, number, readers[layer.name])
             span = range(number, readers[layer.name] + 1)
             self.kept[layer.name] = trial
             if any(self._least(layers[at], at) > self.room for at in span):
                 del self.kept[layer.name]
         for layer in layers:  # a map joined of parts is read as a whole: all parts stay, or none
-            if layer.kind == "concat" and not all(name in self.kept for name in layer.inputs):
+            if self.addresses.joins(layer) and not all(name in self.kept for name in layer.inputs):
                 for name in joined.intersection(layer.inputs):
                     self.kept.pop(name, None)
+
+    def _bytes(self, tensor: str) -> int:
+        return packed_bytes(self.network.elements(tensor), self.addresses.tensors[tensor].bits)
 
     def _live(self, number: int) -> int:
         """Bytes of the maps kept while a layer runs."""
@@ -86,14 +90,14 @@ class Residency:
 
     def _least(self, layer: Layer, number: int) -> int:
         """Bytes that a layer needs: maps that stay, and an output row of what does not."""
-        bits, need = self.addresses.code_bits, self._live(number)
-        if layer.kind == "concat":
+        stored, need = self.addresses.tensors, self._live(number)
+        if self.addresses.joins(layer):
             return need
         inputs, outputs = self.buffers["inputs"].path[0], self.buffers["outputs"].path[0]
         if not self.holds_inputs(layer):
-            need += 2 * inputs.slots * input_bytes_bound(layer, bits, layer.F, layer.C)
+            need += 2 * inputs.slots * input_bytes_bound(layer, stored[layer.inputs[0]].bits, layer.F, layer.C)
         if layer.name not in self.kept:
-            need += 2 * outputs.slots * -(-layer.F * layer.M * bits // 8)
+            need += 2 * outputs.slots * packed_bytes(layer.F * layer.M, stored[layer.name].bits)
         return need
 
     def holds_inputs(self, layer: Layer) -> bool:
@@ -104,7 +108,7 @@ class Residency:
         if name in self.kept:
             return True
         found = next((layer for layer in self.network.layers if layer.name == name), None)
-        return found is not None and found.kind == "concat" and all(map(self._whole, found.inputs))
+        return found is not None and self.addresses.joins(found) and all(map(self._whole, found.inputs))
 
     def shares(self, layer: Layer) -> dict[str, Buffer]:
         """The machine's buffers as one layer finds them: what stays is there whole, the rest shares what is left."""

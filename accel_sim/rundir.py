@@ -85,7 +85,7 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "data": result.summary["data"],
         "data_detail": result.data_detail,
         "data_sources": [source for source in sources if source],
-        "warnings": list(warnings_of(network)),
+        "warnings": [*warnings_of(network), *result.machine.warnings],
     }
 
 

@@ -17,6 +17,8 @@ FIELDS = {
     "ofmapsramszkb": ("memories.output_sram.capacity_kib", float),
     "dataflow": ("dataflow.stationary", str),
 }
+#: at which the file's bytes per cycle become GB/s
+CLOCK_MHZ = 1000
 #: bytes per cycle that never stall an array (CALC mode derives the bandwidth instead of limiting it)
 UNLIMITED = 1 << 20
 #: section -> switches of what is not simulated; with all of them off, the section's other keys mean nothing
@@ -39,16 +41,17 @@ HARMLESS = {
 def read_cfg(path: Path) -> dict[str, Any]:
     """Dotted path -> value over the `systolic` preset; InputError for what is missing, broken or not simulated.
 
-    One word is one byte, as in the tool. Bandwidth holds in USER mode; in CALC mode nothing stalls.
+    One word is one byte, as in the tool. Bandwidth holds in USER mode; in CALC mode nothing stalls. The file counts in
+    cycles of a clock it does not name: at CLOCK_MHZ, the preset's, they are as many here.
     """
     sections = _sections(path)
     general, section = sections["general"], sections[SECTION]
     if not section:
         raise InputError(f"{path}: has no section [{SECTION}]")
-    settings: dict[str, Any] = {"memories.dram.latency_cycles": 1}
+    settings: dict[str, Any] = {"memories.dram.latency_ns": 1000 / CLOCK_MHZ, "clock_mhz": CLOCK_MHZ}
     for key, (where, kind) in FIELDS.items():
         settings[where] = _value(section, key, kind)
-    settings["memories.dram.bandwidth_bytes_per_cycle"] = _bandwidth(section, sections[MODES])
+    settings["memories.dram.bandwidth_gb_s"] = _bandwidth(section, sections[MODES]) * CLOCK_MHZ / 1000
     settings["name"] = general.get("run_name", path.stem).strip().strip("\"'")
     settings["description"] = f"SCALE-Sim configuration {path.name}"
     for name, keys in (*SWITCHES.items(), (MODES, ("useramulatortrace",))):

@@ -17,7 +17,7 @@ from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.engine import Engine
 from accel_sim.jobs import Port, Schedule, Transfer
-from accel_sim.post import TiledPost
+from accel_sim.post_tiles import TiledPost
 from accel_sim.prepared import Prepared, coarsen
 from accel_sim.result import LayerRun, Result
 from accel_sim.session import Session
@@ -91,8 +91,11 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
     """The layer cut into tiles by the machine's dataflow, or by its post-processing unit if it has no MACs."""
     machine, placement = session.machine, session.addresses.place(layer)
     buffers = session.residency.shares(layer)
+    widths = operands.inputs.format.bits, placement.inputs[0].bits
+    assert widths[0] == widths[1], f"layer '{layer.name}': reads codes of {widths[0]} bits of a map in {widths[1]}"
     if not layer.has_macs:
-        return TiledPost(layer, buffers, placement, operands.inputs.format.bits)
+        moved, notes = session.addresses.moved(layer)
+        return TiledPost(moved, buffers, placement, notes)
     try:
         machine.dataflow.mode(machine.mac, operands)
         machine.mac.check_operands(layer, operands)

@@ -12,6 +12,10 @@ import numpy as np
 
 from workloads.registry import InputError
 
+#: the longest path of a MAC unit in delays of a gate that drives four like it (FO4), and such a delay in ps a nm of
+#: node (the rule of 360 ps a um of drawn gate length): guesses. They put 45 nm at 1,543 MHz and 28 nm at 2,480 MHz;
+#: designs of the field run there at 500 (BitFusion, EIE 800) and 700 (TPU v1; PSMA's arrays were synthesised to 1,000).
+PATH_FO4, FO4_PS_PER_NM = 40, 0.36
 #: V; no logic of these nodes is run above (a guess: the paper's fits are drawn to less)
 MOST_V = 2.0
 SOURCE = "Stillmaker and Baas 2017 (tables/mac/stillmaker.csv)"
@@ -39,6 +43,11 @@ def energy_factor(node_nm: float, vdd: float) -> float:
     if not 0 < vdd <= MOST_V or factor <= 0:
         raise InputError(f"vdd={vdd:g} must be above 0 and at most {MOST_V:g} V, within the fit of {node_nm:g} nm")
     return factor
+
+
+def most_mhz(node_nm: float) -> float:
+    """The fastest clock that a MAC unit of this node is taken to reach (a guess, see PATH_FO4)."""
+    return 1e6 / (PATH_FO4 * FO4_PS_PER_NM * node_nm)
 
 
 def logic_energy_scale(from_node: float, from_v: float, to_node: float, to_v: float) -> float:

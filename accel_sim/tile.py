@@ -167,9 +167,10 @@ class Tile:
     """work: what the array does; streams: what moves; actions: counts beside those of the streams.
 
     outputs: elements that leave for the post-processing unit; correction_ops: operations it spends on their zero
-    points. macs_effectual: products of two non-zero operands; None = one for each effectual slot. products: what a
-    checked run needs to issue the tile's products (the dataflow's own record). fields: counts and addresses in the
-    stored data; none may hold a value that it is too narrow for.
+    points; post_ops: all it spends on the tile, where they are not those of its outputs. macs_effectual: products of
+    two non-zero operands; None = one for each effectual slot. products: what a checked run needs to issue the tile's
+    products (the dataflow's own record). fields: counts and addresses in the stored data; none may hold a value that
+    it is too narrow for.
     """
 
     work: GridWork | FoldWork | ColumnWork | PostWork
@@ -179,6 +180,7 @@ class Tile:
     products: object = None
     correction_ops: int = 0
     macs_effectual: int | None = None
+    post_ops: int | None = None
     fields: tuple[Field, ...] = ()
 
     def __post_init__(self):

@@ -4,18 +4,18 @@ from accel_sim.result import Result
 from workloads import Layer
 
 
-def compulsory_bytes(layer: Layer, weight_bytes: int, bits: int = 8) -> int:
+def compulsory_bytes(layer: Layer, weight_bytes: int, bits: tuple[int, int] = (8, 8)) -> int:
     """Every input that an output needs, every weight as it is stored, every output, once each.
 
-    weight_bytes: all weights as they lie in memory; bits: of a stored activation. A concat moves nothing: what it joins
-    was written side by side.
+    weight_bytes: all weights as they lie in memory; bits: of a value read and of one written. A concat moves nothing:
+    what it joins was written side by side.
     """
     if layer.kind == "concat":
         return 0
     needed = _needed(layer, 0, layer.H, layer.E, layer.R) * _needed(layer, 1, layer.W, layer.F, layer.S)
     inputs = len(layer.inputs) * layer.N * layer.C * needed
     outputs = layer.N * layer.M * layer.E * layer.F
-    return (inputs + outputs) * bits // 8 + weight_bytes
+    return (inputs * bits[0] + outputs * bits[1]) // 8 + weight_bytes
 
 
 def _needed(layer: Layer, axis: int, size: int, outputs: int, taps: int) -> int:
@@ -27,10 +27,11 @@ def _needed(layer: Layer, axis: int, size: int, outputs: int, taps: int) -> int:
 
 def compulsory(result: Result) -> dict[str, int]:
     """layer -> compulsory bytes of each layer that ran."""
-    ran = result.layers.set_index("layer")
-    bits = result.machine.dataflow.output_bits
+    ran, bits = result.layers.set_index("layer"), result.network.code_bits
     return {
-        layer.name: compulsory_bytes(layer, int(ran.weight_machine_bytes[layer.name]), bits)
+        layer.name: compulsory_bytes(
+            layer, int(ran.weight_machine_bytes[layer.name]), (bits(layer.inputs[0]), bits(layer.name))
+        )
         for layer in result.network.layers
         if layer.name in ran.index
     }

@@ -14,6 +14,8 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.registry import InputError, Registry
 
+#: width of the codes of a tensor that nothing gives a format
+CODE_BITS = 8
 #: name -> function(**options) -> Network (shapes only)
 networks = Registry("network", "workloads.networks")
 
@@ -191,6 +193,22 @@ class Network:
     def batch(self) -> int:
         """Items of the network's input."""
         return items_of_input(self.layers, self.input_shape)
+
+    def elements(self, tensor: str) -> int:
+        """Values of a tensor: 'input', a side input, or what a layer makes."""
+        if tensor == "input":
+            return self.batch * math.prod(self.input_shape)
+        return math.prod(self.side_inputs[tensor]) if tensor in self.side_inputs else self[tensor].output_elements
+
+    def code_bits(self, tensor: str) -> int:
+        """Width of a tensor's codes: what the layer that makes it writes (its sums requantised), and its readers read.
+
+        That of its recorded codes or of its format; CODE_BITS where neither says anything (the scores, say, which no
+        layer with MACs reads).
+        """
+        if self.images is None and tensor in self.activations:
+            return self.activations[tensor].format.bits
+        return self.formats[tensor].bits if tensor in self.formats else CODE_BITS
 
     def with_batch(self, n: int) -> "Network":
         """The same network on n items (images are repeated in turn, and numbered)."""

@@ -10,7 +10,7 @@ from workloads.format import spec_of
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
-from workloads.network import Network
+from workloads.network import CODE_BITS, Network
 from workloads.operands import Operands
 from workloads.profiles import densities, expectations
 from workloads.reference import as_read, conv_integer
@@ -110,9 +110,9 @@ class SyntheticWalk:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form, expected = self.network.formats.get(reads[0]), [self.expected[name] for name in reads]
         signed = not all(each.positive for each in expected) if form is None else form.low < form.zero_point
-        bits = 8 if form is None or form.bits > MAX_BITS else form.bits
+        bits = CODE_BITS if form is None or form.bits > MAX_BITS else form.bits
         if all(each.boolean for each in expected) and not signed:
-            bits, form = 1, form or NumberFormat(8, False)
+            bits, form = 1, form or NumberFormat(CODE_BITS, False)
         codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed, bits=bits)
         return codes if form is None else in_format(codes, form)
 

@@ -5,6 +5,7 @@ one non-zero activation, and cost[t, l] the entries that lane l stores for its c
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from accel_sim.dataflows.common import check_codebook
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import MOST_FIELD_BITS, dataflows, require
+from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from accel_sim.tile import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer
@@ -37,7 +38,7 @@ class BroadcastCsc:
     asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
     dataflows.asymmetric).
     pointer_bits: of a column pointer, which numbers the entries of its lane in a tile; the last one is their number.
-    codebook_bits: of a codebook entry. output_bits: stored outputs.
+    codebook_bits: of a codebook entry.
     accumulators: words of a lane's register file of sums. It is one of EIE's two (recalled); a lane that owns more rows
     than it has words is taken to have more such files, which cost as much to access.
     """
@@ -48,9 +49,10 @@ class BroadcastCsc:
     double_buffer_accumulators: bool = False
     pointer_bits: int = 16
     codebook_bits: int = 16
-    output_bits: int = 8
     asymmetric: Asymmetric = "differences"
     accumulators: int = 64
+
+    former: ClassVar = NO_OUTPUT_BITS
 
     def __post_init__(self):
         if self.queue_depth > MOST_SLOTS:
@@ -58,7 +60,7 @@ class BroadcastCsc:
         if self.accumulators > MOST_SLOTS:
             raise ValueError(f"accumulators={self.accumulators} must be at most {MOST_SLOTS}")
         require(self, 1, "queue_depth", "scan_width", "accumulators")
-        require(self, 1, "pointer_bits", "codebook_bits", "output_bits", at_most=MOST_FIELD_BITS)
+        require(self, 1, "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
 
     @property
     def recurrence(self) -> Recurrence:

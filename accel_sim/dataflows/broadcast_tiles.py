@@ -72,8 +72,8 @@ class TiledBroadcast:
         """How products are cut into tiles."""
         machine = self.machine
         return ProductCuts(
-            self.layer, self.columns, self.buffers, self.operands.inputs.format.bits, machine.output_bits,
-            machine.pointer_bits, self.mapper,
+            self.layer, self.columns, self.buffers, self.operands.inputs.format.bits,
+            self.placement.outputs.bits, machine.pointer_bits, self.mapper,
         )  # fmt: skip
 
     @property
@@ -170,7 +170,7 @@ class TiledBroadcast:
         outputs = (pixels[1] - pixels[0]) * groups * (self.layer.M // self.layer.G) if complete else 0
         actions = self._actions(broadcasts, part)
         out = self.buffers["outputs"]
-        actions[out.level, "write", out.word_bits] += out.words(outputs, self.machine.output_bits)
+        actions[out.level, "write", out.word_bits] += out.words(outputs, self.placement.outputs.bits)
         correction = self._correction_ops(pixels[1] - pixels[0], groups) if complete else 0
         streams = tuple(self._streams(index, pixels, part, staging))
         return Tile(work, streams, actions, outputs, broadcasts, correction, fields=self._fields(part))
@@ -262,7 +262,7 @@ class TiledBroadcast:
     def _streams(
         self, index: tuple[int, int, int], pixels: tuple[int, int], part: LanePart, staging: Staging
     ) -> list[Stream]:
-        layer, bits = self.layer, self.operands.inputs.format.bits
+        layer = self.layer
         streams = staging.load("weights", "weights", index, lambda _: (self._weight_extent(index),))
         pointers = lambda _=None: (self._pointer_extent(index),)  # noqa: E731
         if "pointers" in self.buffers:
@@ -274,10 +274,10 @@ class TiledBroadcast:
             part.groups[0] * per_group + part.k[0] // taps,
             (part.groups[1] - 1) * per_group + -(-part.k[1] // taps),
         )
-        wanted = input_extents(layer, self.placement.inputs[0], bits, pixels, channels)
+        wanted = input_extents(layer, self.placement.inputs[0], pixels, channels)
         streams += staging.load("inputs", "inputs", index, lambda _: wanted, overlap=True)
         span = (part.groups[0] * filters, part.groups[1] * filters)
-        out = output_extents(layer, self.placement.outputs, self.machine.output_bits, pixels, span)
+        out = output_extents(layer, self.placement.outputs, pixels, span)
         return streams + staging.sums(index, lambda: out, tuple)
 
     def _actions(self, broadcasts: Broadcasts, part: LanePart) -> Actions:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Tile
 from workloads.encoding import Encoding, encodings
@@ -64,47 +65,43 @@ def span(first: int, last: int, stride: int, before: int, reach: int, size: int)
 
 
 def input_extents(
-    layer: Layer, base: int, bits: int, pixels: tuple[int, int], channels: tuple[int, int]
+    layer: Layer, stored: StoredMap, pixels: tuple[int, int], channels: tuple[int, int]
 ) -> tuple[Extent, ...]:
-    """Bytes of an N, C, H, W map (``bits`` per code, rows of whole bytes) that a range of output pixels reads.
+    """Bytes of a stored N, C, H, W map that a range of output pixels reads.
 
     pixels: [first, last) in N, E, F order; channels: [first, last). Whole rows of the map are moved, except where all
     pixels lie in one output row.
     """
     first, last = pixels
-    plane = layer.E * layer.F
+    plane, row = layer.E * layer.F, layer.W
     reach_h = layer.dilation[0] * (layer.R - 1) + 1
     reach_w = layer.dilation[1] * (layer.S - 1) + 1
-    row = (layer.W * bits + 7) // 8
     count = channels[1] - channels[0]
-    extents = []
+    extents: list[Extent] = []
     for n in range(first // plane, (last - 1) // plane + 1):
         low, high = max(first, n * plane) - n * plane, min(last, (n + 1) * plane) - n * plane
         e0, e1 = low // layer.F, (high - 1) // layer.F + 1
         h0, h1 = span(e0, e1, layer.stride[0], layer.padding[0], reach_h, layer.H)
-        start = base + ((n * layer.C + channels[0]) * layer.H + h0) * row
+        start = ((n * layer.C + channels[0]) * layer.H + h0) * row
         if h1 <= h0:
             continue
         if e1 - e0 == 1 and high - low < layer.F:
             w0, w1 = span(low % layer.F, (high - 1) % layer.F + 1, layer.stride[1], layer.padding[2], reach_w, layer.W)
-            left, right = w0 * bits // 8, (w1 * bits + 7) // 8
             if w1 > w0:  # else padding alone
                 for c in range(count):
-                    extents.append(Extent(start + c * layer.H * row + left, right - left, h1 - h0, row))
-        elif h1 - h0 == layer.H:
-            extents.append(Extent(start, count * layer.H * row))
+                    extents += stored.read(start + c * layer.H * row + w0, w1 - w0, h1 - h0, row)
         else:
-            extents.append(Extent(start, (h1 - h0) * row, count, layer.H * row))
-    return tuple(extents)
+            extents += stored.read(start, (h1 - h0) * row, count, layer.H * row)
+    return stored.once(extents)
 
 
 def input_bytes_bound(layer: Layer, bits: int, pixels: int, channels: int) -> int:
-    """No range of ``pixels`` output pixels that begins at a multiple of its length reads more bytes of ``channels``."""
+    """No range of ``pixels`` output pixels that begins at a multiple of its length needs more room for ``channels``."""
     outputs = min(layer.N * layer.E, _crossed(pixels, layer.F))
     reach, stride = layer.dilation[0] * (layer.R - 1) + 1, layer.stride[0]
     images = min(layer.N, _crossed(outputs, layer.E)) if reach >= stride else 1
     rows = min(layer.N * layer.H, outputs * stride + images * (reach - stride))
-    return rows * ((layer.W * bits + 7) // 8) * channels
+    return packed_bytes(rows * layer.W * channels, bits)
 
 
 def _crossed(length: int, period: int) -> int:
@@ -113,29 +110,23 @@ def _crossed(length: int, period: int) -> int:
 
 
 def window_bytes(layer: Layer, bits: int, pixels: int, channels: int) -> int:
-    """Bytes of ``channels`` that ``pixels`` output pixels of one output row read at most."""
+    """Room for what ``pixels`` output pixels of one output row read of ``channels``, at most."""
     rows = min(layer.H, layer.dilation[0] * (layer.R - 1) + 1)
     columns = min(layer.W, (pixels - 1) * layer.stride[1] + layer.dilation[1] * (layer.S - 1) + 1)
-    return rows * ((columns * bits + 14) // 8) * channels
+    return packed_bytes(rows * columns * channels, bits)
 
 
 def output_extents(
-    layer: Layer, base: int, bits: int, pixels: tuple[int, int], channels: tuple[int, int]
+    layer: Layer, stored: StoredMap, pixels: tuple[int, int], channels: tuple[int, int]
 ) -> tuple[Extent, ...]:
-    """Bytes of the N, M, E, F output map of a range of pixels and channels (plane-wise runs)."""
+    """Bytes of the stored N, M, E, F output map that a range of pixels and channels writes (plane-wise runs)."""
     first, last = pixels
     plane = layer.E * layer.F
-    plane_bytes = (plane * bits + 7) // 8
-    extents = []
+    extents: list[Extent] = []
     for n in range(first // plane, (last - 1) // plane + 1):
         low, high = max(first, n * plane) - n * plane, min(last, (n + 1) * plane) - n * plane
-        left, right = low * bits // 8, (high * bits + 7) // 8
-        start = base + (n * layer.M + channels[0]) * plane_bytes + left
-        count = channels[1] - channels[0]
-        if right - left == plane_bytes:
-            extents.append(Extent(start, plane_bytes * count))
-        else:
-            extents.append(Extent(start, right - left, count, plane_bytes))
+        start = (n * layer.M + channels[0]) * plane + low
+        extents += stored.written(start, high - low, channels[1] - channels[0], plane)
     return tuple(extents)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import StoredMap
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent, PostWork, Tile
@@ -20,12 +21,13 @@ def encoding_tiles(
     inputs, outputs = buffers["inputs"], buffers["outputs"]
     keeps = {operand: (1,) * len(buffers[operand].path) for operand in ("inputs", "outputs")}
     staging = Staging(Nest((Loop("pixels", max(1, pieces), 1),), keeps), buffers, placement.level)
+    stored = StoredMap.at(placement.weights, bits, count)
     for piece in range(pieces):
         first, last = piece * count // pieces, (piece + 1) * count // pieces
-        left, right = first * bits // 8, -(-last * bits // 8)
         low, high = piece * stream // pieces, (piece + 1) * stream // pieces
-        plain, encoded = Extent(placement.weights + left, right - left), Extent(placement.encoded + low, high - low)
-        streams = staging.load("inputs", "inputs", (piece,), lambda _, plain=plain: (plain,))
+        plain = stored.written(first, last - first)  # a byte that two pieces share is read once
+        encoded = Extent(placement.encoded + low, high - low)
+        streams = staging.load("inputs", "inputs", (piece,), lambda _, plain=plain: plain)
         streams += staging.sums((piece,), lambda encoded=encoded: (encoded,), tuple)
         accesses = Actions({(inputs.level, "read", inputs.word_bits): inputs.words(last - first, bits)})
         accesses[outputs.level, "write", outputs.word_bits] += outputs.words(high - low, 8)

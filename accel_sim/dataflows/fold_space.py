@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel_sim.dataflows.pieces import channel_counts, pixel_bytes
+from accel_sim.dataflows.pieces import channel_counts, pixel_values
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import packed_bytes
 from accel_sim.mapping.search import Candidates, distinct_tiles, orders_of
 from workloads.layer import Layer
 
@@ -44,8 +45,8 @@ class FoldSpace:
     stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
-    before streams, so that only what takes longer is seen. countable: whether the counts in the stored weights can be
-    held by their field in a tile of so many k.
+    before streams, so that only what takes longer is seen. stored_sums: finished ones leave beside their codes.
+    countable: whether the counts in the stored weights can be held by their field in a tile of so many k.
     """
 
     layer: Layer
@@ -60,6 +61,7 @@ class FoldSpace:
     step_cycles: int = 1
     taps: int = 1
     hidden_loads: bool = False
+    stored_sums: bool = False
     countable: Callable[[int], bool] = bool
     used_alone: bool = False
     fixed_pj: float = 0.0
@@ -185,59 +187,62 @@ class FoldSpace:
     @cached_property
     def sum_width(self) -> int:
         """Bits of an output in its buffer: those of a sum where the reduction on the rows takes several folds."""
-        return self.sum_bits if self.dims[2] != "k" and self.folds("k", self.sizes["k"]) > 1 else self.bits["outputs"]
+        several = self.dims[2] != "k" and self.folds("k", self.sizes["k"]) > 1
+        return self.sum_bits if several or self.stored_sums else self.bits["outputs"]
 
     @cached_property
     def _known(self) -> dict:
         return {}
 
-    def _value(self, of, dim: str, tile: int, *more):
-        """of(tile, ...), computed once; a tile of everything is everything."""
-        key = of, min(tile, self.sizes[dim]), *more
+    def _value(self, of, dim: str, tile: int):
+        """of(tile), computed once; a tile of everything is everything."""
+        key = of, min(tile, self.sizes[dim])
         if key not in self._known:
-            self._known[key] = of(*key[1:])
+            self._known[key] = of(key[1])
         return self._known[key]
 
-    def _factor(self, of, dim: str, whole, found: Candidates, which: int, *more):
+    def _factor(self, of, dim: str, whole, found: Candidates, which: int):
         """A factor of an operand's bytes: [n], or a number where the dim is there whole."""
-        if of == self._pixel_bytes:  # tiles leave gaps between windows where they are, one tile of all does not
+        if of == self._pixel_values:  # tiles leave gaps between windows where they are, one tile of all does not
             everything = found.per_tile(dim, "together", lambda tile: self._value(of, dim, tile)[2])
         else:
-            everything = self._value(of, dim, self.sizes[dim], *more)[which]
+            everything = self._value(of, dim, self.sizes[dim])[which]
         if whole is True:
             return everything
-        name = of.__name__, which, *more
-        values = found.per_tile(dim, name, lambda tile: self._value(of, dim, tile, *more)[which])
+        values = found.per_tile(dim, (of.__name__, which), lambda tile: self._value(of, dim, tile)[which])
         return values if whole is False else np.where(whole, everything, values)
 
     def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
         """[n] bytes that an operand's part takes in a level where the loops ``inside`` are whole."""
-        def factor(of, dim: str, *more):
-            return self._factor(of, dim, dim in inside, found, 1, *more)
+        def factor(of, dim: str):
+            return self._factor(of, dim, dim in inside, found, 1)
 
         groups = factor(_length, "groups")
         if operand == "inputs":
-            return factor(self._pixel_bytes, "pixels") * factor(self._channels, "k") * groups
+            values = factor(self._pixel_values, "pixels") * factor(self._channels, "k") * groups
+            return packed_bytes(values, self.bits["inputs"])
         if operand == "weights":
             return factor(self._row_bytes, "k") * factor(_length, "filters") * groups
-        return factor(self._plane_bytes, "pixels", self.sum_width) * factor(_length, "filters") * groups
+        return packed_bytes(factor(_length, "pixels") * factor(_length, "filters") * groups, self.sum_width)
 
     def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
         """[n] bytes of all parts of an operand, each once, where the loops ``apart`` cut it."""
-        def factor(of, dim: str, *more):
-            return self._factor(of, dim, ~apart[dim], found, 0, *more)
+        def factor(of, dim: str):
+            return self._factor(of, dim, ~apart[dim], found, 0)
 
         groups, filters = self.sizes["groups"], self.sizes["filters"]
         if operand == "inputs":
-            return factor(self._pixel_bytes, "pixels") * factor(self._channels, "k") * groups
+            values = factor(self._pixel_values, "pixels") * factor(self._channels, "k") * groups
+            return packed_bytes(values, self.bits["inputs"])
         if operand == "weights":
             if self.stored_weights is not None:
                 return np.full(len(found), self.stored_weights())
             return factor(self._row_bytes, "k") * filters * groups
-        return factor(self._plane_bytes, "pixels", self.sum_bits if sums else self.bits["outputs"]) * filters * groups
+        width = self.sum_bits if sums else self.bits["outputs"] + self.sum_bits * self.stored_sums
+        return np.full(len(found), packed_bytes(self.layer.output_elements, width))
 
-    def _pixel_bytes(self, tile: int) -> tuple[int, int, int]:
-        return pixel_bytes(self.layer, self.bits["inputs"], tile)
+    def _pixel_values(self, tile: int) -> tuple[int, int, int]:
+        return pixel_values(self.layer, tile)
 
     def _channels(self, tile: int) -> tuple[int, int]:
         return channel_counts(self.layer, tile)
@@ -247,14 +252,6 @@ class FoldSpace:
         bits, K = self.bits["weights"], self.sizes["k"]
         starts = np.arange(0, K, tile)
         sizes = -(-np.minimum(starts + tile, K) * bits // 8) - starts * bits // 8
-        return int(sizes.sum()), int(sizes.max())
-
-    def _plane_bytes(self, tile: int, bits: int) -> tuple[int, int]:
-        """(sum, largest) bytes of one output channel in pieces of ``tile`` pixels; planes are whole bytes."""
-        plane, total = self.layer.E * self.layer.F, self.sizes["pixels"]
-        edges = np.union1d(np.append(np.arange(0, total, tile), total), np.arange(0, total + 1, plane))
-        low, high = edges[:-1] % plane, (edges[1:] - 1) % plane + 1
-        sizes = np.bincount(edges[:-1] // tile, weights=-(-high * bits // 8) - low * bits // 8)
         return int(sizes.sum()), int(sizes.max())
 
     def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:

@@ -5,7 +5,7 @@ operand depends on rows and columns (it lies in the PEs), one on rows and stream
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accel_sim.address_map import Placement
@@ -13,6 +13,7 @@ from accel_sim.dataflows.common import input_extents, output_extents
 from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace, Shape
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import StoredMap
 from accel_sim.mapping.nest import Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent, Stream
@@ -43,7 +44,7 @@ class Box:
 class FoldPlan:
     """The tiles of a layer: a nest over a space, where their bytes lie, and what they make of the array.
 
-    loaded: sums begin at what lies in memory.
+    loaded: sums begin at what lies in memory; stored: finished ones are written there too.
     """
 
     space: FoldSpace
@@ -52,6 +53,7 @@ class FoldPlan:
     placement: Placement
     store: WeightStore
     loaded: bool = False
+    stored: bool = False
 
     def operand_on(self, role: str) -> str:
         """The operand that depends on 'both' rows and columns, on 'rows' and stream, or on 'cols' and stream."""
@@ -160,9 +162,13 @@ class FoldPlan:
             overlap=self.store.overlaps, values=_length(r.groups) * _length(r.filters) * _length(r.k),
             values_bits=self.space.bits["weights"],
         )  # fmt: skip
-        partial = self._output_extents(r, self.placement.partial_sums, self.space.sum_bits)
-        outputs = self._output_extents(r, self.placement.outputs, self.space.bits["outputs"])
-        return (*streams, *staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded))
+        sums = StoredMap.at(self.placement.partial_sums, self.space.sum_bits, self.space.layer.output_elements)
+        partial, outputs = (self._output_extents(r, stored) for stored in (sums, self.placement.outputs))
+        streams += staging.sums(index, lambda: outputs, lambda: partial, loaded=self.loaded)
+        if self.stored:
+            finished = [stream for stream in streams if stream.tensor == "outputs"]
+            streams += [replace(stream, tensor="partial_sums", extents=partial) for stream in finished]
+        return tuple(streams)
 
     def _input_extents(self, r: Ranges) -> tuple[Extent, ...]:
         layer = self.space.layer
@@ -172,16 +178,16 @@ class FoldPlan:
             spans = [(r.groups[0] * per_group, r.groups[1] * per_group)]
         else:
             spans = [(g * per_group + first, g * per_group + last) for g in range(*r.groups)]
-        bits, base = self.space.bits["inputs"], self.placement.inputs[0]
-        return tuple(e for span in spans for e in input_extents(layer, base, bits, r.pixels, span))
+        stored = self.placement.inputs[0]
+        return stored.once([e for span in spans for e in input_extents(layer, stored, r.pixels, span)])
 
-    def _output_extents(self, r: Ranges, base: int, bits: int) -> tuple[Extent, ...]:
+    def _output_extents(self, r: Ranges, stored: StoredMap) -> tuple[Extent, ...]:
         filters = self.space.sizes["filters"]
         if _length(r.filters) == filters:
             spans = [(r.groups[0] * filters, r.groups[1] * filters)]
         else:
             spans = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
-        return tuple(e for span in spans for e in output_extents(self.space.layer, base, bits, r.pixels, span))
+        return tuple(e for span in spans for e in output_extents(self.space.layer, stored, r.pixels, span))
 
 
 def _length(span: tuple[int, int]) -> int:

@@ -1,14 +1,14 @@
-"""Bytes of input maps under tiles of output pixels and of reduction steps, exactly and for many tile sizes at once."""
+"""Values of input maps under tiles of output pixels and of reduction steps, exactly and for many tile sizes at once."""
 
 import numpy as np
 
 from workloads.layer import Layer
 
 
-def pixel_bytes(layer: Layer, bits: int, tile: int) -> tuple[int, int, int]:
-    """(sum, largest, all together) bytes of one input channel over the tiles of ``tile`` output pixels, N, E, F order.
+def pixel_values(layer: Layer, tile: int) -> tuple[int, int, int]:
+    """(sum, largest, all together) values of one input channel over the tiles of ``tile`` output pixels, N, E, F order.
 
-    The same bytes as ``common.input_extents`` of each tile; together: bytes that several tiles read count once.
+    The same as ``common.input_extents`` of each tile; together: values that several tiles read count once.
     """
     plane = layer.E * layer.F
     starts = np.arange(0, layer.N * plane, tile, dtype=np.int64)
@@ -26,27 +26,25 @@ def pixel_bytes(layer: Layer, bits: int, tile: int) -> tuple[int, int, int]:
     begin, end = (
         np.minimum(layer.W, np.maximum(0, e)) for e in _edges(left, right, layer.stride[1], layer.padding[2], reach[1])
     )
-    narrow = np.maximum(0, (end * bits + 7) // 8 - begin * bits // 8)
-    narrow = np.where(end > begin, narrow, 0)
-    row = (layer.W * bits + 7) // 8
-    width = np.where(part, narrow, row)
+    row = layer.W
+    width = np.where(part, np.maximum(0, end - begin), row)
     size = np.bincount(piece, weights=rows * width, minlength=len(starts)).astype(np.int64)
     if len(starts) == 1 or _gapless(layer, reach):
         together = layer.N * int(_span(0, layer.E, layer.stride[0], layer.padding[0], reach[0], layer.H)) * row
         return int(size.sum()), int(size.max()), together
     top = np.maximum(0, first * layer.stride[0] - layer.padding[0]) + image * layer.H
-    edge = np.where(part, begin * bits // 8, 0)
+    edge = np.where(part, begin, 0)
     return int(size.sum()), int(size.max()), _together(top, rows, edge, width, (layer.N * layer.H, row))
 
 
 def _gapless(layer: Layer, reach: list[int]) -> bool:
-    """Windows touch or overlap, and reach the end of a row: however the map is cut, no byte between them stays away."""
+    """Windows touch or overlap, and reach the end of a row: however it is cut, no value between them stays away."""
     end = _edges(0, layer.F, layer.stride[1], layer.padding[2], reach[1])[1]
     return layer.stride[0] <= reach[0] and layer.stride[1] <= reach[1] and end >= layer.W
 
 
 def _together(top: np.ndarray, rows: np.ndarray, edge: np.ndarray, width: np.ndarray, shape: tuple[int, int]) -> int:
-    """Bytes of a map of ``shape`` that lie in at least one rectangle: rows from ``top``, columns from ``edge`` on."""
+    """Values of a map of ``shape`` that lie in at least one rectangle: rows from ``top``, columns from ``edge`` on."""
     some = (rows > 0) & (width > 0)
     top, bottom, left, right = top[some], (top + rows)[some], edge[some], (edge + width)[some]
     if (width[some] == shape[1]).all():  # whole rows: columns need no look

@@ -14,8 +14,9 @@ from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import cannot_fit, input_bytes_bound, window_bytes
 from accel_sim.dataflows.lane_part import LanePart
 from accel_sim.dataflows.lane_room import LaneRoom
-from accel_sim.dataflows.pieces import pixel_bytes
+from accel_sim.dataflows.pieces import pixel_values
 from accel_sim.levels import Buffer
+from accel_sim.map_layout import packed_bytes
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
 from accel_sim.mapping.search import Metrics, distinct_tiles
@@ -114,7 +115,7 @@ class ProductCuts:
 
     def _outputs(self, pixels: int, groups: int) -> int:
         filters = groups * (self.layer.M // self.layer.G)
-        return -(-pixels * filters * self.output_bits // 8)
+        return packed_bytes(pixels * filters, self.output_bits)
 
     def _inputs(self, pixels: int, groups: int) -> int:
         return input_bytes_bound(self.layer, self.input_bits, pixels, self._channels(groups))
@@ -129,7 +130,7 @@ class ProductCuts:
     def _does_not_fit(self, groups: int, pixels: int):
         """The refusal of a given tile."""
         needs = {
-            "inputs": self._pixel_bytes(pixels)[1] * self._channels(groups),
+            "inputs": self._bytes(pixels, 1, self._channels(groups)),
             "outputs": self._outputs(pixels, groups),
         }
         return self._refusal(needs)
@@ -151,10 +152,11 @@ class ProductCuts:
     def _known(self) -> dict[int, tuple[int, int, int]]:
         return {}
 
-    def _pixel_bytes(self, tile: int) -> tuple[int, int, int]:
+    def _bytes(self, tile: int, which: int, channels: int) -> int:
+        """Bytes of so many channels over tiles of ``tile`` pixels; which: sum, largest or all together."""
         if tile not in self._known:
-            self._known[tile] = pixel_bytes(self.layer, self.input_bits, tile)
-        return self._known[tile]
+            self._known[tile] = pixel_values(self.layer, tile)
+        return packed_bytes(self._known[tile][which] * channels, self.input_bits)
 
     def _metrics(self, pairs: list[tuple[int, int]]) -> Metrics:
         """What each (groups, pixels) of a tile moves and how long that takes; weights come once for any of them."""
@@ -164,8 +166,8 @@ class ProductCuts:
             channels, outputs = self._channels(groups), self._outputs(tile, groups)
             fits.append(self._fits(self._inputs(tile, groups), outputs))
             once = self._input_depth(tile, groups) <= 1  # rows that two tiles read are still there
-            moved.append(self._pixel_bytes(tile)[2 if once else 0] * layer.C)
-            first.append(self._pixel_bytes(tile)[1] * channels + outputs)
+            moved.append(self._bytes(tile, 2 if once else 0, layer.C))
+            first.append(self._bytes(tile, 1, channels) + outputs)
             counts.append(-(-self.pixels // tile) * -(-layer.G // groups))
         dram, tiles = np.array(moved, float), np.array(counts)
         cycles = dram / goal.bytes_per_cycle + np.array(first) / goal.bytes_per_cycle + tiles * goal.latency
@@ -175,10 +177,11 @@ class ProductCuts:
 
     def _input_rooms(self, tile: int, groups: int) -> tuple[list[int], list[bool]]:
         """Per depth of the nest: bytes of inputs that lie together, and whether others replace them."""
-        whole, some = self._pixel_bytes(self.pixels)[1], self._inputs(tile, groups)
+        some = self._inputs(tile, groups)
         apart, many = groups < self.layer.G, tile < self.pixels
         changing = [False, apart, apart or many, apart or many or len(self.blocks) > 1]
-        return [whole * self.layer.C, whole * self._channels(groups), some, some], changing
+        whole = [self._bytes(self.pixels, 1, channels) for channels in (self.layer.C, self._channels(groups))]
+        return [*whole, some, some], changing
 
     def _input_depth(self, tile: int, groups: int) -> int:
         return keep_depths(self.buffers["inputs"].path, *self._input_rooms(tile, groups))[-1]

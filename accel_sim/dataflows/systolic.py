@@ -10,7 +10,7 @@ Operands hop to the next PE a cycle after they came; sums that move (WS, IS) hop
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
@@ -18,8 +18,9 @@ from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
+from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import MOST_FIELD_BITS, dataflows, require
+from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -38,14 +39,15 @@ class Systolic:
     overlap: folds wait for each other; or a fold's operands are loaded while the one before streams (a second register
     a PE); or folds follow each other without a gap (every PE reads what it holds from a buffer of its own, and nothing
     is counted for filling the array).
-    initial_sums: they begin at zero, or at what lies in memory, a value for each output.
+    initial_sums: they begin at zero, or at what lies in memory, a value for each output. stored_sums: finished sums are
+    written to memory as they are, beside the codes that the next layer reads.
     asymmetric: codes with a zero point are multiplied as differences (subtracted at the array's edge), or raw, and the
     sums corrected (see dataflows.asymmetric).
     drain: whether moving an OS fold's outputs out is hidden in the fold's last cycles (SCALE-Sim) or takes R cycles
     more. part_folds: a fold that leaves rows or columns without work is loaded, filled and drained as the whole array
     (SCALE-Sim), or as the R and C it uses: the next one begins when the last PE with work has finished (sums still hop
-    on through rows without work while it does). output_bits: width of a stored output. pointer_bits, codebook_bits:
-    where weights lie encoded, the count of entries before each slice, and a codebook's entry.
+    on through rows without work while it does). pointer_bits, codebook_bits: where weights lie
+    encoded, the count of entries before each slice, and a codebook's entry.
     """
 
     stationary: Literal["os", "ws", "is"] = "ws"
@@ -56,13 +58,15 @@ class Systolic:
     reduction_order: Literal["im2col", "taps", "im2col_first"] = "im2col"
     overlap: Literal["none", "loads", "folds"] = "none"
     initial_sums: Literal["zero", "loaded"] = "zero"
-    output_bits: int = 8
+    stored_sums: bool = False
     asymmetric: Asymmetric = "differences"
     pointer_bits: int = 16
     codebook_bits: int = 16
 
+    former: ClassVar = NO_OUTPUT_BITS
+
     def __post_init__(self):
-        require(self, 1, "output_bits", "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
+        require(self, 1, "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
 
     def units_summed(self, rows: int) -> int:
         """MAC units whose products meet before an accumulator: those of a column, unless sums stay where they are."""
@@ -94,8 +98,9 @@ class Systolic:
             )
         if self.lowers(layer):
             matrix = layer.lowered()
-            size = matrix.N * matrix.C * matrix.H * -(-matrix.W * operands.inputs.format.bits // 8)
-            placement = replace(placement, inputs=(placement.take(size),))
+            bits = operands.inputs.format.bits
+            address = placement.take(packed_bytes(matrix.input_elements, bits))
+            placement = replace(placement, inputs=(StoredMap.at(address, bits, matrix.input_elements),))
         return TiledSystolic(
             layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
             self, mapper,

@@ -58,7 +58,7 @@ class TiledSystolic:
         m, mode = self.machine, self.mode
         bits = {
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
-            "outputs": m.output_bits,
+            "outputs": self.placement.outputs.bits,
         }  # fmt: skip
         dims, layer = DIMENSIONS[m.stationary], self.layer
         in_memory = layer.lowered() if m.lowers(layer) else layer
@@ -66,7 +66,7 @@ class TiledSystolic:
         space = FoldSpace(
             in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
-            hidden_loads=m.overlap == "loads", countable=self._whole_store.countable,
+            hidden_loads=m.overlap == "loads", stored_sums=m.stored_sums, countable=self._whole_store.countable,
             used_alone=m.part_folds == "used",
         )  # fmt: skip
         if m.groups == "packed" and layer.G > 1:
@@ -106,7 +106,8 @@ class TiledSystolic:
         """Its tiles by the mapping that was found or given."""
         nest = self._nest()
         return FoldPlan(
-            self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
+            self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded",
+            self.machine.stored_sums,
         )
 
     def _nest(self) -> Nest:
@@ -363,7 +364,7 @@ class TiledSystolic:
                 add.update(self.feeding.held(held, width, shape, space.values(held)).times(folds))
         outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
         add[output.level, "read", output.word_bits] += output.words(outputs, sums)
-        add[output.level, "write", output.word_bits] += output.words(outputs, self.machine.output_bits)
+        add[output.level, "write", output.word_bits] += output.words(outputs, self.placement.outputs.bits)
         actions.update(add)
         return actions
 

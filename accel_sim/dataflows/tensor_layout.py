@@ -1,7 +1,6 @@
 """Inputs that lie in their buffer as in the tensor: the banks that one step of a fold's rows meets."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -12,15 +11,11 @@ from workloads.layer import Layer
 
 @dataclass(frozen=True, eq=False)
 class TensorLayout:
-    """An N, C, H, W map of ``bits`` a code, rows of whole bytes, in the words and banks of a buffer."""
+    """An N, C, H, W map of ``bits`` a code, one behind the other, in the words and banks of a buffer."""
 
     layer: Layer
     bits: int
     buffer: Buffer
-
-    @cached_property
-    def _row_bits(self) -> int:
-        return -(-self.layer.W * self.bits // 8) * 8
 
     def addresses(self, group: int, pixels: np.ndarray, k: np.ndarray) -> np.ndarray:
         """[pixels, k] bit address of the input that each output pixel and reduction step reads, -1 at padding."""
@@ -32,7 +27,7 @@ class TensorLayout:
         w = f * layer.stride[1] + s * layer.dilation[1] - layer.padding[2]
         channel = n[:, None] * layer.C + group * (layer.C // layer.G) + c
         inside = (h >= 0) & (h < layer.H) & (w >= 0) & (w < layer.W)
-        return np.where(inside, (channel * layer.H + h) * self._row_bits + w * self.bits, -1)
+        return np.where(inside, ((channel * layer.H + h) * layer.W + w) * self.bits, -1)
 
     def steps(self, rows: np.ndarray) -> np.ndarray:
         """[steps] cycles of a fold. rows: [rows, values, stream] addresses; row i is one step behind row i - 1."""

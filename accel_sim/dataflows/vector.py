@@ -6,6 +6,7 @@ other. The MAC unit says how long a brick takes; columns wait for the slowest, o
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Precision, precision_bits
@@ -15,7 +16,7 @@ from accel_sim.dataflows.vector_tiles import TiledVector
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import MOST_FIELD_BITS, MOST_PIECES, dataflows, macs, require
+from accel_sim.parts import MOST_FIELD_BITS, MOST_PIECES, NO_OUTPUT_BITS, dataflows, macs, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import Operands
@@ -31,7 +32,7 @@ class Vector:
     0 = zero weights keep their steps.
     precision: the MAC unit's mode of a layer is the fastest for the width of its formats, or for the fewest bits that
     its data need (known before it runs). Codes with a zero point are multiplied as differences.
-    output_bits: width of a stored output. pointer_bits, codebook_bits: where weights lie encoded, the count of entries
+    pointer_bits, codebook_bits: where weights lie encoded, the count of entries
     before each slice, and a codebook's entry.
     """
 
@@ -40,7 +41,6 @@ class Vector:
     lookahead: int = 0
     lookaside: int = 0
     precision: Precision = "format"
-    output_bits: int = 8
     pointer_bits: int = 16
     codebook_bits: int = 16
 
@@ -48,9 +48,11 @@ class Vector:
     asymmetric = "differences"
     stationary = "os"
 
+    former: ClassVar = NO_OUTPUT_BITS
+
     def __post_init__(self):
         require(self, 1, "lanes", at_most=MOST_PIECES)
-        require(self, 1, "output_bits", "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
+        require(self, 1, "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
         require(self, 0, "column_registers", "lookahead", "lookaside", at_most=MOST_PIECES)
         if self.lookaside > (len(ASIDE) if self.lookahead else 0):
             raise ValueError(f"lookaside={self.lookaside} must be at most {len(ASIDE)}, and 0 without lookahead")

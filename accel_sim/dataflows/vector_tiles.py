@@ -48,10 +48,10 @@ class TiledVector(TiledSystolic):
     @cached_property
     def space(self) -> FoldSpace:
         """What its mapping may be; a fold is a pass of the array's rows and columns."""
-        m, layer = self.machine, self.layer
+        layer = self.layer
         bits = {
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
-            "outputs": m.output_bits,
+            "outputs": self.placement.outputs.bits,
         }  # fmt: skip
         stored = None if self._whole_store.plain else (lambda: self._whole_store.bytes)
         array, cycles = (self.rows, self.cols), self.mode.cycles
@@ -220,7 +220,7 @@ class TiledVector(TiledSystolic):
         if box.last_piece:
             actions[output.level, "write", output.word_bits] += output.words(held, sums)
         actions[output.level, "read", output.word_bits] += output.words(finished, sums)
-        actions[output.level, "write", output.word_bits] += output.words(finished, self.machine.output_bits)
+        actions[output.level, "write", output.word_bits] += output.words(finished, self.placement.outputs.bits)
         return actions
 
 

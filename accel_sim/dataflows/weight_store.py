@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from accel_sim.dataflows.common import encoding_notes
+from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Field
 from workloads.encoding import Encoding, encodings, stream
@@ -23,7 +24,8 @@ class WeightStore:
 
     An encoded layer is a run of chunks, one per tile of the nest (groups, filters, k): a slice per filter, each encoded
     on its own so that a chunk can be read alone, behind a count of entries per slice of ``pointer_bits``. The codebook
-    of ``codebook_bits`` entries lies before the first chunk.
+    of ``codebook_bits`` entries lies before the first chunk. Plain filters begin at whole bytes each; what an earlier
+    layer made (a dynamic operand) lies as that layer wrote it, value behind value.
     """
 
     layer: Layer
@@ -43,6 +45,8 @@ class WeightStore:
     def overlaps(self) -> bool:
         """Tiles share bytes: k is cut inside a byte."""
         k = self.nest.loops[self.nest.place("k")]
+        if self.layer.dynamic:
+            return self.plain and self.plain_bits % 8 != 0
         return self.plain and k.count > 1 and k.tile * self.plain_bits % 8 != 0
 
     @cached_property
@@ -124,7 +128,13 @@ class WeightStore:
     @cached_property
     def bytes(self) -> int:
         """Of all weights as they lie in the outermost memory."""
-        return self._plain_row * self.layer.M if self.plain else self._chunks[1]
+        return packed_bytes(self.layer.M * self._row_bits, 1) if self.plain else self._chunks[1]
+
+    @property
+    def _row_bits(self) -> int:
+        """From a plain filter to the next."""
+        bits = self.layer.K * self.plain_bits
+        return bits if self.layer.dynamic else 8 * packed_bytes(bits, 1)
 
     @property
     def pointer_bytes(self) -> int:
@@ -137,10 +147,6 @@ class WeightStore:
             yield f"the second operand is an activation: it is read plain, not as {encodings.name_of(wanted)}"
         yield from encoding_notes(self.codes, self.encoding, self.bytes, self.pointer_bytes)
 
-    @property
-    def _plain_row(self) -> int:
-        return -(-self.layer.K * self.plain_bits // 8)
-
     def extents(self, r: Any, base: int, encoded: bool) -> tuple[Extent, ...]:
         """Bytes of the weights of a tile's ranges, from address ``base`` on."""
         if encoded:
@@ -150,16 +156,14 @@ class WeightStore:
             first, last = (int(edge) for edge in self._chunks[0][at])
             first = 0 if at == (0, 0, 0) else first  # the codebook comes with the first chunk
             return (Extent(base + first, last - first),)
-        filters = self.layer.M // self.layer.G
-        left, right = r.k[0] * self.plain_bits // 8, -(-r.k[1] * self.plain_bits // 8)
+        filters, row = self.layer.M // self.layer.G, self._row_bits
+        left, right = r.k[0] * self.plain_bits, row if r.k[1] == self.layer.K else r.k[1] * self.plain_bits
         if r.filters == (0, filters):
             runs = [(r.groups[0] * filters, r.groups[1] * filters)]
         else:
             runs = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
-        row = self._plain_row
-        if right - left == row:
-            return tuple(Extent(base + a * row, (b - a) * row) for a, b in runs)
-        return tuple(Extent(base + a * row + left, right - left, b - a, row) for a, b in runs)
+        stored = StoredMap.at(base, 1, self.layer.M * row)
+        return stored.once([e for a, b in runs for e in stored.read(a * row + left, right - left, b - a, row)])
 
     def decoded(self) -> Codes:
         """The codes as the decoder makes them from the stored stream, slice by slice: what is not stored is zero."""

@@ -114,4 +114,4 @@ class Staging:
             tensor, extents = ("outputs", outputs()) if complete else ("partial_sums", partial())
             epoch = nest.lifetime_number("outputs", keeps[number], index)
             writes.append(Stream(tensor, "outputs", True, extents, path[number].level, target, epoch))
-        return reads[::-1] + writes
+        return reads[::-1] + [stream for stream in writes if stream.extents]

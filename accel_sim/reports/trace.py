@@ -169,11 +169,12 @@ class Recorder:
     def _levels(self, result: Result) -> list[tuple[str, int, int]]:
         """(counter, cycle, bytes held from then on); sums in the width that their layer keeps them in."""
         ran = [run for run in result.runs if run.cycles]
-        starts, bits, held, found = [run.start for run in ran], result.machine.dataflow.output_bits, {}, []
+        starts, held, found = [run.start for run in ran], {}, []
         for counter, at, change, since in self.counts:
             if counter.startswith(SUMS):
-                mode = ran[bisect_right(starts, since) - 1].mode
-                change = change if mode is None else change * mode.sum_bits // bits
+                run = ran[bisect_right(starts, since) - 1]
+                bits = result.network.code_bits(run.layer.name)
+                change = change if run.mode is None else change * run.mode.sum_bits // bits
             held[counter] = held.get(counter, 0) + change
             found.append((counter, at, held[counter]))
         return found

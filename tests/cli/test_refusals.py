@@ -71,8 +71,15 @@ ARGUMENTS = {
         *LENET, "--set", "energy.table=horowitz"),
     "preset 'systolic': dataflow.stationary: Input should be 'os', 'ws' or 'is', not 'xs'": (
         *SYSTOLIC, "--set", "dataflow.stationary=xs"),
-    "preset 'systolic': memories.dram: latency_cycles=-1 must be at least 0": (
-        *SYSTOLIC, "--set", "memories.dram.latency_cycles=-1"),
+    "preset 'systolic': memories.dram: latency_ns=-1.0 must be at least 0": (
+        *SYSTOLIC, "--set", "memories.dram.latency_ns=-1"),
+    "preset 'systolic': memories.dram.bandwidth_bytes_per_cycle: is now bandwidth_gb_s, which no clock changes; 16 at "
+    "500 MHz is bandwidth_gb_s=8": (
+        *SYSTOLIC, "--set", "memories.dram.bandwidth_bytes_per_cycle=16", "--set", "clock_mhz=500"),
+    "preset 'systolic': memories.dram.latency_cycles: is now latency_ns, which no clock changes; 40 at 800 MHz is "
+    "latency_ns=50": (*SYSTOLIC, "--set", "memories.dram.latency_cycles=40", "--set", "clock_mhz=800"),
+    "preset 'systolic': dataflow.output_bits: is no field any more: a map is as wide as the network's codes; choose "
+    "that with --precision activations=BITS": (*SYSTOLIC, "--set", "dataflow.output_bits=32"),
     "preset 'systolic': memories.input_sram: fill_bytes_per_cycle=0 must be at least 0.001: nothing passes ...": (
         *SYSTOLIC, "--set", "memories.input_sram.fill_bytes_per_cycle=0"),
     "preset 'systolic': memories: a circle of levels filled from each other: input_sram <- input_sram": (
@@ -131,8 +138,8 @@ def test_the_parser_refuses_in_one_line_too(command, tmp_path, monkeypatch):
 
 #: what nobody can build or time, in a field of the right type
 OUT_OF_RANGE = [
-    "memories.dram.bandwidth_bytes_per_cycle=1e-9", "memories.dram.bandwidth_bytes_per_cycle=1e400",
-    "memories.dram.latency_cycles=99999999999999999999", "array.rows=99999999999", "clock_mhz=1e400",
+    "memories.dram.bandwidth_gb_s=1e-9", "memories.dram.bandwidth_gb_s=1e400",
+    "memories.dram.latency_ns=99999999999999999999", "array.rows=99999999999", "clock_mhz=1e400",
     "memories.spmat.capacity_kib=1e400", "dataflow.queue_depth=99999999999", "dataflow.scan_width=99999999999999999999",
     "energy.leakage_mw_per_lane=1e400", "post.pj_per_op=1e400",
 ]  # fmt: skip

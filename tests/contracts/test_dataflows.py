@@ -31,7 +31,7 @@ VARIANTS = {
         {"asymmetric": "correction"}, {"asymmetric": "correction", "stationary": "ws"},
         {"reduction_order": "taps"}, {"reduction_order": "taps", "stationary": "ws", "groups": "packed"},
         {"reduction_order": "im2col_first", "stationary": "ws"}, {"overlap": "loads", "stationary": "ws"},
-        {"initial_sums": "loaded", "stationary": "is"},
+        {"initial_sums": "loaded", "stationary": "is"}, {"stored_sums": True, "stationary": "ws"},
     ],
     "broadcast_csc": [
         {}, {"scan_width": 3}, {"double_buffer_accumulators": True}, {"registered_queue": True},
@@ -115,7 +115,8 @@ def test_the_smallest_buffers_give_the_same_outputs_in_more_tiles(machine, name)
     naive, small = samples.convolution(layer, x, w), samples.shrunk(machine, layer)
     assert small.buffers["weights"].bytes < machine.buffers["weights"].bytes
     tight, roomy = run(small, network, layer, naive), run(machine, network, layer, naive)
-    assert tight.layers.tiles[0] >= roomy.layers.tiles[0]
+    if machine.dram.idle_latency(machine.clock_mhz):  # else a transfer costs nothing but its bytes: no reason for few
+        assert tight.layers.tiles[0] >= roomy.layers.tiles[0]
     assert tight.layers.macs_issued[0] == roomy.layers.macs_issued[0]
 
 
@@ -153,11 +154,10 @@ def test_bytes_are_conserved(machine):
             found, placement = tiles(each, network, layer)
             streams = [stream for tile in found for stream in tile.streams]
             written = addresses(s for s in streams if s.is_write and s.tensor == "outputs")
-            stored = layer.output_elements * each.dataflow.output_bits // 8
-            assert np.array_equal(np.sort(written), placement.outputs + np.arange(stored))
+            assert np.array_equal(np.sort(written), placement.outputs.address + np.arange(layer.output_elements))
             read = np.unique(addresses(s for s in streams if s.tensor == "inputs"))
             lies = in_memory(each, layer)
-            inside = placement.inputs[0] + np.arange(lies.input_elements)
+            inside = placement.inputs[0].address + np.arange(lies.input_elements)
             assert set(read) <= set(inside)
             assert sum(tile.outputs for tile in found) == layer.output_elements
             touched = {
@@ -169,10 +169,12 @@ def test_bytes_are_conserved(machine):
                 for s in range(lies.S)
                 for v in lies.columns_read(s)
             }
-            assert touched <= set((read - placement.inputs[0]).tolist())
+            assert touched <= set((read - placement.inputs[0].address).tolist())
             partial = [(s.is_write, s.bytes) for s in streams if s.tensor == "partial_sums"]
             wide = layer.output_elements * 4 if getattr(each.dataflow, "initial_sums", "zero") == "loaded" else 0
-            assert sum(n for write, n in partial if write) + wide == sum(n for write, n in partial if not write)
+            beside = layer.output_elements * 4 if getattr(each.dataflow, "stored_sums", False) else 0
+            written, read = (sum(n for write, n in partial if write == way) for way in (True, False))
+            assert written + wide == read + beside
             for stream in streams:
                 way = [each.dram.level, *(buffer.level for buffer in each.buffers[stream.operand].path)]
                 assert {stream.source, stream.target} in map(set, itertools.pairwise(way))

@@ -58,13 +58,12 @@ class TwoThirds:
     """A systolic array of which every third row is dark."""
 
     stationary: str = "os"
-    output_bits: int = 8
 
     def mode(self, mac, operands):
         return Systolic().mode(mac, operands)
 
     def tiles(self, layer, operands, rows, cols, mac, buffers, encodings, placement, mapper):
-        inner = Systolic(self.stationary, output_bits=self.output_bits)
+        inner = Systolic(self.stationary)
         tiled = inner.tiles(layer, operands, rows * 2 // 3, cols, mac, buffers, encodings, placement, mapper)
         return _Dark(tiled, (rows - rows * 2 // 3) * cols)
 

@@ -13,7 +13,7 @@ from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
 
-CALM = {"memories.dram.bandwidth_bytes_per_cycle": 64}
+CALM = {"memories.dram.bandwidth_gb_s": 64}
 
 
 @dataclass
@@ -35,10 +35,15 @@ class Case:
         values = getattr(self.operands.weights, what)()
         return values.reshape(self.layer.M, self.layer.K).tolist()
 
+    @property
+    def network(self) -> Network:
+        """The layer alone; its input is stored in the format of the operands."""
+        formats = {"input": self.operands.inputs.format}
+        return Network("case", (self.layer,), self.layer.input_shape[1:], formats=formats).with_batch(self.layer.N)
+
     def run(self, preset: str, settings: dict, check: bool = True):
-        network = Network("case", (self.layer,), self.layer.input_shape[1:]).with_batch(self.layer.N)
         machine = load_hardware(preset, CALM | settings)
-        return run_layer(self.layer, self.operands, Session.start(network, machine), check=check)
+        return run_layer(self.layer, self.operands, Session.start(self.network, machine), check=check)
 
 
 @st.composite

@@ -53,7 +53,7 @@ def load(operand: str, size: int, cycles: int = 0, cause: Cause | None = None, *
 
 
 def idle(jobs: list[Job], **buffers: Buffer) -> dict[str, int]:
-    memory = FlatDram(level="hbm", bandwidth_bytes_per_cycle=1, latency_cycles=0)
+    memory = FlatDram(level="hbm", bandwidth_gb_s=0.8, latency_ns=0)
     schedule = Engine(memory, memory.new_state(800)).play(jobs, buffers)
     return {str(cause): count for cause, count in schedule.idle.items() if count}
 

@@ -133,7 +133,7 @@ def test_at_most_15_events_a_tile(memory, monkeypatch):
 
 
 def test_flat_serves_in_order_and_reports_one_cycle_at_a_time():
-    memory = FlatDram(bandwidth_bytes_per_cycle=4, latency_cycles=10)
+    memory = FlatDram(bandwidth_gb_s=4, latency_ns=10)
     state = memory.new_state(1000)
     memory.submit(state, 0, 5, ((0, 40, 1, 0),), False)
     memory.submit(state, 1, 5, ((0, 0, 1, 0),), True)

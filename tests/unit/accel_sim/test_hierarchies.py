@@ -117,8 +117,8 @@ REFUSED = {
         "memories.input_sram.fill_bytes_per_cycle": 0},
     "preset 'systolic': memories.weight_sram: decoder_values_per_cycle=0 must be at least 0.001: nothing passes "
     "without bandwidth": {"memories.weight_sram.decoder_values_per_cycle": 0},
-    "preset 'systolic': memories.dram: bandwidth_bytes_per_cycle=0.0 must be at least 0.001": {
-        "memories.dram.bandwidth_bytes_per_cycle": 0},
+    "preset 'systolic': memories.dram: bandwidth_gb_s=0.0 must be at least 0.001": {
+        "memories.dram.bandwidth_gb_s": 0},
     "preset 'systolic': memories.input_sram: capacity_bytes=1 must be at least 2: a word has 16 bits": {
         "memories.input_sram": {
             "name": "register_file", "level": "input_sram", "capacity_bytes": 1, "holds": ["inputs"]}},

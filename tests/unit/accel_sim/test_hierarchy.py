@@ -10,7 +10,7 @@ from accel_sim.causes import Cause
 from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Schedule, Transfer
 from accel_sim.levels import Buffer
-from accel_sim.memories.flat import FlatDram
+from accel_sim.memories.flat import FlatDram, FlatState
 from accel_sim.tile import Extent, Stream
 from tests.oracle import two_levels
 from tests.oracle.two_levels import Hop, Made, Tile
@@ -32,8 +32,7 @@ def transfer(operand: str, hop: Hop, source: str, target: str) -> Transfer:
 
 
 def play(jobs: list[Job], buffers: dict[str, Buffer], bandwidth: Fraction, latency: int) -> Schedule:
-    memory = FlatDram(bandwidth_bytes_per_cycle=float(bandwidth), latency_cycles=latency)
-    return Engine(memory, memory.new_state(800)).play(jobs, buffers)
+    return Engine(FlatDram(), FlatState(bandwidth, latency)).play(jobs, buffers)
 
 
 def outcome(schedule: Schedule) -> tuple[int, dict[str, int]]:
@@ -121,8 +120,7 @@ def test_prefetched_weights_by_hand():
     port = ("weights", "near")
     first, second = ([Job(10, 0, {port: load(address)}, {})] for address in (0, 8))
     for ahead, end, waits in ((None, 36, 8), ({port: second[0].loads[port]}, 28, 0)):
-        memory = FlatDram(bandwidth_bytes_per_cycle=1, latency_cycles=0)
-        engine = Engine(memory, memory.new_state(800))
+        engine = Engine(FlatDram(), FlatState(Fraction(1), 0))
         assert outcome(engine.play(first, near, ahead)) == (18, {"dram_read": 8})
         found = engine.play(second, near)
         assert (found.end, by_name(found.idle).get("dram_read", 0)) == (end, waits)

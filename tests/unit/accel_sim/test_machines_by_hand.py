@@ -117,8 +117,8 @@ def test_few_simpy_events_a_tile(monkeypatch):
     monkeypatch.setattr(simpy.Environment, "step", counted)
     reads = {operand: Extent(0, 10) for operand in ("inputs", "weights")}
     jobs = [job(7, 3, reads, Extent(0, 9), number) for number in range(200)]
-    memory = FlatDram(bandwidth_bytes_per_cycle=4, latency_cycles=5)
-    play(jobs, memory, memory.new_state(800), dict.fromkeys(("inputs", "weights", "outputs"), 2))
+    memory = FlatDram(bandwidth_gb_s=4, latency_ns=5)
+    play(jobs, memory, memory.new_state(1000), dict.fromkeys(("inputs", "weights", "outputs"), 2))
     assert steps[0] <= 15 * 200
 
 

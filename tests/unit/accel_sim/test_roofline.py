@@ -16,7 +16,7 @@ from accel_sim.memories.flat import FlatDram
 from tests.contracts import samples
 from tests.contracts.test_dataflows import layers as any_layer
 
-SLOW = {"memories.dram.bandwidth_bytes_per_cycle": 0.5, "memories.dram.latency_cycles": 0}
+SLOW = {"memories.dram.bandwidth_gb_s": 0.5, "memories.dram.latency_ns": 0}
 BANKED = {"memories.dram": {"name": "dram_banked", "level": "dram", "part": "ddr4_2400"}}
 MACHINES = {
     f"{name} {kind}": load_hardware(name, dict(settings))
@@ -73,14 +73,15 @@ def test_a_run_is_summed_by_time_and_by_bytes():
 
 
 @pytest.mark.parametrize(
-    ("formats", "weight_bits"), [("codebook", 8), ("signed", 8), ("zero points", 8), ("narrow", 2)]
+    ("formats", "input_bits", "weight_bits"),
+    [("codebook", 8, 8), ("signed", 8, 8), ("zero points", 8, 8), ("narrow", 4, 2)],
 )
-def test_plain_bytes_by_hand(formats, weight_bits):
-    """33 x 45 weights dense, at their own width (a codebook's entries have 8 bits), 45 inputs and 33 outputs (rows of a
-    map, here of one code each, begin at a byte)."""
+def test_plain_bytes_by_hand(formats, input_bits, weight_bits):
+    """33 x 45 weights dense, at their own width (a codebook's entries have 8 bits), 45 inputs one behind the other and
+    33 outputs that no layer with MACs reads (8 bits)."""
     network, _, _ = samples.given(samples.LAYERS["fc"], formats)
     row = simulate(network, load_hardware("eie")).layers.iloc[0]
-    assert row.dram_plain_bytes == 45 + 33 + -(-33 * 45 * weight_bits // 8)
+    assert row.dram_plain_bytes == -(-45 * input_bits // 8) + 33 + -(-33 * 45 * weight_bits // 8)
     assert row.dram_read_bytes + row.dram_write_bytes != row.dram_plain_bytes
 
 
@@ -122,7 +123,7 @@ def test_a_starved_machine_is_bound_by_memory_and_near_its_roof():
 
 
 def test_peaks_by_hand():
-    assert FlatDram(bandwidth_bytes_per_cycle=0.75).peak_bytes_per_cycle(123) == Fraction(3, 4)
+    assert FlatDram(bandwidth_gb_s=0.75).peak_bytes_per_cycle(125) == 6
     memory = DramBanked(part="ddr4_2400", channels=2)  # 64 bits twice a clock of 0.83 ns, on two channels
     assert memory.peak_bytes_per_cycle(800) == 2 * 16 / Fraction("0.83") / Fraction("0.8")
 

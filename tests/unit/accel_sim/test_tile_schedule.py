@@ -35,8 +35,8 @@ def engine(works: list[Work], memory: Memory, slots: dict[str, int], start: int 
         )
         for number, work in enumerate(works)
     ]  # fmt: skip
-    dram = FlatDram(bandwidth_bytes_per_cycle=float(memory.bandwidth), latency_cycles=memory.latency)
-    schedule = play(jobs, dram, FlatState(memory.busy_until), {"outputs": 1} | slots, start)
+    state = FlatState(memory.bandwidth, memory.latency, memory.busy_until)
+    schedule = play(jobs, FlatDram(), state, {"outputs": 1} | slots, start)
     return Outcome(schedule.end, named(schedule.idle), schedule.overlapped)
 
 

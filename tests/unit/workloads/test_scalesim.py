@@ -208,13 +208,13 @@ def test_a_configuration_is_a_systolic_machine(tmp_path):
     found = machine(tmp_path, CFG)
     assert (found.name, found.array.rows, found.array.cols, found.dataflow.stationary) == ("mine", 16, 8, "ws")
     assert [level.capacity_kib for level in found.memories[1:]] == [64, 32, 128]
-    assert found.dram.bandwidth_bytes_per_cycle == 10
-    assert machine(tmp_path, CFG.replace("USER", "CALC")).dram.bandwidth_bytes_per_cycle > 1e6
+    assert found.dram.bandwidth_gb_s == 10  # bytes a cycle at 1000 MHz
+    assert machine(tmp_path, CFG.replace("USER", "CALC")).dram.bandwidth_gb_s > 1e6
 
 
 def test_what_a_mode_does_not_need_may_be_left_out_or_switched_off(tmp_path):
     calc = CFG.replace("USER", "CALC").replace("Bandwidth: 10,10\n", "")
-    assert machine(tmp_path, calc).dram.bandwidth_bytes_per_cycle > 1e6
+    assert machine(tmp_path, calc).dram.bandwidth_gb_s > 1e6
     assert machine(tmp_path, calc.split("[run_presets]")[0]) == machine(tmp_path, calc)
     off = (
         "[sparsity]\nSparsitySupport: false\nSparseRep: csr\n[layout]\nIfmapCustomLayout: False\nIfmapSRAMBankNum: 10\n"

@@ -14,7 +14,6 @@ from accel_sim.prepared import Prepared
 from accel_sim.session import Session
 from accel_sim.simulate import prepare
 from tests.unit.accel_sim.layers import CALM, Case
-from workloads.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +30,7 @@ class Cut:
 
     @staticmethod
     def on(case: Case, machine: Accelerator) -> "Cut":
-        network = Network("case", (case.layer,), case.layer.input_shape[1:]).with_batch(case.layer.N)
-        return Cut(case, machine, prepare(case.layer, case.operands, Session.start(network, machine)))
+        return Cut(case, machine, prepare(case.layer, case.operands, Session.start(case.network, machine)))
 
     @property
     def nest(self) -> Nest:

@@ -228,7 +228,7 @@ def test_twice_the_room_costs_hardly_a_cycle(level, stationary):
             "array.rows": 8, "array.cols": 8, "dataflow.stationary": stationary, "mapping.objective": "cycles",
             **{f"memories.{name}.capacity_kib": size for name, size in sizes.items()},
             **{f"memories.{name}.latency_cycles": 2 for name in sizes},
-            "memories.dram.bandwidth_bytes_per_cycle": 4,
+            "memories.dram.bandwidth_gb_s": 4,
         }  # fmt: skip
         took.append(Case(layer, Operands(x, w)).run("systolic", machine, check=False).cycles)
     assert all(larger <= smaller * (1 + ESTIMATE) for smaller, larger in pairwise(took)), took

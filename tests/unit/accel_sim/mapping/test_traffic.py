@@ -128,7 +128,7 @@ def layered(draw):
         near = tree["memories"][at]
         size = near["capacity_bytes"] * draw(st.sampled_from([0.5, 1, 2, 4]))
         tree["memories"].insert(at, near | {"level": f"far_{level}", "capacity_bytes": size, "word_bits": 8})
-    return case, from_tree(tree, "layered", {"memories.dram.bandwidth_bytes_per_cycle": 64})
+    return case, from_tree(tree, "layered", {"memories.dram.bandwidth_gb_s": 64})
 
 
 @settings(max_examples=20)

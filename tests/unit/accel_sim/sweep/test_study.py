@@ -81,7 +81,7 @@ def test_an_axis_that_does_not_apply_is_left_alone_and_counted_once():
 def test_conditions_see_fields_of_the_machine_that_are_no_axes():
     text = (
         HEAD
-        + "axes: {array.rows: [16, 32, 64]}\nwhere: array.rows <= array.cols and memories.dram.latency_cycles == 50"
+        + "axes: {array.rows: [16, 32, 64]}\nwhere: array.rows <= array.cols and memories.dram.latency_ns == 50"
     )
     assert values(text, "array.rows") == [(16,), (32,)]
 

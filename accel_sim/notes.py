@@ -70,7 +70,8 @@ def _same_prices(result: "Result", other: Accelerator) -> bool:
 
 
 def _powers(machine: Accelerator) -> dict:
-    return {key: pj for key, (pj, _) in machine.static_pj.items()}
+    """What is counted, and its pJ a cycle unless an ERT prices it."""
+    return {key: 0 if machine.energy.ert else pj for key, (pj, _) in machine.static_pj.items()}
 
 
 def _figures(rows: list[tuple]) -> list[tuple]:

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from accel_sim.energy import LOGIC_NM, NOMINAL_V, OF_CYCLES, UNIT_NM, EnergyTable, Products
+from accel_sim.energy import LOGIC_NM, NOMINAL_V, OF_CYCLES, OF_PRODUCTS, UNIT_NM, EnergyTable, Products
 from accel_sim.mac_energy.units import REDUCTIONS, figures, unit_area_um2, unit_energy, unit_name
 from accel_sim.mac_unit import MacUnit, Mode
 
@@ -77,7 +77,7 @@ def _by_unit(units: Units, table: EnergyTable, clock_mhz: float, work: Work) -> 
 def _as_exported(units: Units, table: EnergyTable, work: Work) -> Products | None:
     """As a run with prices of units wrote it, where the ERT names such an action of ``mac``."""
     for name, bits, count, replaces in (
-        (_name(work.mode), work.mode.sum_bits, _count(units.unit, work), Products._field_defaults["replaces"]),
+        (_name(work.mode), work.mode.sum_bits, _count(units.unit, work), OF_PRODUCTS),
         ("cycle", 0, work.lane_cycles, OF_CYCLES),
     ):
         if table.ert.names("mac", name):

@@ -14,7 +14,7 @@ from accel_sim.sweep.task import Task
 from workloads.registry import InputError
 
 #: parts of a summary that are no figures, or columns of the study already
-LEFT_OUT = ("network", "hardware", "top5", "top5_images", "check")
+LEFT_OUT = ("network", "hardware", "notes", "top5", "top5_images", "check")
 
 
 def attempt(task: Task) -> tuple[str | None, str]:
@@ -42,7 +42,8 @@ _source = cache(source_digest)
 def figures(result: Result) -> dict[str, Any]:
     """The summary, energy_pj.COMPONENT and cycles.CAUSE (lane-slots over lanes; they add up to cycles)."""
     found = {key: value for key, value in result.summary.items() if key not in LEFT_OUT}
-    found["memory_area_um2"] = float(sum(result.machine.areas_um2.values()))
+    areas = result.machine.areas_um2
+    found["memory_area_um2"] = float(sum(areas[memory.level] for memory in result.machine.on_chip))
     energies: dict[str, float] = {}
     for rows in result.priced.values():
         for component, *_, energy_pj, _source in rows:

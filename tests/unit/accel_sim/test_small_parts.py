@@ -2,11 +2,13 @@
 
 import pytest
 
-from accel_sim import load_hardware, registers, simulate
+from accel_sim import load_hardware, registers, simulate, yaml_io
+from accel_sim.accelergy.export import accelergy_names, ert
 from accel_sim.config import presets
 from accel_sim.console import report
 from accel_sim.energy import EnergyTable
 from accel_sim.plots import energy_table
+from accel_sim.sweep.work import figures
 from accel_sim.tech_scaling import logic_energy_scale
 from workloads import InputError, Layer, Network, load_network
 
@@ -175,6 +177,25 @@ def test_an_option_without_effect_is_told(settings, told):
     result = simulate(NETWORK, load_hardware("systolic", settings))
     assert [note for note in result.notes if "changed nothing" in note] == ([told] if told else [])
     assert result.summary["notes"] == list(result.notes)
+
+
+def test_an_option_that_an_ert_takes_over_is_told(tmp_path):
+    """Prices of another machine's run: leakage in mW and post.pj_per_op have no say."""
+    plain = simulate(NETWORK, load_hardware("systolic"))
+    pj = {row[1:4]: row[5] for row in plain.actions.itertuples(index=False, name=None)}
+    names = accelergy_names(pj)
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml_io.dump({"ERT": ert(("system", "x"), {names[key]: each for key, each in pj.items()})}))
+    settings = {"energy.table": str(path), "energy.leakage_mw_per_mm2": 3, "post.pj_per_op": 9}
+    result = simulate(NETWORK, load_hardware("systolic", settings))
+    assert result.notes == ("energy.leakage_mw_per_mm2=3 changed nothing", "post.pj_per_op=9 changed nothing")
+
+
+def test_a_study_has_the_memories_area_apart():
+    result = simulate(NETWORK, load_hardware("systolic"))
+    found = figures(result)
+    assert found["area_um2"] - found["memory_area_um2"] == pytest.approx(result.machine.areas_um2["mac"])
+    assert "notes" not in found
 
 
 def test_the_terminal_and_the_figure_share_out_energy_alike(capsys):

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from accel_sim.causes import Slots, bound, sentence
+from accel_sim.plots import energy_table
 from accel_sim.result import Result
 from workloads.network import Network
 
@@ -76,8 +77,7 @@ def report(result: Result, seconds: float) -> None:
     slots = Slots.total(run.causes for run in result.runs)
     console.print("cycles go to:  " + _shares(slots.by_name))
     console.print(f"bound by:  {sentence(slots)}")
-    parts = result.actions.groupby("component").energy_pj.sum().to_dict()
-    console.print("energy goes to:  " + _shares(parts))
+    console.print("energy goes to:  " + _shares(energy_table(result.actions).sum().to_dict()))
     per_second = summary["cycles"] / seconds if seconds else 0
     console.print(
         f"time on the machine: {1e3 * summary['time_s']:,.3f} ms at {result.machine.clock_mhz:g} MHz; "

@@ -34,8 +34,11 @@ TABLES = {
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV file of a run; layers are text, whatever they are called, and only an empty field is no value."""
-    return pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""])
+    """A CSV file of a run; layers and levels are text, whatever they are called, and only an empty field is no value
+    (a cause without level and operand has empty texts)."""
+    places = ["level", "operand"]
+    frame = pd.read_csv(path, dtype=dict.fromkeys(["layer", *places], str), keep_default_na=False, na_values=[""])
+    return frame.assign(**{name: frame[name].fillna("") for name in places if name in frame})
 
 
 def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:

@@ -44,7 +44,7 @@ PALE, INK = "#BBBBBB", "#222222"
 ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
 COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
 #: letters of a title that an inch holds, at its size
-LETTERS = 9.5
+LETTERS = 8.6
 
 
 def component_style(part: str) -> tuple[str, str]:
@@ -97,7 +97,7 @@ def head(figure: Any, title: str) -> None:
 
 def say(axis: Any, sentence: str, inches: float) -> None:
     """A sentence above an axis that is so many inches wide."""
-    axis.set_title(fill(sentence, int(1.25 * LETTERS * inches)), fontsize=10, weight="normal", loc="left")
+    axis.set_title(fill(sentence, int(1.38 * LETTERS * inches)), fontsize=10, weight="normal", loc="left")
 
 
 def largest_unit(top: float, units: tuple) -> tuple[float, str]:

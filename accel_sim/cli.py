@@ -1,33 +1,118 @@
 """The command line: one command, and what its errors mean to a shell."""
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from accel_sim.arguments import parser
 
+#: what ends a command as Ctrl-C does: a batch system or ``timeout``, a terminal that is closed
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+#: commands that leave nothing but what they print
+PRINTING = ("list", "show", "stats", "dram", "completion")
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal of ENDING: everything is left as on Ctrl-C."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 good, 2 bad input, 3 a check failed, 4 points of a study
-    failed, 130 interrupted."""
-    arguments = parser().parse_args(argv)
-    from accel_sim import commands
-    from accel_sim.check import CheckError
-    from workloads.registry import InputError
-
+    """Runs one command; returns its exit code: 0 good, 2 bad input or a system that refuses, 3 a check failed, 4 points
+    of a study failed, 130 interrupted (by Ctrl-C; 128 + its number by another signal)."""
     try:
-        return commands.COMMANDS[arguments.command](arguments)
+        arguments = parser().parse_args(argv)
+    except SystemExit:
+        _flushed()
+        raise
+    with _signals_heard():
+        return _run(arguments)
+
+
+def _run(arguments) -> int:
+    try:
+        from accel_sim import commands
+        from accel_sim.check import CheckError
+        from workloads.registry import InputError, plugin_fault
+
+        if sys.stdout is None and (arguments.command in PRINTING or getattr(arguments, "json", False)):
+            raise OSError("there is no standard output to print to")
+        code = commands.COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
+        return code
     except InputError as error:
-        print(f"accel-sim {arguments.command}: {error}", file=sys.stderr)
-        return 2
+        return _said(arguments, 2, error)
     except CheckError as error:
-        print(f"accel-sim {arguments.command}: {error}", file=sys.stderr)
-        return 3
+        return _said(arguments, 3, error)
+    except _Ended as end:
+        return _said(arguments, 128 + end.number, f"ended by {signal.Signals(end.number).name}")
     except KeyboardInterrupt:
-        print(f"accel-sim {arguments.command}: interrupted", file=sys.stderr)
-        return 130
+        return _said(arguments, 130, "interrupted")
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        sys.stderr.close()
+        _deaf()
         return 0
+    except OSError as error:
+        from accel_sim.output import said
+
+        place = f"{error.filename}: " if error.filename else ""
+        return _said(arguments, 2, InputError(f"{place}{said(error)}"))
+    except MemoryError:
+        return _said(arguments, 2, "this takes more memory than there is")
+    except Exception as error:
+        fault = plugin_fault(error)
+        if fault is None:
+            raise
+        return _said(arguments, 2, InputError(fault))
+
+
+def _said(arguments, code: int, text: object) -> int:
+    """Says in one line why a command ends; returns its exit code."""
+    with suppress(OSError, AttributeError, ValueError):  # nobody can be told
+        print(f"accel-sim {arguments.command}: {text}", file=sys.stderr, flush=True)
+    _flushed()
+    return code
+
+
+def _flushed() -> None:
+    """What was printed is out, or cannot be: the interpreter is not to try again, and complain, at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _deaf()
+
+
+def _deaf() -> None:
+    """Whatever is still printed goes nowhere."""
+    with suppress(OSError, AttributeError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def _signals_heard() -> Iterator[None]:
+    """ENDING raises _Ended, where nobody has said otherwise (``nohup`` has)."""
+
+    def end(number: int, _frame: object) -> None:
+        raise _Ended(number)
+
+    here = threading.current_thread() is threading.main_thread()
+    heard = [each for each in ENDING if here and signal.getsignal(each) == signal.SIG_DFL]
+    for each in heard:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in heard:
+            signal.signal(each, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -28,21 +28,22 @@ DATA_KEYS = ("weights", "image", "activations", "batch", "dims", "precision")
 def run(arguments: argparse.Namespace) -> int:
     """Simulates, writes the run's directory and prints the table."""
     from workloads import load_network
+    from workloads.profiles import warnings_of
 
     started = time.perf_counter()
     settings, machine = _plan(arguments)
     _check_seed(settings["seed"])
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-    for warning in network.warnings:
+    for warning in warnings_of(network):
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
-    from accel_sim import console, rundir  # pandas takes most of a second: a refused file does not wait for it
+    from accel_sim import console, output, rundir  # pandas takes most of a second: a refused file does not wait for it
     from accel_sim.reports.extras import Extras
     from accel_sim.simulate import simulate
 
     extras = Extras(trace=arguments.trace, stats=arguments.stats)
     stem = re.sub(r"[^\w.-]+|\.\.+", "_", f"{_stem(settings['network'])}-{machine.name}")
     out = Path(arguments.out or f"runs/{stem}")
-    rundir.check_target(out)
+    output.check_target(out, rundir.FILES, "run")
     loud = not (arguments.json or arguments.quiet)
     with console.progress(len(network.layers), enabled=loud) as progress:
         result = simulate(

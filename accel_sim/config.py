@@ -1,10 +1,13 @@
 """YAML <-> Accelerator, both ways. All mistakes of a file are reported at once, with their paths."""
 
 import dataclasses
+import re
+from copy import deepcopy
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,6 +34,10 @@ PARTS = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
 #: section -> what its parts are registered in
 REGISTRIES = PARTS | {"encodings": encodings, "memories": memories}
+#: fields of parts that hold a part of their own
+NESTED = {"network": interconnects}
+#: a layer's name may hold dots: what stands behind it is known
+_OF_LAYER = re.compile(r"(mapping)\.(layers)\.(.+?)(?:\.(order|tiles)(?:\.(\w+))?)?")
 #: no number of a machine is larger
 LIMIT = 1 << 32
 
@@ -80,7 +87,7 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
     """A parsed YAML mapping -> Accelerator; ``where`` names its source in errors."""
     if not isinstance(tree, dict):
         raise InputError(f"{where}: expected a mapping of {', '.join(KEYS)}")
-    tree = tree | {key: {} for key in OPTIONAL if key not in tree}
+    tree = deepcopy(tree) | {key: {} for key in OPTIONAL if key not in tree}
     for path, value in sorted((settings or {}).items(), key=lambda entry: not entry[0].endswith(".name")):
         _put(tree, path, value, where)
     errors: list[str] = []
@@ -113,7 +120,7 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
     if not isinstance(levels, list) or not levels:
         errors.append("memories: expected a list of levels, outermost first")
         levels = []
-    fields["memories"] = tuple(_part(memories, level, f"memories[{i}]", errors) for i, level in enumerate(levels))
+    fields["memories"] = tuple(_part(memories, level, _place(level, i), errors) for i, level in enumerate(levels))
     try:
         clock = _sane("clock_mhz", yaml_io.quantity("clock_mhz", tree["clock_mhz"]), float)
         fields["clock_mhz"] = TypeAdapter(float).validate_python(clock)
@@ -130,6 +137,12 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
     except ValueError as error:
         errors.append(str(error))
         return None
+
+
+def _place(level: Any, number: int) -> str:
+    """A level's path: by its name, as --set takes it, or by its number where it has none."""
+    name = level.get("level") if isinstance(level, dict) else None
+    return f"memories.{name}" if isinstance(name, str) and name else f"memories[{number}]"
 
 
 def _part(registry: Registry, value: Any, path: str, errors: list[str]) -> Any:
@@ -150,15 +163,17 @@ def _record(record: type, value: Any, path: str, errors: list[str]) -> Any:
     if not isinstance(value, dict):
         errors.append(f"{path}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(record))}")
         return None
-    known = [field.name for field in dataclasses.fields(record)]
+    known = {field.name: field for field in dataclasses.fields(record)}
     hints = _hints(record)
     ready, wrong = {}, set()
     for key, entry in value.items():
         if key not in known:
-            errors.append(f"{path}.{key}: {unknown('key', str(key), known)}")
+            errors.append(f"{path}.{key}: {unknown('key', str(key), list(known))}")
             continue
-        if key == "network" and isinstance(entry, dict):
-            ready[key] = _part(interconnects, entry, f"{path}.{key}", errors)
+        if key in NESTED and entry is None and known[key].default is None:
+            continue
+        if key in NESTED:
+            ready[key] = _part(NESTED[key], entry, f"{path}.{key}", errors)
             if ready[key] is None:
                 wrong.add(key)
             continue
@@ -185,45 +200,87 @@ _adapter, _hints = cache(TypeAdapter), cache(get_type_hints)
 
 
 def _sane(key: str, value: Any, kind: Any) -> Any:
-    """A value that can be built: no boolean for a number, nothing endless; InputError otherwise."""
-    if isinstance(value, bool) and kind is not bool:
-        raise InputError(f"{key}: expected a number, not {value}")
+    """A value that can be built: no boolean or text for a number, nothing endless; InputError otherwise."""
+    if isinstance(value, bool | str) and not _takes(kind, type(value)):
+        raise InputError(f"{key}: expected {_named(kind)}, not {value!r}")
     if isinstance(value, int | float) and not abs(value) <= LIMIT:
         raise InputError(f"{key}: {value} is beyond reason (at most {LIMIT:g})")
     return value
 
 
+@cache
+def _takes(kind: Any, scalar: type) -> bool:
+    """Whether a field of this type can hold a scalar, or says itself why not (containers, lists of names)."""
+    if get_origin(kind) in (Union, UnionType):
+        return any(_takes(each, scalar) for each in get_args(kind))
+    if get_origin(kind) is Literal:
+        return scalar is str or any(type(each) is scalar for each in get_args(kind))
+    return kind not in (int, float, bool, str, NoneType) or kind is scalar
+
+
+def _named(kind: Any) -> str:
+    """What a field of numbers, texts or truth values wants."""
+    kinds = set(get_args(kind) or (kind,))
+    return "true or false" if bool in kinds else "text" if str in kinds else "a number"
+
+
 def _put(tree: dict, path: str, value: Any, where: str) -> None:
     """Sets one dotted path; a list of levels is entered by level name or number."""
     node: Any = tree
-    steps = path.split(".")
+    match = _OF_LAYER.fullmatch(path)
+    steps = [step for step in match.groups() if step] if match else path.split(".")
     for number, step in enumerate(steps):
-        last = number == len(steps) - 1
+        last, before = number == len(steps) - 1, steps[:number]
         if isinstance(node, list):
             names = [str(entry.get("level", i)) if isinstance(entry, dict) else str(i) for i, entry in enumerate(node)]
             if step not in names and not (step.isdecimal() and int(step) < len(node)):
                 raise InputError(f"{where}: --set {path}: {unknown('level', step, names)}")
             step = names.index(step) if step in names else int(step)
         elif not isinstance(node, dict):
-            raise InputError(f"{where}: --set {path}: '{'.'.join(steps[:number])}' has no fields")
+            raise InputError(f"{where}: --set {path}: '{'.'.join(before)}' has no fields")
+        elif not last and node.get(step) is None and _opens(step, before):
+            node[step] = {}
         elif not last and step not in node:
-            raise InputError(f"{where}: --set {path}: {unknown('key', step, [str(key) for key in node])}")
+            raise InputError(f"{where}: --set {path}: {unknown('key', step, _fields(node, before))}")
         if last:
-            node[step] = value
+            node[step] = deepcopy(value)
             if step == "name" and isinstance(node, dict):
-                _keep_shared(node, steps, value)
+                _keep_shared(node, before)
         else:
             node = node[step]
 
 
-def _keep_shared(node: dict, steps: list[str], name: Any) -> None:
+def _opens(step: str, before: list[str]) -> bool:
+    """Whether a section that is not there can be entered all the same."""
+    return step in NESTED or [*before, step][:2] == ["mapping", "layers"]
+
+
+def _registry(before: list[str]) -> Registry | None:
+    """Where the parts at a path are registered; None for a section of fixed fields."""
+    nested = NESTED.get(before[-1]) if len(before) > 1 else None
+    return nested or REGISTRIES.get(before[0])
+
+
+def _fields(node: dict, before: list[str]) -> list[str]:
+    """Names of what a section may hold."""
+    if not before:
+        return list(KEYS)
+    if before[0] in RECORDS:
+        record = RECORDS[before[0]] if len(before) == 1 else None
+    else:
+        registry = _registry(before)
+        record = registry.get(node["name"]) if registry and node.get("name") in registry.names() else None
+    if record is None:
+        return [str(key) for key in node]
+    return [*(["name"] if before[0] not in RECORDS else []), *(field.name for field in dataclasses.fields(record))]
+
+
+def _keep_shared(node: dict, before: list[str]) -> None:
     """Another part takes the place of one: of the fields that were given, those it has too stay."""
-    registry = interconnects if "network" in steps else REGISTRIES.get(steps[0])
-    if registry is None or name not in registry.names():
-        return
-    known = {"name", *(field.name for field in dataclasses.fields(registry.get(name)))}
-    for key in set(node) - known:
-        del node[key]
+    registry = _registry(before) if before else None
+    if registry is not None and node["name"] in registry.names():
+        for key in set(node) - set(_fields(node, before)):
+            del node[key]
 
 
 def to_tree(machine: Accelerator) -> dict[str, Any]:

@@ -72,12 +72,13 @@ LEFT = ("layer", "kind", "bound by")
 def report(result: Result, seconds: float) -> None:
     """Layers, totals, and where the cycles and the energy go."""
     console, summary = plain_console(), result.summary
-    title = f"{summary['network']} on {summary['hardware']} ({summary['data']} data)"
+    title = f"{summary['network']} on {summary['hardware']} ({summary['data_detail']})"
     console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
     slots = Slots.total(run.causes for run in result.runs)
     console.print("cycles go to:  " + _shares(slots.by_name))
     console.print(f"bound by:  {sentence(slots)}")
-    console.print("energy goes to:  " + _shares(energy_table(result.actions).sum().to_dict()))
+    parts = energy_table(result.actions).sum().to_dict()
+    console.print("energy goes to:  " + _shares(parts), soft_wrap=True)
     per_second = summary["cycles"] / seconds if seconds else 0
     console.print(
         f"time on the machine: {1e3 * summary['time_s']:,.3f} ms at {result.machine.clock_mhz:g} MHz; "
@@ -87,6 +88,8 @@ def report(result: Result, seconds: float) -> None:
         console.print(f"top {rank}: class {index}, score {score}")
     for note, names in notes(result).items():
         console.print(f"{names}: {note}")
+    for note in result.notes:
+        console.print(f"note: {note}", soft_wrap=True)
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")

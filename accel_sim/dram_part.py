@@ -21,6 +21,8 @@ CLOCKS = (
 #: nanoseconds, volts, milliamperes of one device
 ANALOG = ("tCK_ns", "VDD_v", "IDD0_ma", "IDD2N_ma", "IDD3N_ma", "IDD4R_ma", "IDD4W_ma", "IDD5_ma")
 PARAMETERS = (*GEOMETRY, *CLOCKS, *ANALOG)
+#: no whole number of a part is larger: times and addresses are int64
+MOST = 1 << 24
 #: the mask that keeps the banks a controller looks at has this many bits
 MAX_BANKS = 64
 
@@ -45,6 +47,8 @@ def find(part: str | Mapping[str, Any]) -> "DramPart":
         return DramPart(part, values, {row["parameter"]: row["source"] for row in rows})
     own = dict(part)
     base = own.pop("base", None)
+    if not isinstance(base, str | None):
+        raise InputError(f"DRAM part: base={base!r} must be the name of a part (one of {', '.join(names())})")
     values, sources = ({}, {}) if base is None else (dict(find(base).values), dict(find(base).sources))
     if "tRCD" in own:  # one figure for both where a part does not tell them apart
         own |= {key: own["tRCD"] for key in ("tRCDRD", "tRCDWR") if key not in own}
@@ -75,8 +79,11 @@ class DramPart:
         if missing:
             raise InputError(f"DRAM part '{self.name}': {', '.join(missing)} missing; give them, or a base")
         for key in (*GEOMETRY, *CLOCKS):
-            if self[key] != int(self[key]) or self[key] < (key not in ("tRTW", "tRTRS")):
-                raise InputError(f"DRAM part '{self.name}': {key}={self[key]} must be a whole number, at least 1")
+            least = int(key not in ("tRTW", "tRTRS"))
+            if not least <= self[key] <= MOST or self[key] != int(self[key]):
+                raise InputError(
+                    f"DRAM part '{self.name}': {key}={self[key]} must be a whole number, {least} to {MOST}"
+                )
         for key in GEOMETRY:
             if int(self[key]) & (int(self[key]) - 1):
                 raise InputError(f"DRAM part '{self.name}': {key}={self[key]} must be a power of two")
@@ -90,12 +97,17 @@ class DramPart:
             ("IDD3N_ma", "IDD4R_ma", "a read takes more than standby"),
             ("IDD3N_ma", "IDD4W_ma", "a write takes more than standby"),
             ("IDD3N_ma", "IDD5_ma", "a refresh takes more than standby"),
-            ("tRFC", "tREFI", "refreshes must not fill the time"),
         ):
             if self[low] > self[high]:
                 raise InputError(f"DRAM part '{self.name}': {low}={self[low]} is above {high}={self[high]}: {why}")
         if self["bus_bits"] * self["burst_length"] % 8:
             raise InputError(f"DRAM part '{self.name}': a burst must be whole bytes")
+        need = self.refresh_and_access
+        if self["tREFI"] < need:
+            raise InputError(
+                f"DRAM part '{self.name}': tREFI={self['tREFI']} must be at least {need}: a refresh "
+                f"(tRFC={self['tRFC']}) and an access of every rank, or refreshes fill the time"
+            )
         banks = self["ranks"] * self["bank_groups"] * self["banks_per_group"]
         if banks > MAX_BANKS:
             raise InputError(f"DRAM part '{self.name}': {banks} banks on a channel, at most {MAX_BANKS}; use channels")
@@ -113,6 +125,15 @@ class DramPart:
         """Capacity of one channel."""
         banks = self["ranks"] * self["bank_groups"] * self["banks_per_group"]
         return int(banks * self["rows"] * self["columns"] * self["bus_bits"]) // 8
+
+    @property
+    def refresh_and_access(self) -> int:
+        """Clocks in which a rank is surely refreshed and makes an access: a row opened, used and closed, and REF; and
+        a clock of the command bus for each of the four commands of every rank. Less could keep bursts waiting for
+        ever, as refreshes go first."""
+        g = self.gaps
+        used = max(g["ras"], g["rcd_wr"] + g["write_to_pre"], g["rcd_rd"] + g["rtp"])
+        return g["rfc"] + used + g["rp"] + 4 * int(self["ranks"])
 
     @cached_property
     def gaps(self) -> dict[str, int]:

@@ -1,8 +1,6 @@
 """Experiments: one question, one table, one figure. They live on the floor above and are found by entry point."""
 
 import math
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -11,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from accel_sim.output import whole
 from workloads.registry import InputError, unknown
 
 GROUP = "accel_sim.experiments"
@@ -91,14 +90,8 @@ def verdict(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _run(experiment: Experiment, out: Path) -> dict[str, Any]:
     frame = table(experiment.rows())
-    out.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".experiment-", dir=out))
-    try:
+    with whole(out, beside=True) as scratch:
         frame.to_csv(scratch / f"{experiment.name}.csv", index=False, lineterminator="\n", float_format="%.12g")
         experiment.figure(frame, scratch / f"{experiment.name}.png")
-        for path in sorted(scratch.iterdir()):
-            path.replace(out / path.name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     name = {"name": experiment.name, "question": experiment.question}
     return name | verdict(frame) | {"out": str(out / f"{experiment.name}.csv")}

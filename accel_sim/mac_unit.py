@@ -6,6 +6,7 @@ what tests hold against exact integers.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple, TypedDict
@@ -163,7 +164,7 @@ class MacUnit(ABC):
     integer = True
 
     def __post_init__(self):
-        require(self, 0, "headroom_bits")
+        require(self, 0, "headroom_bits", at_most=MOST_BITS)
         require(self, 2, "accumulator_bits")
         for mode in self.modes:
             if not mode.product_bits <= mode.sum_bits <= MOST_BITS:
@@ -239,6 +240,11 @@ class MacUnit(ABC):
     def accumulator_register_bits(self) -> int:
         """Flip-flops of all accumulators: as many as the mode that needs most."""
         return max(mode.outputs * mode.sum_bits for mode in self.modes)
+
+    @property
+    def file_words(self) -> Mapping[str, int]:
+        """Component -> words, of the register files that its actions access (accel_sim.registers)."""
+        return {}
 
     def components(self, mode: Mode) -> Components:
         """The hardware at work in ``mode``; here one multiplier of its width."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from accel_sim import plots_roofline, roofline
 from accel_sim.causes import CAUSES, Slots, sentence
+from accel_sim.energy import STATIC
 from accel_sim.style import (
     CAUSE_STYLE,
     COMPONENT_STYLE,
@@ -137,7 +138,7 @@ def by_cause(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
-    static = frame.action.isin(["leakage", "background"])
+    static = frame.action.isin(STATIC)
     frame = frame.assign(part=frame.component.where(~static, frame.action))
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False

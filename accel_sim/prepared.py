@@ -1,12 +1,12 @@
 """A layer cut into jobs: what its tiles cost, before any of them moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.causes import Slots
 from accel_sim.check import Sums
-from accel_sim.dataflows.common import TiledLayer
+from accel_sim.dataflows.common import Facts, TiledLayer
 from accel_sim.jobs import Job, Port, Transfer, merge
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import Mode
@@ -23,7 +23,10 @@ MAX_TILES = 2000
 
 @dataclass
 class Prepared:
-    """A layer cut into jobs, with all that does not depend on when they move."""
+    """A layer cut into jobs, with all that does not depend on when they move.
+
+    changes: what is not played as the user gave it, a sentence each.
+    """
 
     layer: Layer
     operands: Operands
@@ -35,6 +38,7 @@ class Prepared:
     sums: Sums | None
     buffers: dict[str, Buffer]
     mode: Mode | None
+    changes: tuple[str, ...] = ()
     macs_effectual: int = 0
     stalled: int = 0
 
@@ -56,7 +60,14 @@ class Prepared:
     def mapping(self) -> str:
         """The loop nest around the array, as text."""
         levels = {operand: tuple(each.level for each in buffer.path) for operand, buffer in self.buffers.items()}
-        return render(self.tiled.nest, levels, "the array" if self.layer.has_macs else "the post-processing unit")
+        nest = render(self.tiled.nest, levels, "the array" if self.layer.has_macs else "the post-processing unit")
+        return "\n".join([*(f"# {change}" for change in self.changes), nest])
+
+    @property
+    def facts(self) -> Facts:
+        """What the dataflow knows of the layer; what was changed comes first in its notes."""
+        facts = self.tiled.facts
+        return replace(facts, notes=self.changes + facts.notes) if self.changes else facts
 
     @property
     def ahead(self) -> dict[Port, Transfer]:

@@ -103,9 +103,8 @@ def plain_bytes(swaps: list[Job], operands: Operands, facts: Facts) -> int:
     rest = sum(stream.bytes for stream in streams) - encoded
     if operands.weights is None or not encoded:
         return rest + encoded
-    form = operands.weights.format
-    width = form.bits if form.codebook is None else form.value_bits
-    return rest - (-encoded * operands.weights.values.size * width // facts.weight_bits)
+    size, width = operands.weights.values.size, operands.weights.format.plain_bits
+    return rest - (-encoded * size * width // facts.weight_bits)
 
 
 def peak_macs_per_cycle(layers: pd.DataFrame, machine: Accelerator) -> pd.Series:

@@ -3,10 +3,7 @@
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -19,12 +16,12 @@ import accel_sim
 from accel_sim import roofline, yaml_io
 from accel_sim.accelerator import Accelerator
 from accel_sim.config import from_tree, to_tree
+from accel_sim.output import MARK, check_target, whole
 from accel_sim.result import SCHEMA_VERSION, Result
 from workloads.network import Network
+from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
-#: written last: a directory that holds it is whole
-MARK = "summary.json"
 #: all that a run's directory may hold; a directory that holds anything else is not replaced
 FILES = {
     "layers.csv", "mapping.txt", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log",
@@ -40,9 +37,9 @@ def write(
 
     run: the arguments that, with the hardware, make the run (the ``run`` section of config.yaml); log: lines for
     run.log, which alone may differ between two equal runs; more: name -> text of files on
-    request. Raises InputError if ``out`` is something else's.
+    request. Raises InputError if ``out`` is something else's, or the system refuses.
     """
-    check_target(out)
+    check_target(out, FILES, "run")
     config = {"run": run, "hardware": to_tree(result.machine)}
     with whole(out) as scratch:
         write_frame(result.layers, scratch / "layers.csv")
@@ -63,67 +60,9 @@ def write(
         (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
 
 
-@contextmanager
-def whole(out: Path) -> Iterator[Path]:
-    """A new directory that takes the place of ``out`` when the block has filled it, and is gone if it fails."""
-    out = out.resolve()
-    try:
-        scratch = Path(tempfile.mkdtemp(prefix=".accel_sim-", dir=_ground(out)))
-    except OSError as error:  # what os.access does not know: root, /proc, a file system that is read-only or full
-        raise InputError(f"--out {out}: cannot write there: {error.strerror}") from None
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        _put(scratch, out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _put(scratch: Path, out: Path) -> None:
-    """Moves a whole result to its place: by one rename, or file by file where the directory itself must stay."""
-    if out.exists() and (not any(out.iterdir()) or out == Path.cwd()):
-        for path in sorted(scratch.iterdir(), key=lambda path: path.name == MARK):
-            path.replace(out / path.name)
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():
-        shutil.rmtree(out)
-    scratch.replace(out)
-
-
-def _ground(out: Path) -> Path:
-    """The nearest directory above ``out`` that exists."""
-    return next(folder for folder in out.parents if folder.exists())
-
-
-def check_target(out: Path, files: Collection[str] = FILES, kind: str = "run") -> None:
-    """InputError unless ``out`` is new, empty or the directory of an earlier ``kind``, with none but its ``files``."""
-    if out.is_symlink() and not out.exists():
-        raise InputError(f"--out {out}: is a link to nothing, expected a directory")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: is a file, expected a directory")
-    if out.is_dir() and any(path.name not in files or path.is_dir() for path in out.iterdir()):
-        raise InputError(f"--out {out}: holds other files, expected a new, empty or earlier {kind}'s directory")
-    parent = _ground(out.absolute())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(f"--out {out}: cannot write below {parent}")
-
-
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """CSV with 12 digits, the same bytes on every system."""
     frame.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
-
-
-def write_text(path: Path, text: str) -> None:
-    """A file of a directory that is there already, whole or not at all; InputError if it cannot be written."""
-    scratch = path.with_name(f".accel_sim-{os.getpid()}-{path.name}")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _json(path: Path, value: Any) -> None:
@@ -144,8 +83,9 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "images": list(network.image_names),
         "seed": result.seed,
         "data": result.summary["data"],
+        "data_detail": result.data_detail,
         "data_sources": [source for source in sources if source],
-        "warnings": list(network.warnings),
+        "warnings": list(warnings_of(network)),
     }
 
 

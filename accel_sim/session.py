@@ -1,8 +1,7 @@
 """What lives on from layer to layer of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from accel_sim.accelerator import Accelerator
@@ -10,34 +9,54 @@ from accel_sim.actions import Actions
 from accel_sim.address_map import AddressMap
 from accel_sim.engine import Engine
 from accel_sim.mac_unit import Mode
+from accel_sim.mapping.mapper import Mapper
+from accel_sim.mapping.search import Given
 from accel_sim.residency import Residency
 from workloads.encodings.dense import Dense
+from workloads.layer import Layer
 from workloads.network import Network
 
 
 @dataclass
 class Session:
-    """What lives on from layer to layer: the schedule, the outer memory's state, and where tensors lie in it."""
+    """What lives on from layer to layer: the schedule, the outer memory's state, and where tensors lie in it.
 
+    running: names of the layers that run; given: layer -> what the user fixed of its mapping.
+    """
+
+    network: Network
     machine: Accelerator
     addresses: AddressMap
     memory_state: Any
     engine: Engine
     residency: Residency
+    running: frozenset[str]
+    given: dict[str, Given]
     memory_actions: Actions = field(default_factory=Actions)
     mode: Mode | None = None
 
     @staticmethod
     def start(
-        network: Network, machine: Accelerator, layers: str = "*", engine: Callable[[Any, Any], Engine] = Engine
+        network: Network,
+        machine: Accelerator,
+        layers: Collection[str] | None = None,
+        engine: Callable[[Any, Any], Engine] = Engine,
     ) -> "Session":
-        """layers: glob of those that run (a map stays on chip only between layers that do)."""
+        """layers: names of those that run (a map stays on chip only between layers that do), None = all.
+
+        Raises InputError for a mapping of layers that the network does not have.
+        """
         columns = 0 if machine.encodings["weights"] == Dense() else machine.array.lanes
         addresses = AddressMap(network, machine.dram.level, machine.dataflow.output_bits, columns)
         state = machine.dram.new_state(machine.clock_mhz)
-        running = frozenset(layer.name for layer in network.layers if fnmatchcase(layer.name, layers))
+        running = frozenset(network.names if layers is None else layers)
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
-        return Session(machine, addresses, state, engine(machine.dram, state), kept)
+        given = machine.mapping.given(network.layers)
+        return Session(network, machine, addresses, state, engine(machine.dram, state), kept, running, given)
+
+    def mapper(self, layer: Layer) -> Mapper:
+        """Who chooses the tiles of a layer."""
+        return Mapper(self.machine.goal, self.given.get(layer.name))
 
     def reconfigure(self, mode: Mode | None) -> int:
         """Cycles in which the MAC units change to a layer's mode (None: it needs none); the first is set already."""

@@ -5,7 +5,6 @@ Layer --tile_layer--> Tile --timing.time--> Timed --Prepared.add--> Job --Engine
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from itertools import chain, pairwise
 from typing import Any
 
@@ -23,6 +22,7 @@ from accel_sim.prepared import Prepared, coarsen
 from accel_sim.result import LayerRun, Result
 from accel_sim.session import Session
 from workloads.layer import Layer
+from workloads.layer_names import chosen
 from workloads.network import Network
 from workloads.operands import Operands
 from workloads.registry import InputError
@@ -47,14 +47,13 @@ def simulate(
     engine: makes what plays the schedule of (memory, state).
     Raises InputError (a layer that cannot run on this machine) and CheckError (a checked output differs).
     """
-    if not any(fnmatchcase(layer.name, layers) for layer in network.layers):
-        raise InputError(f"network '{network.name}': no layer matches '{layers}'")
-    session = Session.start(network, machine, layers, engine)
+    running = chosen(layers, network.names, f"network '{network.name}'")
+    session = Session.start(network, machine, running, engine)
     data = walk(network, seed) if data is None else data
 
     def prepared() -> Iterator[Prepared]:
         for layer, operands in data:
-            if fnmatchcase(layer.name, layers):
+            if layer.name in session.running:
                 if progress is not None:
                     progress(layer.name)
                 yield prepare(layer, operands, session, check=check)
@@ -75,8 +74,11 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     """Cuts a layer into tiles, times each of them in the array, and makes jobs for the engine of them."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
     mode = machine.dataflow.mode(machine.mac, operands) if layer.has_macs else None
-    sums = Sums(layer, mode.sum_bits, machine.mac.overflow) if check and mode is not None else None
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode)
+    checked = check and mode is not None
+    sums = Sums(layer, mode.sum_bits, machine.mac.overflow, session.network) if checked else None
+    given = session.given.get(layer.name)
+    changes = () if given is None else given.changes(tiled.nest)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
@@ -105,7 +107,7 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
         buffers,
         machine.encodings,
         placement,
-        machine.mapper(layer.name),
+        session.mapper(layer),
     )
 
 

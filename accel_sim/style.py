@@ -1,5 +1,6 @@
 """The looks of every figure: one colour for one meaning, from run to run and from figure to figure."""
 
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -8,6 +9,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 from zlib import crc32
+
+from accel_sim import output
 
 #: families, in Okabe-Ito colours (safe for colour-blind readers): what a cause costs and what its component takes in
 #: energy look alike. Hatched: the way back, or a second of the family
@@ -83,11 +86,13 @@ def house_style() -> Iterator[Any]:
 
 
 def save(figure: Any, path: Path) -> None:
-    """The figure as the same bytes each time."""
+    """The figure as the same bytes each time, whole or not at all."""
     import matplotlib.pyplot as plt
 
-    figure.savefig(path, metadata={"Software": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, metadata={"Software": None})
     plt.close(figure)
+    output.write(path, picture.getvalue())
 
 
 def head(figure: Any, title: str) -> None:

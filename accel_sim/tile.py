@@ -149,6 +149,14 @@ class ColumnWork:
     staggered: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
+class Field(NamedTuple):
+    """A field of the hardware, ``bits`` wide and unsigned, and the largest value that a tile puts into it."""
+
+    name: str
+    bits: int
+    largest: int
+
+
 @dataclass(frozen=True)
 class PostWork:
     """A tile of a layer without MACs: nothing for the array; its time is that of the post-processing unit."""
@@ -160,7 +168,8 @@ class Tile:
 
     outputs: elements that leave for the post-processing unit; correction_ops: operations it spends on their zero
     points. macs_effectual: products of two non-zero operands; None = one for each effectual slot. products: what a
-    checked run needs to issue the tile's products (the dataflow's own record).
+    checked run needs to issue the tile's products (the dataflow's own record). fields: counts and addresses in the
+    stored data; none may hold a value that it is too narrow for.
     """
 
     work: GridWork | FoldWork | ColumnWork | PostWork
@@ -170,3 +179,8 @@ class Tile:
     products: object = None
     correction_ops: int = 0
     macs_effectual: int | None = None
+    fields: tuple[Field, ...] = ()
+
+    def __post_init__(self):
+        for name, bits, largest in self.fields:
+            assert 0 <= largest < 1 << bits, f"{name}={bits} cannot hold {largest}"

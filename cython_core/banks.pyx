@@ -10,8 +10,10 @@ def conflicts(
 
     addresses: [T, A] of each step's accesses, negative = none; per_word: addresses in a word (its bits for bit
     addresses, its bytes for byte addresses); word w lies in bank w mod banks. per_word, banks, ports: at least 1.
-    Returns the words accessed in all steps: equal words of one step are one access.
+    Returns the words accessed in all steps: equal words of one step are one access. ValueError for less than 1.
     """
+    if min(per_word, banks, ports) < 1:
+        raise ValueError(f"conflicts: {banks} banks of {ports} ports, {per_word} addresses in a word: expected 1 or more")
     from array import array  # a buffer of our own keeps numpy out of the kernels
 
     cdef Py_ssize_t T = addresses.shape[0], A = addresses.shape[1], t, a, bank

@@ -32,8 +32,10 @@ def run_counts(const uint8_t[:, ::1] kept, int64_t span, int32_t[::1] entries):
     """entries: [slices] stored entries of each slice, fillers included.
 
     kept: [slices, length] 1 = stored. A run of z zeros before an entry takes z // span fillers, each of which stands
-    for span positions (span - 1 zeros and its own); zeros after the last entry are free.
+    for span positions (span - 1 zeros and its own); zeros after the last entry are free. ValueError if span < 1.
     """
+    if span < 1:
+        raise ValueError(f"run_counts: a run of {span} positions never ends")
     cdef Py_ssize_t i, j, length = kept.shape[1]
     cdef int64_t zeros
     cdef int32_t n
@@ -55,6 +57,8 @@ def run_encode(
     uint32_t[::1] out_symbol, uint32_t[::1] out_run,
 ):
     """The entries ``run_counts`` counted: symbol and number of zeros before it (0..span-1), slice after slice."""
+    if span < 1:
+        raise ValueError(f"run_encode: a run of {span} positions never ends")
     cdef Py_ssize_t i, j, n = 0
     cdef int64_t zeros
     with nogil:

@@ -42,6 +42,7 @@ cdef struct Channel:
     int64_t when, kind, index  # the next command: its clock, where it comes from, place there
     int64_t count[6]
     int64_t forwarded, merged, latency, last_beat
+    int64_t served, since  # bursts served so far; clock in which that grew or nothing was left
 
 cdef struct View:  # one channel's arrays
     Timing *timing

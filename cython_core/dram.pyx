@@ -8,6 +8,9 @@ clocks. In clock t a channel first issues at most one command, for bursts taken 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memmove
 
+cdef enum:
+    PATIENCE = 100
+
 COMMANDS = ("ACT", "PRE", "PREA", "RD", "WR", "REF")
 COUNTS = ("ACT", "PRE", "PREA", "RD", "WR", "REF", "forwarded", "merged", "latency", "open", "precharged", "last_beat")
 #: order of the ``timing`` array: geometry, controller, then gaps in clocks (see struct Timing)
@@ -159,6 +162,7 @@ cdef inline void step(View *v) noexcept nogil:
     if c.when <= t:
         issue(v, t)
     take_in(v, t)
+    watch(v, t)
     if c.dirty:
         c.next = t + 1
     else:
@@ -190,6 +194,24 @@ def reset(int64_t[::1] timing, int64_t[:, ::1] channels):
             v.banks[i].rank = i // (v.timing.banks * v.timing.groups)
 
 
+cdef inline void watch(const View *v, int64_t t) noexcept nogil:
+    """Notes the last clock in which a channel served a burst or had none, in its queues or at their door."""
+    cdef Channel *c = v.channel
+    cdef int64_t served = c.count[RD] + c.count[WR] + c.forwarded + c.merged
+    cdef bint idle = c.reads + c.writes + c.actives == 0 and (v.ends[0] == v.ends[1] or v.pending[v.ends[0]].age > t)
+    if idle or served != c.served:
+        c.served, c.since = served, t
+
+
+cdef int64_t patience(const Timing *k) noexcept nogil:
+    """Clocks in which a channel with work must serve a burst: far beyond all gaps in a row, whatever their order."""
+    cdef const int64_t *gaps = &k.rcd_rd
+    cdef int64_t total = 0, n = &k.other_ww - gaps + 1, i
+    for i in range(n):
+        total += gaps[i]
+    return PATIENCE * (k.ranks + 1) * total
+
+
 def advance(
     int64_t[::1] timing, int64_t[:, ::1] channels, int64_t[:, :, ::1] pending, int64_t[:, ::1] ends,
     int64_t[:, ::1] tickets, int64_t limit, int64_t[:, ::1] log,
@@ -200,10 +222,11 @@ def advance(
     bank in the channel, row, column, 2 x ticket + is_write) in the order in which they are taken in; ends: [C, 2]
     first and last + 1 of them; tickets: [k, 3] bursts still to finish (-1 = free), clock at which the first was taken
     in (-1 = none), end of the last beat so far; log: [m, 6] clock, channel, command, bank, row, column from line 1 on,
-    line 0 counts them (m = 0: no log). Returns the completion found, else -1.
+    line 0 counts them (m = 0: no log). Returns the completion found, else -1. RuntimeError if a channel with work
+    serves none of it however long: its timing leaves no clock for that.
     """
     cdef Py_ssize_t C = channels.shape[0], n, first
-    cdef int64_t earliest = NEVER, t
+    cdef int64_t earliest = NEVER, t, stuck = -1, most = patience(<Timing *>&timing[0])
     cdef View v
     v.pending, v.tickets, v.earliest = NULL, &tickets[0, 0], &earliest
     v.log_rows = log.shape[0]
@@ -231,6 +254,11 @@ def advance(
             if v.channel.next >= limit or v.channel.next >= earliest:
                 break
             step(&v)
+            if v.channel.now - v.channel.since > most:
+                stuck = first
+                break
+    if stuck >= 0:
+        raise RuntimeError(f"dram: channel {stuck} has served no burst for {most} clocks, and never will")
     return -1 if earliest == NEVER else earliest
 
 

@@ -1,14 +1,14 @@
 """Steps of bit-serial vector arrays: what a brick of lanes costs, and when columns of windows do their steps."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free as release
 
 from cython_core.terms cimport WIDE, put, steps_of, term_t
 
 
-cdef inline int64_t group_width(int64_t pattern, bint trim) noexcept nogil:
+cdef inline int64_t group_width(uint64_t pattern, bint trim) noexcept nogil:
     """Cycles of a group whose patterns OR to this: at least one."""
-    cdef int64_t width = 0
+    cdef int64_t width = 0  # unsigned above: the sign of a negative pattern would be shifted in for ever
     if trim:
         while pattern and not pattern & 1:
             pattern >>= 1

@@ -10,12 +10,16 @@ def schedule(uint8_t[:, :, ::1] pending, const int32_t[:, ::1] offsets, int32_t[
     """pending: [filters, T, lanes] weights that are not zero, used up; offsets: [n, 2] (steps ahead, lanes aside, modulo
     the lanes), tried in order where a place has no weight of its own. Fills sources: [T, filters, lanes] step * lanes +
     lane of the weight that a place takes, -1 = none; returns how many steps are left. All filters move together, and
-    steps without a weight for any of them take none."""
+    steps without a weight for any of them take none. ValueError for an offset that does not look ahead."""
     cdef Py_ssize_t F = pending.shape[0], T = pending.shape[1], L = pending.shape[2], O = offsets.shape[0]
     cdef Py_ssize_t head = 0, found = 0, f, l, n
     cdef int32_t *aside = <int32_t *>calloc(O * L + 1, sizeof(int32_t))  # [offsets, lanes]: where a lane looks
     if aside == NULL:
         raise MemoryError("schedule: no memory for the lanes")
+    for n in range(O):
+        if offsets[n, 0] < 1:
+            release(aside)
+            raise ValueError(f"schedule: a place cannot look {offsets[n, 0]} steps ahead")
     with nogil:
         for n in range(O):
             for l in range(L):

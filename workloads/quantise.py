@@ -6,7 +6,6 @@ the integer model "quantised" computes what flows; without, codes are drawn at t
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
@@ -15,12 +14,13 @@ import numpy as np
 from workloads.format import Format, Linear, named, spec_of
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
+from workloads.layer_names import chosen
 from workloads.models import integer_models
 from workloads.models.int8_pow2 import KEEPS_SCALE, Int8Pow2, unsigned
 from workloads.network import LayerWeights, Network
-from workloads.profiles import rectified
+from workloads.profiles import expectations
 from workloads.reference import forward_float, real_input
-from workloads.registry import InputError, unknown
+from workloads.registry import InputError
 
 Spec = str | Format | None
 #: largest pixel
@@ -90,11 +90,8 @@ def _plan(
         for name in names[:1] + names[-1:]:
             plan[name] = _over(parts("first_last", first_last), plan[name])
     for glob, pair in layers.items():
-        chosen = [name for name in names if fnmatchcase(name, glob)]
-        if not chosen:
-            raise unknown("layer", glob, names)
         given = parts(f"layers '{glob}'", pair)
-        for name in chosen:
+        for name in chosen(glob, names, "precision.layers", [layer.name for layer in network.layers]):
             plan[name] = _over(given, plan[name])
     for name, (_, part) in plan.items():
         _check_flows(name, part)
@@ -193,7 +190,7 @@ def _formats_without_images(
     network: Network, parts: Mapping[str, Format]
 ) -> tuple[dict[str, NumberFormat], dict[str, Codes]]:
     """(formats, recorded activations in them): scales are known of recorded tensors alone."""
-    layers = {layer.name: layer for layer in network.layers}
+    expected = expectations(network)
     formats, recorded = dict(network.formats), dict(network.activations)
     for name, part in parts.items():
         if name in recorded:
@@ -203,8 +200,8 @@ def _formats_without_images(
         elif name in formats:
             formats[name] = part.of_range(*_range(formats[name]))
         else:
-            positive = name == "input" or rectified(name, layers)
-            formats[name] = replace(part.of_range(0.0 if positive else -1.0, 1.0), scale=None)
+            low = 0.0 if expected[name].positive else -1.0
+            formats[name] = replace(part.of_range(low, 1.0), scale=None)
     return formats, recorded
 
 

@@ -6,9 +6,15 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+#: how the modules of $ACCEL_SIM_PLUGINS are called
+PLUGIN = "accel_sim_plugin_"
+#: names listed in a refusal
+MOST_NAMES = 50
 
 
 class InputError(ValueError):
@@ -25,7 +31,9 @@ def unknown(kind: str, name: str, known: list[str]) -> InputError:
     """The error for a wrong name, with the nearest right one."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return InputError(f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})")
+    more = len(known) - MOST_NAMES
+    listed = ", ".join(known[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return InputError(f"unknown {kind} '{name}'{hint} (known: {listed})")
 
 
 class Registry:
@@ -80,13 +88,29 @@ class Registry:
         load_plugins()
 
 
+def is_plugin(part: Any) -> bool:
+    """Whether a class or function comes from a file of $ACCEL_SIM_PLUGINS."""
+    return str(getattr(part, "__module__", "")).startswith(PLUGIN)
+
+
+def plugin_fault(error: BaseException) -> str | None:
+    """An exception in one line, if a plug-in raised it or called what did: its file and line, type and text."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if str(frame.f_globals.get("__name__", "")).startswith(PLUGIN)]
+    if not own:
+        return None
+    number = next(line for frame, line in traceback.walk_tb(error.__traceback__) if frame is own[-1])
+    reason = (str(error) or "no reason given").splitlines()[0]
+    return f"ACCEL_SIM_PLUGINS: {own[-1].f_code.co_filename} line {number}: {type(error).__name__}: {reason}"
+
+
 def load_plugins() -> None:
     """Imports each ``*.py`` in the directories of $ACCEL_SIM_PLUGINS: a user's own parts, one file each."""
     for folder in filter(None, os.environ.get("ACCEL_SIM_PLUGINS", "").split(os.pathsep)):
         if not Path(folder).is_dir():
             raise InputError(f"ACCEL_SIM_PLUGINS: '{folder}' is no directory")
         for path in sorted(Path(folder).glob("*.py")):
-            name = f"accel_sim_plugin_{path.stem}"
+            name = f"{PLUGIN}{path.stem}"
             if name in sys.modules:
                 continue
             spec = importlib.util.spec_from_file_location(name, path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel_sim import rundir, yaml_io
+from accel_sim import output, yaml_io
 from accel_sim.accelergy import LEAK, STATIC, VERSION, WIDTH
 from accel_sim.accelergy.reference import MOST_BITS, MOST_LETTERS, MOST_PJ
 from workloads.registry import InputError
@@ -101,7 +101,7 @@ def write(run: Run, out: Path, areas: dict[str, float]) -> None:
 
     Raises InputError if ``out`` is something else's.
     """
-    rundir.check_target(out, FILES, "export")
+    output.check_target(out, FILES, "export")
     about = "".join(c if c.isprintable() else "?" for c in f"accel_sim: {run.network} on {run.hardware}")
     unknown = [component for component in run.components if component not in areas]
     without = f"; no area is known for {', '.join(unknown)}" if unknown else ""
@@ -115,7 +115,7 @@ def write(run: Run, out: Path, areas: dict[str, float]) -> None:
         ),
         "layers.yaml": (f"{about}; pJ, each layer's counts and energies", {"layers": list(_layers(run))}),
     }
-    with rundir.whole(out) as scratch:
+    with output.whole(out) as scratch:
         for name, (comment, tree) in texts.items():
             (scratch / name).write_text(f"# {comment}\n{yaml_io.dump(tree)}", encoding="utf-8")
 
@@ -179,7 +179,7 @@ def accelergy_names(keys: Collection[Key]) -> dict[Key, Key]:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / rundir.MARK
+    path = folder / output.MARK
     try:
         summary = json.loads(_bytes(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -11,8 +11,9 @@ from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
 from accel_sim.causes import Cause
 from accel_sim.dataflows.asymmetric import RawProducts, multiplier_bits, wide
-from accel_sim.dataflows.common import Facts
+from accel_sim.dataflows.common import Facts, lies_in
 from accel_sim.dataflows.feeding import Feeding
+from accel_sim.dataflows.fold_notes import group_note, part_fold_note
 from accel_sim.dataflows.fold_space import FoldSpace, Shape, no_fill
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
@@ -25,32 +26,28 @@ from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import FoldWork, Passes, Tile
 from workloads.encoding import Encoding
-from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
 
-#: a grouped layer that has work for a smaller share of the array gets a note
-FULL_ENOUGH = 0.5
-#: share of a layer's array cycles from which on it is told what part-filled folds cost
-TOLD = 0.01
 #: stationary -> (on the rows, on the columns, streamed)
 DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels"), "is": ("k", "pixels", "filters")}
 
 
 @dataclass(frozen=True, eq=False)
 class TiledSystolic:
-    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie."""
+    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie;
+    encoding: the machine's of stored weights."""
 
     layer: Layer
     operands: Operands
     stored: Codes
+    encoding: Encoding
     rows: int
     cols: int
     mac: MacUnit
     mode: Mode
     buffers: dict[str, Buffer]
-    encodings: dict[str, Encoding]
     placement: Placement
     machine: Any  # the dataflow's own fields
     mapper: Mapper
@@ -65,11 +62,12 @@ class TiledSystolic:
         }  # fmt: skip
         dims, layer = DIMENSIONS[m.stationary], self.layer
         in_memory = layer.lowered() if m.lowers(layer) else layer
-        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        stored = None if self._whole_store.plain else (lambda: self._whole_store.bytes)
         space = FoldSpace(
             in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
-            hidden_loads=m.overlap == "loads", used_alone=m.part_folds == "used",
+            hidden_loads=m.overlap == "loads", countable=self._whole_store.countable,
+            used_alone=m.part_folds == "used",
         )  # fmt: skip
         if m.groups == "packed" and layer.G > 1:
             used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
@@ -95,7 +93,8 @@ class TiledSystolic:
     def _store(self, nest: Nest) -> WeightStore:
         bits, machine = self.operands.weights.format.bits, self.machine
         return WeightStore(
-            self.layer, self.stored, self.encodings["weights"], nest, bits, machine.pointer_bits, machine.codebook_bits
+            self.layer, self.stored, lies_in(self.layer, self.encoding), nest, bits, machine.pointer_bits,
+            machine.codebook_bits,
         )
 
     @property
@@ -105,10 +104,14 @@ class TiledSystolic:
     @cached_property
     def plan(self) -> FoldPlan:
         """Its tiles by the mapping that was found or given."""
-        nest = self.mapper.nest(self.space, self.buffers)
+        nest = self._nest()
         return FoldPlan(
             self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
         )
+
+    def _nest(self) -> Nest:
+        self._whole_store.check_counts(min(self.space.blocks["k"], self.layer.K))
+        return self.mapper.nest(self.space, self.buffers)
 
     @property
     def nest(self) -> Nest:
@@ -142,33 +145,10 @@ class TiledSystolic:
     @cached_property
     def facts(self) -> Facts:
         """All nominal products are issued."""
-        notes = (*self._group_note(), *self._part_fold_note(), *self._zero_point_notes())
+        store = self.plan.store.notes(self.encoding)
+        folds = *group_note(self.plan, self.boxes, self.rows, self.cols), *part_fold_note(self.space)
+        notes = (*folds, *self._zero_point_notes(), *store)
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
-
-    def _group_note(self) -> Iterator[str]:
-        """Why a layer of many small groups leaves most of the array idle."""
-        plan, layer = self.plan, self.layer
-        folds = sum(plan.folds(box) for box in self.boxes)
-        share = sum(plan.mapped(box) for box in self.boxes) / (folds * self.rows * self.cols)
-        if layer.G > 1 and share < FULL_ENOUGH:
-            space = self.space
-            shape = plan.shapes(self.boxes[0])[0]
-            used = [shape.rows, shape.cols]
-            kind = "depthwise" if layer.kind == "depthwise" else "grouped"
-            filters = f"{space.sizes['filters']} filter{'s' if space.sizes['filters'] > 1 else ''} a group"
-            reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
-            groups = f"{space.pack} of {layer.G} groups a fold"
-            yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
-
-    def _part_fold_note(self) -> Iterator[str]:
-        """What filling and draining of folds costs that leave rows or columns without work."""
-        whole, used = (sum(replace(self.space, used_alone=used).folds_last()) for used in (False, True))
-        if whole - used > TOLD * whole:
-            last = {
-                "whole": "as long as the whole array, {} cycles more than as the rows and columns they use",
-                "used": "as long as the rows and columns they use, {} cycles less than as the whole array",
-            }[self.machine.part_folds]
-            yield f"part-filled folds take {last.format(f'{whole - used:,}')} (dataflow.part_folds)"
 
     def _zero_point_notes(self) -> Iterator[str]:
         adds = sum(count for box in self.boxes for count in self._zero_point(box).values())
@@ -204,8 +184,9 @@ class TiledSystolic:
         actions = self._actions(box, *products)
         streams = plan.streams(box, staging)
         return Tile(
-            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box), macs_effectual=products[0]
-        )
+            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box),
+            macs_effectual=products[0], fields=plan.store.fields(box.ranges),
+        )  # fmt: skip
 
     def _passes(self, box: Box) -> tuple[tuple[Passes, ...], int]:
         """(folds that last equally long together, cycles of loads and skews beyond one a fold)."""

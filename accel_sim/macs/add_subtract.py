@@ -11,7 +11,7 @@ import numpy as np
 
 from accel_sim.mac_digits import checked, lanes
 from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 
 
 @macs.add("add_subtract")
@@ -24,7 +24,7 @@ class AddSubtract(MacUnit):
     weights: Literal["ternary", "binary"] = "ternary"
 
     def __post_init__(self):
-        require(self, 1, "activation_bits")
+        require(self, 1, "activation_bits", at_most=MOST_CODE_BITS)
         if self.weights not in ("ternary", "binary"):
             raise ValueError(f"weights='{self.weights}' must be ternary or binary")
         super().__post_init__()

@@ -15,7 +15,7 @@ import numpy as np
 
 from accel_sim.mac_digits import SerialUnit, checked, count, digits, lanes, parallel_widths, serial_widths
 from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 
 
 @macs.add("bit_serial")
@@ -30,7 +30,7 @@ class BitSerial(SerialUnit):
     digit_bits: int = 1
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "weight_bits")
+        require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         if self.digit_bits not in (1, 2, 4):
             raise ValueError(f"digit_bits={self.digit_bits} must be 1, 2 or 4")
         super().__post_init__()

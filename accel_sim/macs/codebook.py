@@ -3,6 +3,7 @@
 The saving is in what is stored and moved, an index in place of a weight; the multiplier is that of the table's width.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,7 +12,7 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.mac_digits import checked, lanes
 from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 from workloads.layer import Layer
 from workloads.operands import Operands
 
@@ -27,7 +28,7 @@ class Codebook(MacUnit):
     index_bits: int = 8
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "table_bits", "index_bits")
+        require(self, 1, "activation_bits", "table_bits", "index_bits", at_most=MOST_CODE_BITS)
         if self.index_bits > 12:
             raise ValueError(f"index_bits={self.index_bits} must be at most 12")
         super().__post_init__()
@@ -75,6 +76,11 @@ class Codebook(MacUnit):
     def look_up(self, a: np.ndarray, codes: np.ndarray, table: np.ndarray) -> np.ndarray:
         """a, codes [...] -> int64 [...] products with the entries that the codes name."""
         return a * table[codes]
+
+    @property
+    def file_words(self) -> Mapping[str, int]:
+        """The table."""
+        return {"codebook": 1 << self.index_bits}
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """A look-up, a product at the wider of the two widths and an addition for each."""

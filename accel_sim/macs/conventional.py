@@ -12,7 +12,7 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.mac_digits import checked
 from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 
 
 @macs.add("conventional")
@@ -26,7 +26,7 @@ class Conventional(MacUnit):
     precision_gating: bool = False
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "weight_bits")
+        require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         super().__post_init__()
 
     @property

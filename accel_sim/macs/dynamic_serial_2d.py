@@ -6,7 +6,7 @@ from accel_sim.mac_digits import count
 from accel_sim.mac_unit import CostTable, Mode
 from accel_sim.macs.bit_serial_2d import BitSerial2d
 from accel_sim.macs.group_precision import GroupPrecision
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_PIECES, macs, require
 
 
 @macs.add("dynamic_serial_2d")
@@ -19,7 +19,7 @@ class DynamicSerial2d(BitSerial2d):
     trim: bool = True
 
     def __post_init__(self):
-        require(self, 1, "group_values")
+        require(self, 1, "group_values", at_most=MOST_PIECES)
         super().__post_init__()
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:

@@ -14,7 +14,7 @@ import numpy as np
 from accel_sim.mac_digits import SerialUnit, checked, lanes, low
 from accel_sim.mac_terms import Recoding, patterns, recode, term_counts
 from accel_sim.mac_unit import Components, CostTable, Mode, hardware
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 
 
 @macs.add("essential_bits")
@@ -29,7 +29,7 @@ class EssentialBits(SerialUnit):
     recoding: Recoding = "none"
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "weight_bits")
+        require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         require(self, 0, "first_stage_bits")
         if self.first_stage_bits > 5:
             raise ValueError(f"first_stage_bits={self.first_stage_bits} must be at most 5")

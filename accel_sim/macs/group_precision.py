@@ -14,7 +14,7 @@ import numpy as np
 from accel_sim.mac_digits import checked, digits, lanes, low
 from accel_sim.mac_unit import CostTable, Mode
 from accel_sim.macs.bit_serial import BitSerial
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_PIECES, macs, require
 
 
 @macs.add("group_precision")
@@ -31,7 +31,7 @@ class GroupPrecision(BitSerial):
     signs: Literal["sign_magnitude", "twos_complement"] = "sign_magnitude"
 
     def __post_init__(self):
-        require(self, 1, "group_values")
+        require(self, 1, "group_values", at_most=MOST_PIECES)
         super().__post_init__()
 
     def cost(self, mode: Mode, a_signed: bool = True, w_signed: bool = True) -> CostTable:

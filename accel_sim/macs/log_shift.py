@@ -13,7 +13,7 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.mac_digits import checked, lanes
 from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, step_actions
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 from workloads.formats.logarithm import LogLayout
 
 
@@ -34,7 +34,7 @@ class LogShift(MacUnit):
     constant_bits: int = 8
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "weight_bits", "constant_bits")
+        require(self, 1, "activation_bits", "weight_bits", "constant_bits", at_most=MOST_CODE_BITS)
         require(self, 0, "fraction_bits")
         if self.logarithmic not in ("weights", "activations", "both"):
             raise ValueError(f"logarithmic='{self.logarithmic}' must be weights, activations or both")

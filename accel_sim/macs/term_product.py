@@ -11,7 +11,7 @@ from accel_sim.mac_digits import SerialUnit, checked, lanes, low
 from accel_sim.mac_terms import Recoding, recode, term_counts
 from accel_sim.mac_unit import Components, CostTable, Mode, hardware
 from accel_sim.macs.essential_bits import most_terms
-from accel_sim.parts import macs, require
+from accel_sim.parts import MOST_CODE_BITS, macs, require
 
 #: the table of costs is indexed by both operands
 MOST_BITS = 9
@@ -30,7 +30,7 @@ class TermProduct(SerialUnit):
     recoding: Recoding = "csd"
 
     def __post_init__(self):
-        require(self, 1, "activation_bits", "weight_bits")
+        require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         if max(self.activation_bits, self.weight_bits) > MOST_BITS:
             raise ValueError(
                 f"activation_bits={self.activation_bits} and weight_bits={self.weight_bits} must be at most {MOST_BITS}"

@@ -1,12 +1,14 @@
 """Who chooses a layer's tiles: the search for the best under an objective, or the user."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import DIMENSIONS, Nest
 from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Space, search
+from workloads.layer import Layer
+from workloads.layer_names import chosen
 from workloads.registry import InputError, unknown
 
 
@@ -31,14 +33,23 @@ class MappingRules:
         for name, wanted in self.layers.items():
             _check(name, wanted)
 
-    def given(self, layer: str) -> Given | None:
-        """What the user fixed of a layer's mapping."""
-        name = next((glob for glob in self.layers if fnmatchcase(layer, glob)), None)
-        if name is None:
-            return None
-        wanted = self.layers[name]
-        order = tuple(wanted["order"]) if "order" in wanted else None
-        return Given(f"layer '{layer}': mapping.layers.{name}", order, dict(wanted.get("tiles", {})))
+    def given(self, layers: Sequence[Layer]) -> dict[str, Given]:
+        """Layer -> what the user fixed of its mapping; InputError for a name that means no layer with MACs.
+
+        layers: of the whole network.
+        """
+        found: dict[str, Given] = {}
+        if not self.layers:
+            return found
+        names, with_macs = [[layer.name for layer in layers if layer.has_macs or some] for some in (True, False)]
+        exact = [name for name in self.layers if name in with_macs]  # over every glob
+        for wish in dict.fromkeys([*exact, *self.layers]):
+            wanted = self.layers[wish]
+            order = tuple(wanted["order"]) if "order" in wanted else None
+            for layer in chosen(wish, with_macs, "mapping.layers", names):
+                where = f"layer '{layer}': mapping.layers.{wish}"
+                found.setdefault(layer, Given(where, order, dict(wanted.get("tiles", {}))))
+        return found
 
 
 def _check(name: str, wanted: dict[str, Any]) -> None:
@@ -69,13 +80,13 @@ class Mapper:
         """InputError where nothing fits the buffers, or what was given does not."""
         return search(space, buffers, self.goal, self.given)
 
-    def tile(self, only: str, order: tuple[str, ...]) -> int | None:
-        """The user's tile of the one dimension that a dataflow of fixed order cuts, or None."""
+    def tiles(self, cut: tuple[str, ...], order: tuple[str, ...]) -> dict[str, int]:
+        """The user's tiles of the dimensions that a dataflow of fixed order cuts."""
         if self.given is None:
-            return None
+            return {}
         if self.given.order not in (None, order):
             raise InputError(f"{self.given.where}: this dataflow's order is {' '.join(order)}")
         for dim in self.given.tiles:
-            if dim != only:
-                raise InputError(f"{self.given.where}: this dataflow cuts {only} alone, not {dim}")
-        return self.given.tiles.get(only)
+            if dim not in cut:
+                raise InputError(f"{self.given.where}: this dataflow cuts {' and '.join(cut)} alone, not {dim}")
+        return self.given.tiles

@@ -11,7 +11,7 @@ import numpy as np
 
 from accel_sim import dram_part
 from accel_sim.actions import Actions
-from accel_sim.parts import memories, require
+from accel_sim.parts import MOST_PIECES, memories, require
 from cython_core import dram, dram_cut
 from workloads.registry import InputError, unknown
 
@@ -103,7 +103,7 @@ class DramBanked:
     refresh: bool = True
 
     def __post_init__(self):
-        require(self, 1, "channels", "read_queue", "write_queue")
+        require(self, 1, "channels", "read_queue", "write_queue", at_most=MOST_PIECES)
         if self.channels & (self.channels - 1):
             raise ValueError(f"channels={self.channels} must be a power of two")
         for name, known in (("page", PAGES), ("scheduler", tuple(SCHEDULERS))):

@@ -9,15 +9,15 @@ from accel_sim import answer
 
 def compare(arguments: argparse.Namespace) -> int:
     """Prints runs side by side; with --out, writes figures and tables."""
-    from accel_sim import rundir
+    from accel_sim import output
     from accel_sim.reports import compare_plots, compare_text
     from accel_sim.reports.compare import compare as compared
 
     done = compared([Path(folder) for folder in arguments.dirs])
     if arguments.out is not None:
         out = Path(arguments.out)
-        rundir.check_target(out, compare_plots.FILES, "comparison")
-        with rundir.whole(out) as scratch:
+        output.check_target(out, compare_plots.FILES, "comparison")
+        with output.whole(out) as scratch:
             compare_plots.write(done, scratch)
     if arguments.json:
         answer.say(done.tree() | {"out": arguments.out})
@@ -31,8 +31,8 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Writes DIR/report.html, of a study or of a run."""
+    from accel_sim import output
     from accel_sim.reports import page, run_files, study_files, study_page
-    from accel_sim.rundir import write_text
     from accel_sim.sweep import results
 
     folder = Path(arguments.dir)
@@ -41,7 +41,8 @@ def report(arguments: argparse.Namespace) -> int:
         text = study_page.render(study_files.read(folder))
     else:
         text = page.render(run_files.read(folder))
-    write_text(path, text)
+    output.clear(folder)
+    output.write(path, text)
     if arguments.json:
         answer.say({"report": str(path), "bytes": path.stat().st_size})
     else:

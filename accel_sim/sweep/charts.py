@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from accel_sim import output
 from accel_sim.plots import house_style, save
 from accel_sim.sweep import chart_data, results
 from accel_sim.sweep.expression import Expression
@@ -70,11 +71,10 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
         raise InputError(f"{folder}: has no points to draw")
     with house_style() as plt:
         figure, table = KINDS[wish.kind](plt, frame, wish)
-        (folder / "plots").mkdir(exist_ok=True)
-        picture, data = (folder / "plots" / f"{wish.stem}.{end}" for end in ("png", "csv"))
-        save(figure, picture)
-    table.to_csv(data, index=False, lineterminator="\n")
-    return [picture, data]
+        with output.whole(folder / "plots", beside=True) as scratch:
+            save(figure, scratch / f"{wish.stem}.png")
+            output.write(scratch / f"{wish.stem}.csv", table.to_csv(index=False, lineterminator="\n"))
+    return [folder / "plots" / f"{wish.stem}.{end}" for end in ("png", "csv")]
 
 
 def holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:

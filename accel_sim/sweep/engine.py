@@ -168,9 +168,12 @@ def _hire() -> _Worker:
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
+    # Ctrl-C reaches the whole group: a worker that still starts would print a traceback of its own
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -183,6 +186,7 @@ def _hire() -> _Worker:
 def _serve(pipe: Any) -> None:
     """A worker's life: answers tasks until nobody is there to ask."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     from accel_sim.sweep.work import attempt
 
     with contextlib.suppress(EOFError, OSError):

@@ -4,15 +4,18 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from accel_sim.accelerator import Accelerator
 from accel_sim.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
 from accel_sim.rundir import source_digest
 from accel_sim.sweep import study as files
 from accel_sim.sweep.study import NAMED, RUN, Study, StudyError
 from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
+from workloads.layer import Layer
+from workloads.layer_names import chosen
+from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
 #: mistakes that are told of one study
@@ -72,8 +75,8 @@ class _Planner:
         #: mistake -> [first point, how many]
         self.errors: dict[str, list[Any]] = {}
         self.machines: dict[str, Any] = {}
-        self.networks: dict[str, tuple[list[str], str] | None] = {}
-        self.built: dict[str, tuple[str, dict[str, str]] | None] = {}
+        self.networks: dict[str, tuple[tuple[Layer, ...], str] | None] = {}
+        self.built: dict[str, tuple[str, Accelerator] | None] = {}
 
     def points(self) -> list[Point | None]:
         found: list[Point | None] = []
@@ -189,14 +192,18 @@ class _Planner:
             else:
                 fields[path] = value
         seed, layers = run.pop("seed") or 0, run.pop("layers") or "*"
-        data = self._tried(self._data, {"network": entry["name"]} | run, seed, layers)
+        found = self._tried(self._data, {"network": entry["name"]} | run, seed, layers)
         hardware = self._tried(self._built, combination["hardware"], fields)
-        if data is None or hardware is None:
+        if found is None or hardware is None:
             return None
-        tree, files = hardware
+        (data, shapes), (tree, machine) = found, hardware
+        if self._tried(machine.mapping.given, shapes) is None:
+            return None
+        files = dict(machine.energy.files)
         return Task(digest(data.key, data.seed, layers, tree, files, self.source), data, tree, layers, self.source)
 
-    def _data(self, settings: dict[str, Any], seed: Any, layers: Any) -> Data | None:
+    def _data(self, settings: dict[str, Any], seed: Any, layers: Any) -> tuple[Data, tuple[Layer, ...]] | None:
+        """What a point computes on, and the network's layers; None if it was refused before."""
         from workloads import load_network
 
         for key in ("weights", "image", "activations", "layers"):
@@ -212,26 +219,22 @@ class _Planner:
         if text not in self.networks:
             self.networks[text] = None
             network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-            self.warnings |= dict.fromkeys(network.warnings)
-            self.networks[text] = (
-                [layer.name for layer in network.layers],
-                digest(identity(network), settings["precision"]),
-            )
+            self.warnings |= dict.fromkeys(warnings_of(network))
+            self.networks[text] = network.layers, digest(identity(network), settings["precision"])
         known = self.networks[text]
         if known is None:
             return None  # said already
-        if not any(fnmatchcase(name, layers) for name in known[0]):
-            raise InputError(f"network '{settings['network']}': no layer matches '{layers}'")
-        return Data(known[1], text, seed)
+        chosen(layers, [layer.name for layer in known[0]], f"network '{settings['network']}'")
+        return Data(known[1], text, seed), known[0]
 
-    def _built(self, entry: dict[str, Any], fields: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
-        """JSON of the machine's whole tree, and digests of the files it reads; None if it was refused before."""
+    def _built(self, entry: dict[str, Any], fields: dict[str, Any]) -> tuple[str, Accelerator] | None:
+        """JSON of the machine's whole tree, and the machine; None if it was refused before."""
         machine = self._hardware(entry)
         mark = json.dumps([entry["label"], fields], sort_keys=True, default=str)
         if mark not in self.built:
             self.built[mark] = None
             built = from_tree(deepcopy(machine["given"]), machine["where"], machine["own"] | fields)
-            self.built[mark] = json.dumps(to_tree(built)), dict(built.energy.files)
+            self.built[mark] = json.dumps(to_tree(built)), built
         return self.built[mark]
 
 

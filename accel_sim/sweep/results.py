@@ -5,9 +5,10 @@ import io
 from pathlib import Path
 from typing import Any
 
+from accel_sim.output import write
 from accel_sim.sweep import study
 from accel_sim.sweep.plan import Point
-from accel_sim.sweep.store import Store, write
+from accel_sim.sweep.store import Store
 from workloads.registry import InputError
 
 FILES = ("results.parquet", "results.csv")

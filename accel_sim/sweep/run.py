@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from accel_sim import output
 from accel_sim.sweep import results, shared, store, study
 from accel_sim.sweep.engine import Engine
 from accel_sim.sweep.plan import distinct, read, unheard
@@ -47,7 +48,7 @@ def sweep(
     points, out = distinct(every), target(out, asked)
     engine.ready()
     with store.opened(out) as kept, closing(engine):
-        store.write(out / "study.yaml", path.read_bytes())
+        output.write(out / "study.yaml", path.read_bytes())
         tasks = {point.task.key: point.task for point in points}
         left = missing(list(tasks.values()), kept, retry_failed=retry_failed)
         with progress(len(left), enabled=loud and bool(left)) as count:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from accel_sim import output
 from accel_sim.sweep import results, store, study
 from accel_sim.sweep.chart_data import MORE_IS_BETTER, undominated
 from accel_sim.sweep.engine import Engine
@@ -44,7 +45,7 @@ def search(
     out = target(out, asked)
     engine.ready()
     with store.opened(out) as kept, closing(engine):
-        store.write(out / "study.yaml", path.read_bytes())
+        output.write(out / "study.yaml", path.read_bytes())
         search = _Search(asked, every, Space.of(asked), engine, kept, retry_failed)
         total = len({point for point in every if point is not None})
         steps = explore(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accel_sim.output import PREFIX, clear, said, write
 from workloads.registry import InputError
 
 #: all that may lie in it
@@ -66,8 +67,7 @@ def check(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file, expected a directory")
     if folder.is_dir() and any(
-        path.name not in NAMES and path.suffix != ".new" and not path.name.startswith(JOURNAL)
-        for path in folder.iterdir()
+        path.name not in NAMES and not path.name.startswith((JOURNAL, PREFIX)) for path in folder.iterdir()
     ):
         raise InputError(f"--out {folder}: holds other files, expected a new, empty or earlier study's directory")
 
@@ -77,18 +77,16 @@ def opened(folder: Path) -> Iterator[Store]:
     """The store of a folder, for one process at a time; what a killed one left half done is gone."""
     check(folder)
     try:
-        for name in ("points", "failed"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
+        lock = os.open(_made(folder), os.O_RDONLY)
     except OSError as error:
-        raise InputError(f"--out {folder}: cannot write there: {error.strerror}") from None
+        raise InputError(f"--out {folder}: cannot write there: {said(error)}") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"--out {folder}: another sweep is writing there") from None
-        for path in (*folder.glob("*.new"), *folder.glob("points/*.new"), *folder.glob("failed/*.new")):
-            path.unlink()
+        for each in (folder, folder / "points", folder / "failed"):
+            clear(each)
         shutil.rmtree(folder / ".cache", ignore_errors=True)
         try:
             yield Store(folder)
@@ -98,15 +96,19 @@ def opened(folder: Path) -> Iterator[Store]:
         os.close(lock)  # and with it the lock
 
 
-def write(path: Path, data: bytes) -> None:
-    """Whole or not at all; InputError where there is no room or no right to."""
-    scratch = path.with_name(path.name + ".new")
+def _made(folder: Path) -> Path:
+    """A study's folder with those of its points; what was made of it is gone where one of them cannot be."""
+    made = []
     try:
-        scratch.write_bytes(data)
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot write: {error.strerror or error}") from None
+        for each in (*reversed(folder.parents), folder, folder / "points", folder / "failed"):
+            if not each.exists():
+                each.mkdir()
+                made.append(each)
+    except OSError:
+        for each in reversed(made):
+            each.rmdir()
+        raise
+    return folder
 
 
 def _keys(folder: Path) -> set[str]:

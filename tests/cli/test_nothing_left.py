@@ -1,6 +1,8 @@
 """Results appear whole under their name or not at all, and nobody else's files are touched."""
 
+import fcntl
 import importlib
+import os
 
 import pytest
 
@@ -40,7 +42,7 @@ def test_a_target_that_only_the_file_system_refuses(refused, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("accel_sim.rundir.tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("accel_sim.output.tempfile.mkdtemp", refuse)
     line = refused(*RUN, "r")
     assert line.startswith("--out ") and line.endswith("r: cannot write there: Operation not permitted")
 
@@ -111,3 +113,25 @@ def test_ctrl_c_leaves_an_earlier_result_as_it_was(here, monkeypatch):
     assert call(*RUN, "r", "--seed", "1").code == 130
     assert results(here / "r") == before
     assert names(here) == {"r"}
+
+
+HIDDEN = ".accel_sim-half_way"
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one_there(here):
+    """Beside the results and inside them; not what somebody holds, nor what only looks like it."""
+    assert call(*RUN, "below/r").code == 0
+    for place in ("below", "below/r"):
+        (here / place / HIDDEN).mkdir()
+        (here / place / HIDDEN / "layers.csv").write_text("half")
+    (here / "below" / ".accel_sim-notes").mkdir()
+    (here / "below" / ".accel_sim-held_now").mkdir()
+    held = os.open(here / "below/.accel_sim-held_now", os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert call(*RUN, "below/r").code == 0
+    finally:
+        os.close(held)
+    assert names(here / "below") == {"r", ".accel_sim-notes", ".accel_sim-held_now"}
+    assert HIDDEN not in names(here / "below/r")
+

@@ -34,7 +34,7 @@ ARGUMENTS = {
     "batch=-3 must be at least 1": (*LENET, "--batch", "-3"),
     f"argument --seed: invalid int value: '0.5' {HINT}": (*LENET, "--seed", "0.5"),
     "seed=-1 must not be negative": (*LENET, "--seed", "-1"),
-    "network 'lenet5': no layer matches 'conv9*'": (*LENET, "--layers", "conv9*"),
+    "network 'lenet5': unknown layer 'conv9*'; did you mean 'conv2'? (known: ...)": (*LENET, "--layers", "conv9*"),
     "none.net: cannot read weights: No such file or directory": (*LENET, "--weights", "none.net"),
     "--set array.rows: expected KEY=VALUE, as array.rows=16": (*LENET, "--set", "array.rows"),
     "--set =4: expected KEY=VALUE, as array.rows=16": (*LENET, "--set", "=4"),
@@ -47,7 +47,7 @@ ARGUMENTS = {
     "preset 'eie': --set memories.spmt.slots: unknown level 'spmt'; did you mean 'spmat'? (known: dram, ...)": (
         *LENET, "--set", "memories.spmt.slots=2"),
     "preset 'eie': array: rows=-1 must be at least 1": (*LENET, "--set", "array.rows=-1"),
-    "preset 'eie': array.rows: Input should be a valid integer, ..., not 'many'": (*LENET, "--set", "array.rows=many"),
+    "preset 'eie': array.rows: expected a number, not 'many'": (*LENET, "--set", "array.rows=many"),
     "preset 'eie': array.rows: Input should be a valid integer, ..., not 1.5": (*LENET, "--set", "array.rows=1.5"),
     "preset 'eie': array: expected a mapping of rows, cols": (*LENET, "--set", "array=4"),
     "preset 'eie': clock_mhz: '1 GB' is no quantity in kHz or MHz or GHz": (*LENET, "--set", "clock_mhz=1 GB"),
@@ -58,9 +58,9 @@ ARGUMENTS = {
         *LENET, "--set", "dataflow.name=systlic"),
     "preset 'eie': encodings.weights.name: unknown encoding 'rel_index'; did you mean 'relative_index'? (known: ...)": (
         *LENET, "--set", "encodings.weights.name=rel_index"),
-    "preset 'eie': memories[1].name: unknown memory 'srm'; did you mean 'sram'? (known: ...)": (
+    "preset 'eie': memories.spmat.name: unknown memory 'srm'; did you mean 'sram'? (known: ...)": (
         *LENET, "--set", "memories.spmat.name=srm"),
-    "preset 'eie': memories[1]: holds: unknown operand 'weight' (known: ...)": (
+    "preset 'eie': memories.spmat: holds: unknown operand 'weight' (known: ...)": (
         *LENET, "--set", "memories.spmat.holds=[weight]"),
     "preset 'eie': energy: node_nm=0 must be between 7 and 130": (*LENET, "--set", "energy.node_nm=0"),
     "preset 'eie': energy: vdd=0 must be above 0 and at most 2 V, within the fit of 45 nm": (
@@ -71,9 +71,9 @@ ARGUMENTS = {
         *LENET, "--set", "energy.table=horowitz"),
     "preset 'systolic': dataflow.stationary: Input should be 'os', 'ws' or 'is', not 'xs'": (
         *SYSTOLIC, "--set", "dataflow.stationary=xs"),
-    "preset 'systolic': memories[0]: latency_cycles=-1 must be at least 0": (
+    "preset 'systolic': memories.dram: latency_cycles=-1 must be at least 0": (
         *SYSTOLIC, "--set", "memories.dram.latency_cycles=-1"),
-    "preset 'systolic': memories[1]: fill_bytes_per_cycle=0 must be at least 0.001: nothing passes without bandwidth": (
+    "preset 'systolic': memories.input_sram: fill_bytes_per_cycle=0 must be at least 0.001: nothing passes ...": (
         *SYSTOLIC, "--set", "memories.input_sram.fill_bytes_per_cycle=0"),
     "preset 'systolic': memories: a circle of levels filled from each other: input_sram <- input_sram": (
         *SYSTOLIC, "--set", "memories.input_sram.source=input_sram"),
@@ -93,9 +93,9 @@ ARGUMENTS = {
         *LENET, "--set", "mapping.layers={conv1: {tiles: {k: 4}}}"),
     "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit any mode ...": (
         *LENET, "--set", "mac.activation_bits=4"),
-    "preset 'eie': memories[1]: capacity_kib=0.0001: no SRAM macro of 0.1024 B x 64 b in the table (CACTI 7.0, 45 nm, "
-    "itrs-lstp, 1rw); nearest possible size: 256 B x 64 b": (*LENET, "--set", "memories.spmat.capacity_kib=0.0001"),
-    "preset 'eie': memories[3]: capacity_bytes=1 must be at least 2: a word has 16 bits": (
+    "preset 'eie': memories.spmat: capacity_kib=0.0001: no SRAM macro of 0.1024 B x 64 b in the table (CACTI 7.0, "
+    "45 nm, itrs-lstp, 1rw); nearest possible ...": (*LENET, "--set", "memories.spmat.capacity_kib=0.0001"),
+    "preset 'eie': memories.act: capacity_bytes=1 must be at least 2: a word has 16 bits": (
         *LENET, "--set", "memories.act={name: register_file, level: act, capacity_bytes: 1, holds: [inputs, outputs]}"),
     "layer 'conv1' cannot fit: its smallest tile needs 128 bytes of weights at once, level 'spmat' holds 4 (2 slots); "
     "raise its capacity_kib to at least 0.00391": (*LENET, "--set", TINY),
@@ -155,7 +155,7 @@ def test_a_value_of_another_type_is_refused_by_name(setting, refused):
 
 def test_a_wrong_unit_is_one_mistake_not_two(refused):
     assert refused(*LENET, "--set", "memories.spmat.capacity_kib=128 KB") == (
-        "preset 'eie': memories[1].capacity_kib: '128 KB' is no quantity in B or KiB or MiB or GiB"
+        "preset 'eie': memories.spmat.capacity_kib: '128 KB' is no quantity in B or KiB or MiB or GiB"
     )
 
 
@@ -252,8 +252,8 @@ def test_all_mistakes_of_a_file_are_named_at_once(refused, tmp_path):
     found = refused("run", "lenet5", "m.yaml").removeprefix("m.yaml: ").split("; ")
     for start in (
         "array: rows=-64 must", "mac.name: unknown MAC unit", "dataflow.queue_dept: unknown key 'queue_dept'",
-        "encodings.weights: index_bits=0 is", "memories[1]: capacity_kib=-1 must",
-        "memories[2].word_bits: Input should", "post: lanes=0 must", "clock_mhz: '1 GB' is",
+        "encodings.weights: index_bits=0 is", "memories.spmat: capacity_kib=-1 must",
+        "memories.ptr.word_bits: expected a number", "post: lanes=0 must", "clock_mhz: '1 GB' is",
     ):  # fmt: skip
         assert [part for part in found if part.startswith(start)], start
 

@@ -5,6 +5,7 @@ through ``refuse_unsupported``.
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -57,14 +58,15 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()):
         self._taken = {*RESERVED, *taken}
+        self._numbers: Counter[str] = Counter()
         self.warnings: list[str] = []
 
     def unique(self, name: str) -> str:
         """The name, or one like it that is free."""
-        candidate, number = name, 0
+        candidate = name
         while candidate in self._taken:
-            number += 1
-            candidate = f"{name}_{number}"
+            self._numbers[name] += 1
+            candidate = f"{name}_{self._numbers[name]}"
         self._taken.add(candidate)
         return candidate
 
@@ -73,6 +75,10 @@ class Names:
         if name not in RESERVED:
             self._taken.add(name)
             return name
+        return self.renamed(name)
+
+    def renamed(self, name: str) -> str:
+        """Another name in place of a reserved one, which is told."""
         made = self.unique(name)
         self.warnings.append(f"layer '{name}' is called '{made}' here: '{name}' is {RESERVED[name]}")
         return made

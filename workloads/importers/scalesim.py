@@ -81,8 +81,9 @@ def read_topology(path: Path) -> Network:
     shape = (layers[0].C, layers[0].H, layers[0].W)
     files = {path.name: hashlib.sha256(data).hexdigest()}
     return Network(
-        path.stem, tuple(layers), shape, densities=densities, files=files, warnings=(*warnings, *names.warnings)
-    )
+        path.stem, tuple(layers), shape, densities=densities, files=files, warnings=(*warnings, *names.warnings),
+        independent=True,
+    )  # fmt: skip
 
 
 def _cells(row: list[str]) -> list[str]:

@@ -5,6 +5,8 @@ import re
 import energydram
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accel_sim import dram_part
 from accel_sim.dram_trace import play
@@ -112,15 +114,20 @@ def test_own_parameters_over_a_base_and_on_their_own():
         ({"tRP": 3}, "DRAM part 'own': ranks, bank_groups"),
         ({"base": "ddr4_2400", "tRP": "3"}, "DRAM part: tRP='3' must be a number"),
         ({"base": "ddr4_2400", "tRP": True}, "DRAM part: tRP=True must be a number"),
-        ({"base": "ddr4_2400", "tRP": 0}, "tRP=0 must be a whole number, at least 1"),
-        ({"base": "ddr4_2400", "tRP": 2.5}, "tRP=2.5 must be a whole number, at least 1"),
+        ({"base": "ddr4_2400", "tRP": 0}, "tRP=0 must be a whole number, 1 to 16777216"),
+        ({"base": "ddr4_2400", "tRP": 2.5}, "tRP=2.5 must be a whole number, 1 to 16777216"),
         ({"base": "ddr4_2400", "rows": 1000}, "rows=1000 must be a power of two"),
         ({"base": "ddr4_2400", "tCK_ns": 0}, "tCK_ns=0 must be positive"),
         ({"base": "ddr4_2400", "tCK_ns": float("nan")}, "DRAM part: tCK_ns=nan must be a number"),
         ({"base": "ddr4_2400", "tRP": float("nan")}, "DRAM part: tRP=nan must be a number"),
         ({"base": "ddr4_2400", "CWL": 18}, "CWL=18 is above CL=17"),
         ({"base": "ddr4_2400", "IDD4R_ma": 40}, "IDD3N_ma=43 is above IDD4R_ma=40"),
-        ({"base": "ddr4_2400", "tREFI": 400}, "tRFC=420 is above tREFI=400"),
+        ({"base": "ddr4_2400", "tREFI": 400}, "tREFI=400 must be at least 492: a refresh (tRFC=420)"),
+        ({"base": "ddr4_2400", "tREFI": 420}, "tREFI=420 must be at least 492"),
+        ({"base": "ddr4_2400", "rows": 1 << 40}, "rows=1099511627776 must be a whole number, 1 to 16777216"),
+        ({"base": "ddr4_2400", "tRFC": 10**30}, "must be a whole number, 1 to 16777216"),
+        ({"base": {"base": "ddr4_2400"}}, "base={'base': 'ddr4_2400'} must be the name of a part (one of "),
+        ({"base": 5}, "base=5 must be the name of a part"),
         ({"base": "ddr4_2400", "ranks": 8}, "128 banks on a channel, at most 64; use channels"),
         ({"base": "ddr4_2400", "columns": 4}, "burst_length=8 is above columns=4"),
     ],
@@ -128,3 +135,38 @@ def test_own_parameters_over_a_base_and_on_their_own():
 def test_mistakes_are_named(part, message):
     with pytest.raises(InputError, match=re.escape(message)):
         dram_part.find(part)
+
+
+@st.composite
+def tiny_parts(draw) -> dict:
+    """A part of few banks whose timings are so small, or so near each other, that refreshes may fill the time."""
+    clocks = {key: draw(st.integers(1, 6)) for key in dram_part.CLOCKS}
+    clocks["CWL"] = draw(st.integers(1, clocks["CL"]))
+    clocks["tRFC"] = draw(st.integers(1, 40))
+    clocks["tREFI"] = draw(st.integers(1, 120))
+    geometry = {"ranks": draw(st.sampled_from([1, 2, 4])), "bank_groups": 2, "banks_per_group": 2, "rows": 4}
+    return {"base": "ddr4_2400", "columns": 32, **geometry, **clocks}
+
+
+@given(part=tiny_parts(), page=st.sampled_from(["open", "closed"]), seed=st.integers(0, 99))
+def test_whatever_part_is_taken_ends_a_trace_and_the_rest_is_refused_by_its_refreshes(part, page, seed):
+    """The kernel gives up where nothing can progress; a part that is taken never gets so far."""
+    try:
+        memory = DramBanked(part=part, page=page)
+    except InputError as error:
+        assert re.search(r"tREFI=\d+ must be at least \d+: a refresh", str(error))
+        return
+    rng, n = np.random.default_rng(seed), 60
+    requests = np.stack([64 * rng.integers(0, 64, n), rng.integers(0, 2, n), np.sort(rng.integers(0, 400, n))], 1)
+    report = play(requests, memory)
+    assert report["commands"]["RD"] + report["commands"]["WR"] + report["forwarded"] + report["merged"] == n
+
+
+@pytest.mark.parametrize("name", dram_part.names())
+def test_the_least_refresh_interval_of_a_part_still_ends(name):
+    least = dram_part.find(name).refresh_and_access
+    memory = DramBanked(part={"base": name, "tREFI": least})
+    requests = np.stack([64 * np.arange(500), np.arange(500) % 2, 50 * np.arange(500)], 1)
+    assert play(requests, memory)["requests"] == 500
+    with pytest.raises(InputError, match=f"tREFI={least - 1} must be at least {least}"):
+        DramBanked(part={"base": name, "tREFI": least - 1})

@@ -108,17 +108,18 @@ def test_prefetching_layers_moves_the_same_bytes_and_is_never_slower(network, pr
     assert on.summary["cycles"] < off.summary["cycles"]
     for column in ("dram_read_bytes", "dram_write_bytes", "macs_issued", "array_cycles"):
         assert on.layers[column].tolist() == off.layers[column].tolist()
-    assert all(np.array_equal(off.outputs[name], on.outputs[name]) for name in off.outputs)
+    assert all(np.array_equal(off.sums[name], on.sums[name]) for name in off.sums)
 
 
 REFUSED = {
-    "preset 'systolic': memories[1]: fill_bytes_per_cycle=0 must be at least 0.001: nothing passes without bandwidth": {
+    "preset 'systolic': memories.input_sram: fill_bytes_per_cycle=0 must be at least 0.001: nothing passes without "
+    "bandwidth": {
         "memories.input_sram.fill_bytes_per_cycle": 0},
-    "preset 'systolic': memories[2]: decoder_values_per_cycle=0 must be at least 0.001: nothing passes without "
-    "bandwidth": {"memories.weight_sram.decoder_values_per_cycle": 0},
-    "preset 'systolic': memories[0]: bandwidth_bytes_per_cycle=0.0 must be at least 0.001": {
+    "preset 'systolic': memories.weight_sram: decoder_values_per_cycle=0 must be at least 0.001: nothing passes "
+    "without bandwidth": {"memories.weight_sram.decoder_values_per_cycle": 0},
+    "preset 'systolic': memories.dram: bandwidth_bytes_per_cycle=0.0 must be at least 0.001": {
         "memories.dram.bandwidth_bytes_per_cycle": 0},
-    "preset 'systolic': memories[1]: capacity_bytes=1 must be at least 2: a word has 16 bits": {
+    "preset 'systolic': memories.input_sram: capacity_bytes=1 must be at least 2: a word has 16 bits": {
         "memories.input_sram": {
             "name": "register_file", "level": "input_sram", "capacity_bytes": 1, "holds": ["inputs"]}},
     "preset 'systolic': memories: a circle of levels filled from each other: input_sram <- weight_sram <- input_sram": {
@@ -135,7 +136,7 @@ REFUSED = {
         "memories.input_sram.holds": ["inputs", "outputs"], "memories.output_sram.source": "dram"},
     "preset 'systolic': memories: level 'weight_sram' holds weights compressed, but the level before it plain": {
         "memories.input_sram.holds": ["inputs", "weights"], "memories.weight_sram.compressed": ["weights"]},
-    "preset 'systolic': memories[2]: compressed: inputs are not held here (holds: weights)": {
+    "preset 'systolic': memories.weight_sram: compressed: inputs are not held here (holds: weights)": {
         "memories.weight_sram.compressed": ["inputs"]},
 }  # fmt: skip
 

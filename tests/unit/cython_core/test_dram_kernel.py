@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -202,3 +203,18 @@ def test_the_clocked_model_imports_none_of_our_packages():
     named = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     named |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert named == {"dataclasses"}
+
+
+def test_a_channel_that_can_never_serve_a_burst_ends_in_an_error():
+    """Refreshed all the time (tREFI = tRFC), no bank is ever open for an access."""
+    t = dict.fromkeys(
+        ("burst", "CWL", "CL", "RCDRD", "RCDWR", "RP", "RRD_S", "RRD_L", "CCD_S", "CCD_L", "WTR_S", "WTR_L", "WR",
+         "RTP", "RTW", "RTRS"), 2)  # fmt: skip
+    machine = dram_clocked.Machine(
+        ranks=1, groups=1, banks=2, read_depth=4, write_depth=4, drain_above=2, drain_below=1, closed=False,
+        protect_hits=False, refresh=True, t=t | {"RAS": 4, "FAW": 4, "RFC": 20, "REFI": 20},
+    )  # fmt: skip
+    kernel = Kernel(machine)
+    kernel.submit(dram_clocked.Burst(25, 0, 0, 0, 0, 0, False))
+    with pytest.raises(RuntimeError, match=r"dram: channel 0 has served no burst for [0-9]+ clocks"):
+        kernel.advance(1 << 60)

@@ -143,10 +143,10 @@ def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
     )
-    return _used(table, sorted(table, key=_place))
+    return _used(table, sorted(table, key=place_of))
 
 
-def _place(part: str) -> tuple[int, str]:
+def place_of(part: str) -> tuple[int, str]:
     """Key by which components are sorted: the known ones as in the palette, a network behind its level."""
     known = list(COMPONENT_STYLE)
     own = part.removesuffix("_noc")

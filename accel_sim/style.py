@@ -28,9 +28,10 @@ BOUND_STYLE = {"compute": (WORK, "")} | CAUSE_STYLE
 #: shades of on-chip levels: of weights, inputs, outputs, pointers, several, and of names that say nothing
 WEIGHTS, INPUTS, OUTPUTS, POINTERS, SHARED = "#56B4E9", "#A5D9F3", "#2A9D9D", "#7B8FD4", "#7FCDBB"
 SHADES = (SHARED, "#4A6FB5", "#B8C6E8", "#1F6F78", "#9BD3E8", "#5B5F97")
-#: levels by the names that the presets give them
+#: levels by the names that the presets give them; those of eie and systolic, often compared, differ
 LEVELS = {
-    WEIGHTS: ("spmat", "weight_sram", "wbuf", "weight_fifo"), INPUTS: ("act", "input_sram", "ibuf"),
+    "#3D8FD1": ("spmat",), "#C9E8F7": ("act",),
+    WEIGHTS: ("weight_sram", "wbuf", "weight_fifo"), INPUTS: ("input_sram", "ibuf"),
     OUTPUTS: ("output_sram", "obuf", "accumulators"), POINTERS: ("ptr",),
     SHARED: ("map_sram", "unified_buffer", "shared_memory", "glb"), SHADES[1]: ("l2",), SHADES[2]: ("registers",),
 }  # fmt: skip

@@ -55,8 +55,9 @@ class Slots(Counter):
     def of(frame: pd.DataFrame) -> "Slots":
         """From rows of cycles.csv, of one layer or of several."""
         found = Slots()
-        places = (frame[column].fillna("") for column in ("level", "operand"))
-        for name, level, operand, count in zip(frame.cause, *places, frame.lane_slots, strict=True):
+        for name, level, operand, count in zip(
+            frame.cause, frame.level, frame.operand, frame.lane_slots, strict=True
+        ):
             if count:
                 found[Cause(name, level, operand)] += int(count)
         return found

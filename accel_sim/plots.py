@@ -35,8 +35,11 @@ TABLES = {
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV file of a run; layers are text, whatever they are called, and only an empty field is no value."""
-    return pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""])
+    """A CSV file of a run; layers and levels are text, whatever they are called, and only an empty field is no value
+    (a cause without level and operand has empty texts)."""
+    places = ["level", "operand"]
+    frame = pd.read_csv(path, dtype=dict.fromkeys(["layer", *places], str), keep_default_na=False, na_values=[""])
+    return frame.assign(**{name: frame[name].fillna("") for name in places if name in frame})
 
 
 def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:
@@ -140,10 +143,10 @@ def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
     )
-    return _used(table, sorted(table, key=_place))
+    return _used(table, sorted(table, key=place_of))
 
 
-def _place(part: str) -> tuple[int, str]:
+def place_of(part: str) -> tuple[int, str]:
     """Key by which components are sorted: the known ones as in the palette, a network behind its level."""
     known = list(COMPONENT_STYLE)
     own = part.removesuffix("_noc")

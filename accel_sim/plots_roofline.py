@@ -21,6 +21,7 @@ NEAR = 18
 #: places along a roof, from its foot to the ridge, at which its name may stand
 PLACES = (0.5, 0.35, 0.65, 0.2, 0.8, 0.08, 0.92)
 WIDTH, HEIGHT = 11.0, 7.4
+ABOVE = "marks above their roof: loads of held operands and the post-processing unit wait for no port"
 
 
 def draw(plt, rows: pd.DataFrame, ports: pd.DataFrame, run: str, said: str):
@@ -32,7 +33,8 @@ def draw(plt, rows: pd.DataFrame, ports: pd.DataFrame, run: str, said: str):
         return None
     figure, axis = plt.subplots(figsize=(WIDTH, HEIGHT))
     head(figure, run)
-    say(axis, said, WIDTH - 1)
+    above = ((spots.bound_roof_share > 1 + 1e-9) & (spots.level != "")).any()
+    say(axis, said + (f"; {ABOVE}" if above else ""), WIDTH - 1)
     axis.set(
         xscale="log", yscale="log", ylabel="issued MACs per cycle",
         xlabel="issued MACs per byte: of the level that bounds the layer, of the outermost memory where none does",
@@ -41,7 +43,7 @@ def draw(plt, rows: pd.DataFrame, ports: pd.DataFrame, run: str, said: str):
     lines = _roofs(axis, spots, list(slopes(ports)))
     areas = 40 + 900 * spots.cycles / spots.cycles.sum()
     handles = list(_marks(axis, spots, areas))
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(3, len(handles)), columnspacing=2)
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, columnspacing=2)
     figure.canvas.draw()  # settles the layout, so that positions in pixels hold
     figure.set_layout_engine("none")
     taken = _roof_names(axis, spots, lines)
@@ -61,11 +63,13 @@ def _roofs(axis, spots: pd.DataFrame, roofs: list[tuple[str, str, float]]) -> li
     for level in sorted(spots.peak_macs_per_cycle.unique(), reverse=True):
         (line,) = axis.plot([level * first, right], [level, level], color=INK, linewidth=1.8)
         lines.append((line, f"{level:,.6g} MACs/cycle"))
-    for name, cause, each in roofs:
+    for number, (name, cause, each) in enumerate(roofs):
         colour, hatch = CAUSE_STYLE[cause]
         foot = max(left, low / each)
-        style = "--" if hatch else "-"
-        (line,) = axis.plot([foot, peak / each], [foot * each, peak], color=colour, linewidth=1.8, linestyle=style)
+        style, behind = "--" if hatch else "-", any(each == other for _, _, other in roofs[number + 1 :])
+        (line,) = axis.plot(
+            [foot, peak / each], [foot * each, peak], color=colour, linewidth=5 if behind else 1.8, linestyle=style,
+        )  # fmt: skip
         lines.append((line, f"{name}: {each:,.4g} B/cycle"))
     return lines
 

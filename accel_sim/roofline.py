@@ -120,12 +120,11 @@ def peak_macs_per_cycle(layers: pd.DataFrame, machine: Accelerator) -> pd.Series
 def roof_table(layers: pd.DataFrame, actions: pd.DataFrame, machine: Accelerator) -> pd.DataFrame:
     """Rows of roofs.csv from those of layers.csv and actions.csv: ports that something of the layer passes."""
     found = _with_macs(layers)
-    parts = [pd.DataFrame(columns=list(ROOF_COLUMNS)).astype({"layer": str, "level": str, "port": str})]
-    peak = peak_macs_per_cycle(found, machine)
-    for number, roof in enumerate(roofs(machine)):
+    peak, parts = peak_macs_per_cycle(found, machine), []
+    for roof in roofs(machine):
         passing = actions[(actions.component == roof.component) & actions.action.isin(roof.actions)]
         moved = (passing["count"] * passing.bits).groupby(passing.layer).sum() / (8 * roof.times)
-        moved = found.layer.map(moved).fillna(0.0)
+        moved = found.layer.map(moved).astype(float).fillna(0.0)
         slope = roof.peak_bytes_per_cycle * found.macs_issued / moved
         speed = found.macs_issued / found.cycles
         attainable = peak.where(slope >= peak, slope)
@@ -133,13 +132,8 @@ def roof_table(layers: pd.DataFrame, actions: pd.DataFrame, machine: Accelerator
             found.layer, roof.level, roof.port, moved, roof.peak_bytes_per_cycle, found.macs_issued / moved, speed,
             attainable, (speed / attainable).fillna(0.0),
         )  # fmt: skip
-        rows = pd.DataFrame(dict(zip(ROOF_COLUMNS, columns, strict=True))).assign(number=number)
-        parts.append(rows[moved > 0])
-    whole = pd.concat([part for part in parts if len(part)] or parts[:1])
-    order = {layer: number for number, layer in enumerate(found.layer)}
-    if "number" in whole:
-        whole = whole.assign(place=whole.layer.map(order)).sort_values(["place", "number"], kind="stable")
-    return whole[list(ROOF_COLUMNS)].reset_index(drop=True)
+        parts.append(pd.DataFrame(dict(zip(ROOF_COLUMNS, columns, strict=True)), index=found.index)[moved > 0])
+    return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
 def table(layers: pd.DataFrame, cycles: pd.DataFrame, machine: Accelerator) -> pd.DataFrame:
@@ -184,17 +178,18 @@ def summary(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def marks(rows: pd.DataFrame, ports: pd.DataFrame) -> pd.DataFrame:
-    """Where a figure puts each layer: rows of roofline.csv with x (issued MACs per byte) and y (issued MACs a cycle).
+    """Where a figure puts each layer: rows of roofline.csv with x (issued MACs per byte), y (issued MACs a cycle) and
+    bound_roof_share (share of the roof of the level that bounds it, NaN where none does).
 
     rows, ports: of roofline.csv and roofs.csv. x is that of the level which bounds the layer (of its ports, the one
     whose roof is lowest), of the outermost memory where no level does or nothing passed it. Layers without a place on
     logarithmic axes are left out.
     """
     lowest = ports.sort_values("attainable_macs_per_cycle", kind="stable").drop_duplicates(["layer", "level"])
-    at_level = lowest.set_index(["layer", "level"]).macs_per_byte
-    keys = pd.MultiIndex.from_frame(rows[["layer", "level"]].fillna(""))
-    x = pd.Series(at_level.reindex(keys).to_numpy(), rows.index, dtype=float).fillna(rows.macs_per_byte)
-    found = rows.assign(x=x, y=rows.macs_per_cycle)
+    keys = pd.MultiIndex.from_frame(rows[["layer", "level"]])
+    at_level = lowest.set_index(["layer", "level"]).reindex(keys).set_index(rows.index)
+    x = at_level.macs_per_byte.astype(float).fillna(rows.macs_per_byte)
+    found = rows.assign(x=x, y=rows.macs_per_cycle, bound_roof_share=at_level.share.astype(float))
     return found[(found.x > 0) & (found.x < math.inf) & (found.y > 0)].reset_index(drop=True)
 
 

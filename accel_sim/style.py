@@ -28,9 +28,10 @@ BOUND_STYLE = {"compute": (WORK, "")} | CAUSE_STYLE
 #: shades of on-chip levels: of weights, inputs, outputs, pointers, several, and of names that say nothing
 WEIGHTS, INPUTS, OUTPUTS, POINTERS, SHARED = "#56B4E9", "#A5D9F3", "#2A9D9D", "#7B8FD4", "#7FCDBB"
 SHADES = (SHARED, "#4A6FB5", "#B8C6E8", "#1F6F78", "#9BD3E8", "#5B5F97")
-#: levels by the names that the presets give them
+#: levels by the names that the presets give them; those of eie and systolic, often compared, differ
 LEVELS = {
-    WEIGHTS: ("spmat", "weight_sram", "wbuf", "weight_fifo"), INPUTS: ("act", "input_sram", "ibuf"),
+    "#3D8FD1": ("spmat",), "#C9E8F7": ("act",),
+    WEIGHTS: ("weight_sram", "wbuf", "weight_fifo"), INPUTS: ("input_sram", "ibuf"),
     OUTPUTS: ("output_sram", "obuf", "accumulators"), POINTERS: ("ptr",),
     SHARED: ("map_sram", "unified_buffer", "shared_memory", "glb"), SHADES[1]: ("l2",), SHADES[2]: ("registers",),
 }  # fmt: skip
@@ -47,7 +48,7 @@ PALE, INK = "#BBBBBB", "#222222"
 ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
 COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
 #: letters of a title that an inch holds, at its size
-LETTERS = 9.5
+LETTERS = 8.6
 
 
 def component_style(part: str) -> tuple[str, str]:
@@ -102,7 +103,7 @@ def head(figure: Any, title: str) -> None:
 
 def say(axis: Any, sentence: str, inches: float) -> None:
     """A sentence above an axis that is so many inches wide."""
-    axis.set_title(fill(sentence, int(1.25 * LETTERS * inches)), fontsize=10, weight="normal", loc="left")
+    axis.set_title(fill(sentence, int(1.38 * LETTERS * inches)), fontsize=10, weight="normal", loc="left")
 
 
 def largest_unit(top: float, units: tuple) -> tuple[float, str]:

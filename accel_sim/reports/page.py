@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim import plots, yaml_io
-from accel_sim.causes import CAUSES, Slots, bound
+from accel_sim import plots, style, yaml_io
+from accel_sim.causes import CAUSES, Slots, bound, sentence
 from accel_sim.reports import html, svg
 from accel_sim.reports.run_files import RunFiles
 
@@ -30,7 +30,7 @@ SECTIONS = {
 def render(run: RunFiles) -> str:
     """The whole page."""
     energy = plots.energy_table(run.actions)
-    styles = plots.CAUSE_STYLE | plots.component_styles(energy)
+    styles = style.BOUND_STYLE | style.component_styles(energy)
     bodies = {
         "summary": _summary(run), "table": _table(run), "cycles": _cycles(run), "energy": _energy(energy),
         "roofline": _roofline(run), "lanes": _lanes(run), "mapping": _mapping(run), "config": _config(run),
@@ -93,8 +93,8 @@ def _cycles(run: RunFiles) -> str:
     if table.empty:
         return ""
     whole = table.sum()
-    legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), plots.CAUSE_STYLE)
-    most, styles = table.sum(axis=1).max(), plots.CAUSE_STYLE
+    legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), style.CAUSE_STYLE)
+    most, styles = table.sum(axis=1).max(), style.CAUSE_STYLE
     suffix, factor = next((pair for pair in reversed(svg.UNITS) if most >= pair[1]), svg.UNITS[0])
     axis = f"{suffix} cycles".strip(), factor
     bars = svg.bars("cycles", "Cycles by cause, one bar per layer", table, styles, axis, "{:,.0f} cycles".format)
@@ -109,7 +109,7 @@ def _cycles(run: RunFiles) -> str:
 def _energy(table: pd.DataFrame) -> str:
     if table.empty:
         return ""
-    styles, whole = plots.component_styles(table), table.sum()
+    styles, whole = style.component_styles(table), table.sum()
     chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
     legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), styles)
     figures = []
@@ -124,13 +124,15 @@ def _energy(table: pd.DataFrame) -> str:
 
 
 def _roofline(run: RunFiles) -> str:
-    drawn = svg.roofline(run.roofs)
+    drawn = svg.roofline(run.roofs, run.ports)
     if not drawn:
         return ""
+    layers = run.roofs.bound.value_counts(sort=False)
+    legend = svg.keys(((bound, f"{count} layers") for bound, count in layers.items()), style.BOUND_STYLE)
     return (
-        "<p class=soft>Each layer as it ran, under the roofs of this machine (Williams, Waterman and Patterson, 2009). "
-        "The area of a dot is its cycles; green: compute is its roof, orange: memory.</p>"
-        f"<figure>{drawn}</figure>"
+        "<p class=soft>Each layer as it ran, under the roofs of this machine (Williams, Waterman and Patterson, 2009): "
+        "one of the array, one of each port of each level. The area of a dot is its cycles, its colour what bounds it "
+        f"by its lane-slots. {escape(sentence(Slots.of(run.cycles)))}.</p>{legend}<figure>{drawn}</figure>"
     )
 
 

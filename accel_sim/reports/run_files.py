@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import plots, roofline, yaml_io
-from accel_sim.causes import CAUSES, Slots
+from accel_sim.causes import CAUSES, Slots, bound
 from workloads.registry import InputError
 
 #: columns of layers.csv that must be there and hold numbers
@@ -25,13 +25,14 @@ TOTALS = ("cycles", "time_s", "energy_pj", "utilization", "dram_read_bytes", "dr
 
 @dataclass(frozen=True, eq=False)
 class RunFiles:
-    """layers, cycles, actions, roofs: the CSV tables; summary, config, provenance: the trees; mapping: the text."""
+    """layers, cycles, actions, roofs, ports: the CSV tables; summary, config, provenance: the trees; mapping: text."""
 
     folder: Path
     layers: pd.DataFrame
     cycles: pd.DataFrame
     actions: pd.DataFrame
     roofs: pd.DataFrame
+    ports: pd.DataFrame
     summary: dict[str, Any]
     config: dict[str, Any]
     provenance: dict[str, Any]
@@ -71,7 +72,8 @@ def _check(run: RunFiles) -> None:
     tables = (
         ("layers.csv", run.layers, NUMBERS, ("layer", "kind")),
         ("cycles.csv", run.cycles, ("cycles", "lane_slots"), ("layer", "cause")),
-        ("roofline.csv", run.roofs, roofline.COLUMNS[2:], ("layer", "bound")),
+        ("roofline.csv", run.roofs, roofline.COLUMNS[len(roofline.TEXTS) :], ("layer", "bound", "cause")),
+        ("roofs.csv", run.ports, roofline.ROOF_COLUMNS[3:], roofline.ROOF_COLUMNS[:3]),
         ("actions.csv", run.actions, ("count", "pj_each", "energy_pj"), ("layer", "component", "action", "source")),
     )
     for name, frame, numbers, others in tables:
@@ -107,6 +109,11 @@ def _check_causes(run: RunFiles) -> None:
     if run.cycles.duplicated(["layer", "cause", "level", "operand"]).any():
         raise InputError(f"{where} (cycles.csv: expected one row per layer, cause, level and operand)")
     try:
-        Slots.of(run.cycles)
+        found = {layer: bound(Slots.of(rows)) for layer, rows in run.cycles.groupby("layer", sort=False)}
     except ValueError as error:
         raise InputError(f"{where} (cycles.csv: {error})") from None
+    said = run.roofs[list(roofline.TEXTS)].itertuples(index=False, name=None)
+    for layer, *words in said:
+        own = found.get(layer)
+        if own is None or words != [own.name, own.cause.name, own.cause.level, own.cause.operand]:
+            raise InputError(f"{where} (roofline.csv: layer '{layer}' is not bound by what cycles.csv says)")

@@ -1,14 +1,18 @@
 """Inline SVG figures: stacked bars, roofline, heat map. Same input, same bytes; every mark can be focused and read."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
 import pandas as pd
 
+from accel_sim.roofline import marks, slopes
+from accel_sim.style import BOUND_STYLE, CAUSE_STYLE
+
 #: hatch of matplotlib -> path inside an 8 x 8 pattern
 HATCHES = {
     "////": "M-2 2L2 -2M0 8L8 0M6 10L10 6", "....": "M2 2h1M6 6h1", "xxxx": "M0 0L8 8M8 0L0 8",
+    "\\\\\\\\": "M-2 6L2 10M0 0L8 8M6 -2L10 2",
 }  # fmt: skip
 LEFT, TOP, LABELS = 56, 22, 92
 UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
@@ -160,17 +164,18 @@ def heat(table: pd.DataFrame, label: str) -> str:
     return figure("heat", label, width, height, "".join(inside), row=len(table.columns))
 
 
-def roofline(rows: pd.DataFrame) -> str:
-    """Effectual MACs a cycle over effectual MACs per DRAM byte, log-log, under the roofs of compute and memory."""
-    drawn = rows[["macs_per_byte", "macs_per_cycle", "peak_macs_per_cycle", "peak_bytes_per_cycle", "cycles"]]
-    found = rows[((drawn > 0) & (drawn < math.inf)).all(axis=1)]  # a layer that moves nothing has no place here
+def roofline(rows: pd.DataFrame, ports: pd.DataFrame) -> str:
+    """Issued MACs a cycle over issued MACs per byte, log-log, under the roofs; rows, ports: of roofline.csv, roofs.csv.
+    """
+    found, roofs = marks(rows, ports), list(slopes(ports))
     if found.empty:
         return ""
-    peak, bandwidth = float(found.peak_macs_per_cycle.max()), float(found.peak_bytes_per_cycle.max())
-    low_x = 10 ** math.floor(math.log10(min(found.macs_per_byte.min(), peak / bandwidth)) - 0.01)
-    high_x = 10 ** math.ceil(math.log10(max(found.macs_per_byte.max(), peak / bandwidth)) + 0.3)
-    low_y = 10 ** math.floor(math.log10(found.macs_per_cycle.min()) - 0.01)
-    high_y = 10 ** math.ceil(math.log10(peak) + 0.01)
+    peak = float(found.peak_macs_per_cycle.max())
+    ridges = [peak / each for _, _, each in roofs]
+    low_x = 10 ** math.floor(math.log10(min(found.x.min(), *ridges)) - 0.01)
+    high_x = 10 ** math.ceil(math.log10(max(found.x.max(), *ridges)) + 0.3)
+    low_y = 10 ** math.floor(math.log10(found.y.min()) - 0.01)
+    high_y = 10 ** math.ceil(math.log10(max(peak, found.y.max())) + 0.01)
     width, height, left, bottom = 1156.0, 420.0, 56.0, 370.0
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -187,23 +192,49 @@ def roofline(rows: pd.DataFrame) -> str:
         y = number(at(low_x, 10.0**power)[1])
         inside.append(f'<line class="grid" x1="{left}" x2="{width - 20}" y1="{y}" y2="{y}"/>')
         inside.append(f'<text class="soft" text-anchor="end" x="{left - 6}" y="{y}" dy=".35em">{10.0**power:g}</text>')
-    start = max(low_x, low_y / bandwidth)
-    corners = [at(start, start * bandwidth), at(peak / bandwidth, peak), at(high_x, peak)]
-    inside.append(f'<polyline class="roof" points="{" ".join(f"{number(x)},{number(y)}" for x, y in corners)}"/>')
-    inside.append(f'<text x="{width - 24}" y="{number(corners[1][1] - 6)}" text-anchor="end">{peak:g} MACs a cycle, '
-                  f"{bandwidth:g} bytes a cycle</text>")  # fmt: skip
-    inside.append(f'<text class="soft" x="{left}" y="{height - 8}">effectual MACs per DRAM byte →</text>')
-    inside.append('<text class="soft" x="4" y="12">effectual MACs a cycle ↑</text>')
+    inside += _roofs(found, roofs, at, (low_x, high_x), low_y)
+    inside.append(f'<text class="soft" x="{left}" y="{height - 8}">issued MACs per byte: of the level that bounds the '
+                  "layer, of the outermost memory where none does →</text>")  # fmt: skip
+    inside.append('<text class="soft" x="4" y="12">issued MACs a cycle ↑</text>')
+    inside += _dots(found, at)
+    return figure("roofline", "Roofline, one dot per layer", width, height, "".join(inside))
+
+
+def _roofs(
+    found: pd.DataFrame, roofs: list[tuple[str, str, float]], at: Callable[[float, float], tuple[float, float]],
+    span: tuple[float, float], low_y: float,
+) -> Iterator[str]:  # fmt: skip
+    """The array's level, and a slope for each bandwidth in the colour of its cause, with its name as a tooltip."""
+    peak = float(found.peak_macs_per_cycle.max())
+    first = max(span[0], peak / max(each for _, _, each in roofs))
+    (x0, y0), (x1, _) = at(first, peak), at(span[1], peak)
+    yield f'<polyline class="roof" points="{number(x0)},{number(y0)} {number(x1)},{number(y0)}"/>'
+    yield f'<text x="{number(x1 - 4)}" y="{number(y0 - 6)}" text-anchor="end">{peak:g} MACs a cycle</text>'
+    for name, cause, each in roofs:
+        start = max(span[0], low_y / each)
+        ends = " ".join(f"{number(x)},{number(y)}" for x, y in (at(start, start * each), at(peak / each, peak)))
+        colour, hatch = CAUSE_STYLE[cause]
+        dashes = ' stroke-dasharray="6 4"' if hatch else ""
+        x, y = at(math.sqrt(start * peak / each), math.sqrt(start * each * peak))
+        yield f'<polyline points="{ends}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
+        yield (
+            f'<text class="soft" x="{number(x - 6)}" y="{number(y - 4)}" text-anchor="end">{escape(name)}: '
+            f"{each:.4g} B a cycle</text>"
+        )
+
+
+def _dots(found: pd.DataFrame, at: Callable[[float, float], tuple[float, float]]) -> Iterator[str]:
+    """A dot for each layer, the small ones on top."""
     longest = float(found.cycles.max())
-    for row in found.itertuples(index=False):
-        x, y = at(row.macs_per_byte, row.macs_per_cycle)
+    for row in found.sort_values("cycles", ascending=False, kind="stable").itertuples(index=False):
+        x, y = at(row.x, row.y)
         radius = 4 + 8 * math.sqrt(row.cycles / longest)
-        colour = "#D55E00" if row.bound == "memory" else "#009E73"
+        where = f" of {row.operand} at {row.level}" if row.level else ""
         tip = (
-            f"{row.layer}: {row.macs_per_cycle:.4g} MACs a cycle\n{row.macs_per_byte:.4g} MACs per byte\n"
-            f"{100 * row.share:.1f} % of its roof ({row.bound})\n{row.cycles:,} cycles"
+            f"{row.layer}: {row.y:.4g} MACs a cycle\n{row.x:.4g} MACs per byte\n"
+            f"bound by {row.bound}: {row.cause}{where}, {100 * row.bound_share:.0f} % of its lane-slots\n"
+            f"{row.cycles:,} cycles"
         )
         place = f'cx="{number(x)}" cy="{number(y)}"'
-        spot = f'<circle {place} r="{number(radius)}" fill="{colour}" fill-opacity=".7"/>'
-        inside.append(mark(tip, f'{spot}<circle class="ring" {place} r="{number(radius + 2)}"/>'))
-    return figure("roofline", "Roofline, one dot per layer", width, height, "".join(inside))
+        spot = f'<circle {place} r="{number(radius)}" fill="{BOUND_STYLE[row.bound][0]}" fill-opacity=".85"/>'
+        yield mark(tip, f'{spot}<circle class="ring" {place} r="{number(radius + 2)}"/>')

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from accel_sim import output
-from accel_sim.plots import house_style, save
+from accel_sim.style import SERIES, house_style, save
 from accel_sim.sweep import chart_data, results
 from accel_sim.sweep.expression import Expression
 from workloads.registry import InputError
 
-#: Okabe-Ito colours, as in the figures of runs
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+#: of settings: none that stands for a cause or a component in the figures of runs
+COLOURS = SERIES
 GREY = "#BBBBBB"
 #: end of a column's name -> factor to the unit of its axis
 UNITS = {"_pj": (1e-12, "J"), "_s": (1.0, "s"), "_um2": (1e-6, "mm²"), "_bytes": (1.0, "B")}
@@ -197,9 +197,11 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
     names = list(table.columns[1:])
     figure, axis = plt.subplots(figsize=(max(7.0, 1.7 * len(names)), 5))
     heights = np.column_stack([_height(table[name]) for name in names])
-    shade = plt.get_cmap("cividis")(heights[:, -1])
-    for row in np.argsort(-heights[:, -1], kind="stable"):  # the least on top
-        axis.plot(range(len(names)), heights[row], color=shade[row], linewidth=1, alpha=0.8)
+    shade = plt.get_cmap("viridis")(heights[:, -1])
+    order = np.argsort(-heights[:, -1], kind="stable")
+    for row in order:  # the least on top, and thick
+        look = {"linewidth": 3.5 if row == order[-1] else 1.4, "alpha": 0.9, "marker": "o", "markersize": 3}
+        axis.plot(range(len(names)), heights[row], color=shade[row], **look)
     for i, name in enumerate(names):
         axis.axvline(i, color="black", linewidth=0.8)
         texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(text_of)
@@ -213,7 +215,8 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
     axis.set_xticks(
         range(len(names)), [*names[:-1], title_of(wish.y)], rotation=20, ha="right", rotation_mode="anchor"
     )
-    axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=f"{len(table)} points, dark = low {title_of(wish.y)}")
+    title = f"{len(table)} points; dark: low {title_of(wish.y)}; thick: the lowest"
+    axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=title)
     axis.grid(False)
     axis.spines["left"].set_visible(False)
     return figure, table

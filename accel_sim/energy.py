@@ -115,6 +115,10 @@ class EnergyTable:
         return first * (bits / low) ** exponent, f"law: {first} pJ x (b/{low})^{exponent:.3g}, {kind} of {self.table}"
 
 
+class UnpricedError(LookupError):
+    """Something is counted that nobody prices: a bug of ours, or of a plug-in."""
+
+
 class Products(NamedTuple):
     """Products of one layer, priced as such. bits: of an accumulator; pj: of one product, accumulation included."""
 
@@ -137,28 +141,20 @@ def price(
 
     memories: level -> part; static: (component, action) -> (pJ per cycle, source) for counts that are cycles;
     products: one price that takes the place of the MAC unit's multiplications and additions.
-    Raises InputError for an action that the table's ERT does not name, KeyError for a component nobody prices (a bug
-    of ours).
+    Raises InputError for an action that the table's ERT does not name, UnpricedError for what nobody
+    prices (a bug of ours, or of a plug-in).
     """
     rows = []
     for (component, action, bits), count in sorted(actions.items()):
         if products is not None and (component, action) in OF_PRODUCTS:
             continue
-        if table.ert is not None:
-            each, source = table.ert.price(component, action, bits)
-        elif (component, action) in static:
-            each, source = static[component, action]
-        elif (own := table.of_component(component, action, bits)) is not None:
-            each, source = own
-        elif component in ARITHMETIC:
-            each, source = table.arithmetic(action, bits)
-        elif component in REGISTERS:
-            each, source = table.per_bit("register", bits)
-        elif component == "post":
-            given = post_pj is not None
-            each, source = (post_pj, "given in post.pj_per_op") if given else table.arithmetic("add", bits)
-        else:
-            each, source = memories[component].price(action, bits, table)
+        try:
+            each, source = _price(component, action, bits, table, memories, post_pj, static)
+        except LookupError:
+            known = ", ".join([*ARITHMETIC, *REGISTERS, "post", *memories])
+            raise UnpricedError(
+                f"action '{action}' of component '{component}' ({bits} bits) has no price (components: {known})"
+            ) from None
         if component in ARITHMETIC and table.logic_scale != 1 and (component, action) not in static:
             each, source = each * table.logic_scale, f"{source}; x {table.logic_scale:.4g}, scaled logic"
         rows.append((component, action, bits, count, each, count * each, source))
@@ -166,3 +162,22 @@ def price(
         name, bits, count, each, source = products
         rows.append(("mac", name, bits, count, each, count * each, source))
     return sorted(rows, key=lambda row: row[:3])
+
+
+def _price(
+    component: str, action: str, bits: int, table: EnergyTable, memories: dict, post_pj: float | None, static: dict
+) -> tuple[float, str]:
+    """(pJ, source) of one action; LookupError for what nobody prices."""
+    if table.ert is not None:
+        return table.ert.price(component, action, bits)
+    if (component, action) in static:
+        return static[component, action]
+    if (own := table.of_component(component, action, bits)) is not None:
+        return own
+    if component in ARITHMETIC:
+        return table.arithmetic(action, bits)
+    if component in REGISTERS:
+        return table.per_bit("register", bits)
+    if component == "post":
+        return (post_pj, "given in post.pj_per_op") if post_pj is not None else table.arithmetic("add", bits)
+    return memories[component].price(action, bits, table)

@@ -1,25 +1,29 @@
 """A machine: one frozen record, equal to its YAML."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
 
+from accel_sim import energy
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.common import TiledLayer
-from accel_sim.energy import ARITHMETIC, REGISTERS, EnergyTable, Products
+from accel_sim.dataflows.common import Facts, TiledLayer
+from accel_sim.energy import ARITHMETIC, EnergyTable
 from accel_sim.levels import Buffer, OnChip, buffers
 from accel_sim.mac_energy import pricing as mac_pricing
+from accel_sim.mac_energy.units import unit_name
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper, MappingRules
 from accel_sim.mapping.search import Goal
 from accel_sim.parts import dataflows, macs, memories, require
 from accel_sim.post import PostUnit
+from accel_sim.registers import REGISTERS
 from workloads.encoding import Encoding, encodings
 from workloads.layer import Layer
 from workloads.operands import Operands
-from workloads.registry import is_plugin
+from workloads.registry import InputError, is_plugin
 
 
 class Memory(Protocol):
@@ -78,6 +82,16 @@ class Dataflow(Protocol):
         """The layer cut into tiles that fit the buffers."""
 
 
+class Worked(Protocol):
+    """What a layer's energy depends on, beside the machine."""
+
+    mode: Mode | None
+    actions: Actions
+    array_cycles: int
+    macs_effectual: int
+    facts: Facts
+
+
 MOST_LANES = 1 << 22
 #: components that are priced by their own rules; no memory level may carry their name
 COMPONENTS = ("post", *ARITHMETIC, *REGISTERS)
@@ -132,6 +146,17 @@ class Accelerator:
         for operand in ("inputs", "weights", "outputs"):
             if operand not in self.buffers:
                 raise ValueError(f"memories: no level holds {operand}")
+        self._check_prices()
+
+    def _check_prices(self) -> None:
+        """ValueError if the MAC unit counts what nothing prices; an ERT is asked when a run is priced."""
+        if self.energy.ert is not None:
+            return
+        for mode in self.mac.modes or (None,):
+            try:
+                energy.price(self.mac.actions(1, 1, mode), self.energy, self.levels, None, {})
+            except InputError as error:
+                raise ValueError(f"mac: MAC unit '{unit_name(self.mac)}': {error}") from None
 
     @property
     def dram(self) -> Any:
@@ -167,20 +192,31 @@ class Accelerator:
 
     @property
     def areas_um2(self) -> dict[str, float]:
-        """component -> um2 of all its instances, where it is known: on-chip memories, and units priced as such."""
-        mac = mac_pricing.area_um2(self.mac, self.energy, self.clock_mhz)
-        units = {} if mac is None else {"mac": mac * self.array.lanes}
-        return units | {memory.level: memory.area_um2 * self.instances(memory) for memory in self.on_chip}
+        """component -> um2 of all its instances: MAC units and on-chip memories."""
+        mac, _ = mac_pricing.area_um2(self.mac_units, self.energy, self.clock_mhz)
+        return {"mac": mac} | {memory.level: memory.area_um2 * self.instances(memory) for memory in self.on_chip}
 
     @property
-    def area_um2(self) -> float | None:
-        """um2 of the MAC array and the on-chip memories; None where that of the array is not known."""
-        areas = self.areas_um2
-        return sum(areas.values()) if "mac" in areas else None
+    def area_um2(self) -> float:
+        """um2 of the MAC array and the on-chip memories."""
+        return sum(self.areas_um2.values())
 
-    def products(self, mode: Mode | None, issued: int, effectual: int) -> Products | None:
-        """A layer's products as ``energy.price`` takes them; None: their multiplications and additions are priced."""
-        return mac_pricing.products(self.mac, self.energy, self.clock_mhz, mode, issued, effectual)
+    @cached_property
+    def mac_units(self) -> mac_pricing.Units:
+        """How many, and how many of them to a sum; a dataflow that says nothing has one in each lane, apart."""
+        summed = getattr(self.dataflow, "units_summed", lambda rows: 1)(self.array.rows)
+        return mac_pricing.Units(self.mac, self.array.lanes, getattr(self.dataflow, "units_per_lane", 1), summed)
+
+    def price(self, run: Worked, file_words: Mapping[str, int]) -> list[tuple]:
+        """The priced actions of a layer that ran, and file_words, as ``energy.price`` has them."""
+        products = None
+        if run.mode is not None:
+            lane_cycles = run.array_cycles * self.array.lanes
+            work = mac_pricing.Work(run.mode, run.facts.macs_issued, run.macs_effectual, lane_cycles)
+            products = mac_pricing.products(self.mac_units, self.energy, self.clock_mhz, work)
+        return energy.price(
+            run.actions, self.energy, self.levels, self.post.pj_per_op, self.static_pj, products, file_words
+        )
 
     @cached_property
     def static_pj(self) -> dict[tuple[str, str], tuple[float, str]]:
@@ -188,9 +224,9 @@ class Accelerator:
         per_mw = 1e3 / self.clock_mhz  # 1 mW for one cycle, in pJ
         guess = "of the hardware (a guess), x time"
         found = {}
-        if self.energy.leakage_mw_per_lane is not None:
-            lanes = self.energy.leakage_mw_per_lane * self.array.lanes
-            found["mac", "leakage"] = lanes * per_mw, f"energy.leakage_mw_per_lane {guess}"
+        logic, source = mac_pricing.leakage(self.mac_units, self.energy, self.clock_mhz)
+        if logic:
+            found["mac", "leakage"] = logic * per_mw, source
         for memory in self.on_chip:
             power, source = memory.leakage
             if power:

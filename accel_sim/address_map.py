@@ -15,8 +15,9 @@ ALIGNMENT = 64
 class Placement:
     """Byte addresses of one layer's tensors in ``level``; inputs: one per tensor it reads.
 
-    weights: of a dynamic matmul, its second input; encoded: room for that input once it is encoded as weights are.
-    take: bytes -> address of room for what a dataflow lays down beside them.
+    weights: of a dynamic matmul, its second input; encoded: room for that input once it is encoded as weights are;
+    room: bytes there, or for weights of its own. take: bytes -> address of room for what a dataflow lays down beside
+    them.
     """
 
     level: str
@@ -25,6 +26,7 @@ class Placement:
     outputs: int
     partial_sums: int
     encoded: int
+    room: int
     take: Callable[[int], int]
 
 
@@ -64,7 +66,7 @@ class AddressMap:
         own = self._take(room if layer.has_macs else 0)
         sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
         weights = inputs[-1] if layer.dynamic else own
-        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, self._take)
+        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, room, self._take)
 
     def _take(self, size: int) -> int:
         address, self.top = self.top, self.top + -(-size // ALIGNMENT) * ALIGNMENT

@@ -6,6 +6,7 @@ from accel_sim.dataflows.asymmetric import RawProducts
 from accel_sim.mac_unit import Overflow
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
+from workloads.network import Network
 from workloads.operands import Operands
 
 
@@ -14,10 +15,13 @@ class CheckError(Exception):
 
 
 class Sums:
-    """The accumulators of one layer, [N*E*F, M] int64, as wide as those of the MAC unit in the layer's mode."""
+    """The accumulators of one layer, [N*E*F, M] int64, as wide as those of the MAC unit in the layer's mode.
 
-    def __init__(self, layer: Layer, sum_bits: int, overflow: Overflow):
-        self.layer, self.sum_bits, self.saturates = layer, sum_bits, overflow == "saturate"
+    network: says what the layer's codes stand for, whatever its operands say (see workloads.declared).
+    """
+
+    def __init__(self, layer: Layer, sum_bits: int, overflow: Overflow, network: Network):
+        self.layer, self.sum_bits, self.saturates, self.network = layer, sum_bits, overflow == "saturate", network
         self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
         self.overflows = 0
         self.raw: RawProducts | None = None
@@ -29,14 +33,13 @@ class Sums:
         self.raw, self.steps = getattr(tiled, "raw", None), getattr(tiled, "reduction_steps", None)
         self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.saturates)
 
-    def output(self, operands: Operands) -> np.ndarray:
-        """[N, M, E, F] output codes (sums where nothing says how to requantise); CheckError if the sums differ."""
+    def checked(self, operands: Operands) -> np.ndarray:
+        """[N, M, E, F] int64 sums of the products, without bias; CheckError if they differ from the reference."""
         layer = self.layer
         sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
         if self.raw is not None:
             sums = self.raw.issued(sums)
-        width = self.sum_bits, self.saturates, self.overflows
-        expected = reference(layer, operands, *width, self.raw, self.steps)
+        expected = self.reference(operands)
         wrong = int((sums != expected).sum())
         if wrong:
             place = tuple(int(i) for i in np.argwhere(sums != expected)[0])
@@ -44,29 +47,27 @@ class Sums:
                 f"check failed: layer '{layer.name}': {wrong} of {sums.size} sums differ from the reference, the first "
                 f"at (n, m, e, f) = {place}: {int(sums[place])} instead of {int(expected[place])}"
             )
-        return finish(sums, operands)
+        return np.ascontiguousarray(sums)
+
+    def reference(self, operands: Operands) -> np.ndarray:
+        """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
+        from workloads.declared import declared_integers
+        from workloads.reference import accumulate_reference, conv_integer
+
+        x, w = declared_integers(self.network, self.layer, operands)
+        if self.overflows == 0:
+            return conv_integer(x, w, self.layer)
+        if self.raw is not None:
+            return self.raw.accumulated(self.sum_bits, self.saturates, self.steps)
+        return accumulate_reference(x, w, self.layer, self.sum_bits, self.saturates, self.steps)[0]
 
 
-def reference(
-    layer: Layer, operands: Operands, sum_bits: int, saturates: bool, overflows: int, raw: RawProducts | None = None,
-    steps: np.ndarray | None = None,
-) -> np.ndarray:  # fmt: skip
-    """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
-    from workloads.reference import accumulate_reference, conv_integer
-
-    x, w = operands.inputs.integers(), operands.weights.integers()
-    if overflows == 0:
-        return conv_integer(x, w, layer)
-    if raw is not None:
-        return raw.accumulated(sum_bits, saturates, steps)
-    return accumulate_reference(x, w, layer, sum_bits, saturates, steps)[0]
-
-
-def finish(sums: np.ndarray, operands: Operands) -> np.ndarray:
-    """What the post-processing unit makes of the sums: bias, requantisation."""
-    if operands.bias is not None:
-        sums = sums + operands.bias.reshape(1, -1, 1, 1)
-    return np.ascontiguousarray(sums) if operands.requant is None else operands.requant(sums)
+def finish(sums: np.ndarray, operands: Operands) -> np.ndarray | None:
+    """[N, M, E, F] codes that the post-processing unit makes of the sums (bias, requantisation); None where nothing
+    says how."""
+    if operands.requant is None:
+        return None
+    return operands.requant(sums if operands.bias is None else sums + operands.bias.reshape(1, -1, 1, 1))
 
 
 def density(codes: Codes) -> float:

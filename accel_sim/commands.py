@@ -28,12 +28,13 @@ DATA_KEYS = ("weights", "image", "activations", "batch", "dims", "precision")
 def run(arguments: argparse.Namespace) -> int:
     """Simulates, writes the run's directory and prints the table."""
     from workloads import load_network
+    from workloads.profiles import warnings_of
 
     started = time.perf_counter()
     settings, machine = _plan(arguments)
     _check_seed(settings["seed"])
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-    for warning in network.warnings:
+    for warning in warnings_of(network):
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     from accel_sim import console, output, rundir  # pandas takes most of a second: a refused file does not wait for it
     from accel_sim.reports.extras import Extras

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from accel_sim.causes import Slots, bound, sentence
+from accel_sim.plots import energy_table
 from accel_sim.result import Result
-from accel_sim.timing import CAUSES
 from workloads.network import Network
 
 
@@ -51,32 +52,33 @@ REPORT = (
     "util %",
     "energy µJ",
     "DRAM kB",
-    "most cycles",
+    "bound by",
 )
 NARROW = (
     "layer",
     "cycles",
     "energy µJ",
     "util %",
-    "most cycles",
+    "bound by",
     "MACs",
     "DRAM kB",
     "effectual",
     "array cycles",
     "kind",
 )
-LEFT = ("layer", "kind", "most cycles")
+LEFT = ("layer", "kind", "bound by")
 
 
 def report(result: Result, seconds: float) -> None:
     """Layers, totals, and where the cycles and the energy go."""
     console, summary = plain_console(), result.summary
-    title = f"{summary['network']} on {summary['hardware']} ({summary['data']} data)"
+    title = f"{summary['network']} on {summary['hardware']} ({summary['data_detail']})"
     console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
-    slots = {cause: sum(run.slots[cause] for run in result.runs) for cause in CAUSES}
-    console.print("cycles go to:  " + _shares(slots))
-    parts = result.actions.groupby("component").energy_pj.sum().to_dict()
-    console.print("energy goes to:  " + _shares(parts))
+    slots = Slots.total(run.causes for run in result.runs)
+    console.print("cycles go to:  " + _shares(slots.by_name))
+    console.print(f"bound by:  {sentence(slots)}")
+    parts = energy_table(result.actions).sum().to_dict()
+    console.print("energy goes to:  " + _shares(parts), soft_wrap=True)
     per_second = summary["cycles"] / seconds if seconds else 0
     console.print(
         f"time on the machine: {1e3 * summary['time_s']:,.3f} ms at {result.machine.clock_mhz:g} MHz; "
@@ -86,6 +88,8 @@ def report(result: Result, seconds: float) -> None:
         console.print(f"top {rank}: class {index}, score {score}")
     for note, names in notes(result).items():
         console.print(f"{names}: {note}")
+    for note in result.notes:
+        console.print(f"note: {note}", soft_wrap=True)
     if summary["check"]:
         check = summary["check"]
         console.print(f"check: {check['layers']} layers equal to the reference, {check['overflows']} overflows")
@@ -93,15 +97,14 @@ def report(result: Result, seconds: float) -> None:
 
 def _layer_cells(result: Result) -> Iterator[dict[str, str]]:
     for row, run in zip(result.layers.itertuples(), result.runs, strict=True):
-        top = max(CAUSES, key=lambda cause: run.slots[cause])
-        share = 100 * run.slots[top] / max(1, sum(run.slots.values()))
+        most = bound(run.causes)
         yield _cells(row._asdict()) | {
-            "layer": row.layer, "kind": row.kind, "most cycles": f"{top} {share:.0f} %" if row.cycles else "-",
+            "layer": row.layer, "kind": row.kind, "bound by": "-" if most is None else str(most),
         }  # fmt: skip
 
 
 def _total_cells(summary: dict[str, Any]) -> dict[str, str]:
-    return _cells(summary) | {"layer": "total", "kind": "", "most cycles": ""}
+    return _cells(summary) | {"layer": "total", "kind": "", "bound by": ""}
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:

@@ -2,17 +2,21 @@
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from accel_sim import registers
 from accel_sim.accelergy.reference import SUFFIXES, Ert
 from accel_sim.actions import Actions
 from accel_sim.parts import require
+from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import logic_energy_scale
-from workloads.registry import unknown
+from workloads.registry import InputError, unknown
 
 TABLES = "accel_sim.tables"
 #: adders and multipliers of their own width; zero_point: subtractions and window sums of asymmetric
@@ -20,16 +24,24 @@ TABLES = "accel_sim.tables"
 ARITHMETIC = ("mac", "zero_point", "decoder")
 #: node and voltage of the tables' logic
 LOGIC_NM, NOMINAL_V = 45, 0.9
-#: what a price per product of the MAC unit stands for
-OF_PRODUCTS = (("mac", "mult"), ("mac", "add"))
-#: register-like components: priced per bit as a register file
-REGISTERS = ("register", "queue", "accumulator", "codebook")
+#: node of the figures of whole MAC units (mac_energy), at the same voltage
+UNIT_NM = 28
+#: actions that count cycles of static power
+STATIC = ("leakage", "background")
+#: what a price of the MAC unit's products stands for: its arithmetic and the registers that its sums stay in
+OF_PRODUCTS = frozenset(
+    {("mac", "mult"), ("mac", "add"), ("register", "read"), ("register", "write"), ("accumulator", "read"),
+     ("accumulator", "write")}
+)  # fmt: skip
+#: the same, and the registers in which operands and sums move on
+OF_CYCLES = OF_PRODUCTS | {("register", "hop")}
 
 
 @dataclass(frozen=True)
 class EnergyTable:
     """table: name of a CSV in accel_sim/tables, or an Accelergy ERT (.yaml), which then prices every action, leakage
-    included. leakage_mw_per_lane: static power of logic; None = not modelled.
+    included. leakage_mw_per_mm2: static power of the MAC units' area; None = that of a synthesised unit
+    (mac_energy.pricing), 0 = none. leakage_mw_per_lane: of a lane, in its place.
 
     mac: 'horowitz' prices a MAC unit's multiplications and additions by the table; 'unit' prices its products by
     mac_energy (28 nm) where figures of the unit exist. node_nm, vdd: logic (never memories) is scaled to these; None =
@@ -37,6 +49,7 @@ class EnergyTable:
     """
 
     table: str = "horowitz_45nm"
+    leakage_mw_per_mm2: float | None = None
     leakage_mw_per_lane: float | None = None
     mac: Literal["horowitz", "unit"] = "horowitz"
     node_nm: float | None = None
@@ -44,7 +57,9 @@ class EnergyTable:
     dvafs: bool = False
 
     def __post_init__(self):
-        require(self, 0, "leakage_mw_per_lane")
+        require(self, 0, "leakage_mw_per_mm2", "leakage_mw_per_lane")
+        if self.leakage_mw_per_mm2 is not None and self.leakage_mw_per_lane is not None:
+            raise ValueError("leakage_mw_per_mm2 and leakage_mw_per_lane: expected one of the two")
         if self.dvafs and self.mac != "unit":
             raise ValueError("dvafs: needs mac: unit")
         if self.ert is not None:
@@ -76,13 +91,27 @@ class EnergyTable:
         return {} if self.ert is None else {Path(self.table).name: self.ert.sha256}
 
     @cached_property
+    def _table(self) -> list[dict[str, str]]:
+        text = resources.files(TABLES).joinpath(f"{self.table}.csv").read_text(encoding="utf-8")
+        return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+    @cached_property
     def rows(self) -> dict[str, dict[int, tuple[float, str]]]:
         """operation -> bits -> (pJ, source)."""
-        text = resources.files(TABLES).joinpath(f"{self.table}.csv").read_text(encoding="utf-8")
         rows: dict[str, dict[int, tuple[float, str]]] = {}
-        for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
+        for row in self._table:
             rows.setdefault(row["operation"], {})[int(row["bits"])] = (float(row["energy_pj"]), row["source"])
         return rows
+
+    def area_um2(self, operation: str, bits: int) -> float:
+        """um2 of an adder or multiplier at the table's node; widths it lacks follow laws as their energies do."""
+        rows = {
+            int(row["bits"]): float(row["area_um2"]) for row in self._table
+            if row["operation"] == operation and row["area_um2"]
+        }  # fmt: skip
+        if operation == "add" and bits not in rows:
+            return 1.0 + 4.23 * bits  # least squares through the table's rows
+        return rows[bits] if bits in rows else _power_law(rows, bits)[0]
 
     def per_bit(self, operation: str, bits: int) -> tuple[float, str]:
         """(pJ, source) of an access of ``bits``, linear in the width of the table's row."""
@@ -105,28 +134,36 @@ class EnergyTable:
         rows = self.rows[operation]
         if bits in rows:
             return rows[bits]
-        widths = sorted(rows)
-        (low, high) = (widths[0], widths[-1])
-        first, last = rows[low][0], rows[high][0]
         if operation == "add":
             return 0.0067 + 0.0029 * bits, f"law: 0.0067 + 0.0029 b pJ, fitted to int add of {self.table}"
-        exponent = math.log(last / first) / math.log(high / low)
+        energy, law = _power_law({width: pj for width, (pj, _) in rows.items()}, bits)
         kind = {"mult": "int mult"}.get(operation, operation)
-        return first * (bits / low) ** exponent, f"law: {first} pJ x (b/{low})^{exponent:.3g}, {kind} of {self.table}"
+        return energy, f"law: {law.format('pJ')}, {kind} of {self.table}"
 
 
-class UnpricedError(LookupError):
-    """Something is counted that nobody prices: a bug of ours, or of a plug-in."""
+def _power_law(rows: dict[int, float], bits: int) -> tuple[float, str]:
+    """Through the narrowest and the widest row: (figure, the law with a place for its unit)."""
+    low, high = min(rows), max(rows)
+    exponent = math.log(rows[high] / rows[low]) / math.log(high / low)
+    return rows[low] * (bits / low) ** exponent, f"{rows[low]} {{}} x (b/{low})^{exponent:.3g}"
+
+
+def _priced(table: EnergyTable, memories: dict) -> str:
+    kinds = sorted(kind for kind in table.rows if kind.removeprefix("float_") in ("add", "mult"))
+    known = [*(f"mac.{kind}" for kind in kinds), *REGISTERS, "post", *memories]
+    return f" (known: {', '.join(known)})"
 
 
 class Products(NamedTuple):
-    """Products of one layer, priced as such. bits: of an accumulator; pj: of one product, accumulation included."""
+    """What a layer's MAC units did, under one price. bits: of an accumulator; pj: of one action; replaces: actions
+    (component, action) that it stands for; files of sums (see ``price``) are never among them."""
 
     action: str
     bits: int
     count: int
     pj: float
     source: str
+    replaces: frozenset[tuple[str, str]] = OF_PRODUCTS
 
 
 def price(
@@ -136,48 +173,42 @@ def price(
     post_pj: float | None,
     static: dict[tuple[str, str], tuple[float, str]],
     products: Products | None = None,
+    file_words: Mapping[str, int] = MappingProxyType({}),
 ) -> list[tuple]:
     """Rows (component, action, bits, count, pj_each, energy_pj, source), sorted.
 
     memories: level -> part; static: (component, action) -> (pJ per cycle, source) for counts that are cycles;
-    products: one price that takes the place of the MAC unit's multiplications and additions.
-    Raises InputError for an action that the table's ERT does not name, UnpricedError for what nobody
-    prices (a bug of ours, or of a plug-in).
+    products: one price that takes the place of the MAC unit's own actions. file_words: words of a component of
+    REGISTERS that is a register file; the others are single registers.
+    Raises InputError for an action that the table's ERT does not name, or a component nobody prices.
     """
     rows = []
     for (component, action, bits), count in sorted(actions.items()):
-        if products is not None and (component, action) in OF_PRODUCTS:
+        if products is not None and (component, action) in products.replaces and component not in file_words:
             continue
-        try:
-            each, source = _price(component, action, bits, table, memories, post_pj, static)
-        except LookupError:
-            known = ", ".join([*ARITHMETIC, *REGISTERS, "post", *memories])
-            raise UnpricedError(
-                f"action '{action}' of component '{component}' ({bits} bits) has no price (components: {known})"
-            ) from None
-        if component in ARITHMETIC and table.logic_scale != 1 and (component, action) not in static:
+        if table.ert is not None:
+            each, source = table.ert.price(component, action, bits)
+        elif (component, action) in static:
+            each, source = static[component, action]
+        elif (own := table.of_component(component, action, bits)) is not None:
+            each, source = own
+        elif component in ARITHMETIC and action in table.rows:
+            each, source = table.arithmetic(action, bits)
+        elif component in REGISTERS:
+            words = file_words.get(component, 1)
+            each, source = registers.price(action, bits, words, table.per_bit("flip_flop", bits), table.logic_scale)
+        elif component == "post":
+            given = post_pj is not None
+            each, source = (post_pj, "given in post.pj_per_op") if given else table.arithmetic("add", bits)
+        elif component in memories:
+            each, source = memories[component].price(action, bits, table)
+        else:
+            raise InputError(f"nothing prices {component}.{action} of {bits} bits{_priced(table, memories)}")
+        logic = component in ARITHMETIC or (component == "post" and post_pj is None)
+        if logic and table.logic_scale != 1 and table.ert is None and (component, action) not in static:
             each, source = each * table.logic_scale, f"{source}; x {table.logic_scale:.4g}, scaled logic"
         rows.append((component, action, bits, count, each, count * each, source))
     if products is not None:
-        name, bits, count, each, source = products
+        name, bits, count, each, source, _ = products
         rows.append(("mac", name, bits, count, each, count * each, source))
     return sorted(rows, key=lambda row: row[:3])
-
-
-def _price(
-    component: str, action: str, bits: int, table: EnergyTable, memories: dict, post_pj: float | None, static: dict
-) -> tuple[float, str]:
-    """(pJ, source) of one action; LookupError for what nobody prices."""
-    if table.ert is not None:
-        return table.ert.price(component, action, bits)
-    if (component, action) in static:
-        return static[component, action]
-    if (own := table.of_component(component, action, bits)) is not None:
-        return own
-    if component in ARITHMETIC:
-        return table.arithmetic(action, bits)
-    if component in REGISTERS:
-        return table.per_bit("register", bits)
-    if component == "post":
-        return (post_pj, "given in post.pj_per_op") if post_pj is not None else table.arithmetic("add", bits)
-    return memories[component].price(action, bits, table)

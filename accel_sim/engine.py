@@ -11,19 +11,22 @@ from typing import Any
 
 import simpy
 
+from accel_sim.causes import Cause
 from accel_sim.jobs import Job, Port, Schedule, Transfer
 from accel_sim.levels import Buffer
 from accel_sim.server import Count, Server, overlap, union
 
 #: (from this cycle on, what held a transfer up); before the first mark it is the outermost memory
-Marks = tuple[tuple[int, str], ...]
+Marks = tuple[tuple[int, Cause], ...]
+DEPENDENCY, POST = Cause("dependency"), Cause("post")
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """ready: cycle from which the array can use it; marks: what it waited for on its way."""
+    """ready: cycle from which the array can use it; tensor: what came; marks: what it waited for on its way."""
 
     ready: int
+    tensor: str
     marks: Marks
 
 
@@ -44,7 +47,7 @@ class Engine:
     def __init__(self, memory: Any, state: Any, start: int = 0):
         """memory, state: the outermost level and its state; start: the first cycle."""
         self.env = simpy.Environment(initial_time=start)
-        self.server = Server(self.env, memory, state)
+        self.server, self.level = Server(self.env, memory, state), memory.level
         self.port_free_at: dict[str, int] = {}
         self.ahead: dict[Port, Inlet] = {}
         self.env.process(self.server.serve())
@@ -80,20 +83,25 @@ class Engine:
         """The processes that play one layer, not yet begun."""
         return _Layer(self, jobs, buffers)
 
-    def bring(self, transfer: Transfer, marks: Marks, source: Buffer | None) -> Iterator[simpy.Event]:
-        """Moves bytes one level inwards, from ``source`` (None: the outermost memory); returns the marks it leaves."""
+    def outermost(self, name: str, tensor: str) -> Cause:
+        """Waiting for the outermost memory."""
+        return Cause(name, self.level, tensor)
+
+    def bring(self, transfer: Transfer, marks: Marks, path: tuple[Buffer, ...]) -> Iterator[simpy.Event]:
+        """Moves bytes to the last level of ``path``, from the one before or the outermost memory; returns the marks."""
         env, asked = self.env, self.now
-        if source is None:
+        if len(path) == 1:
             begin = yield self.server.transfer(transfer.extents, False)
             present, end = self.now, max(self.now, begin + transfer.cycles)
             marks = ()
         else:
+            source = path[-2]
             begin = max(asked, self.port_free_at.get(source.level, 0))
             self.port_free_at[source.level] = begin + transfer.cycles
             present, end = asked, begin + transfer.cycles + source.latency
         if end > env.now:
             yield env.timeout(end - env.now)
-        return (*marks, (present, transfer.cause if transfer.cycles else "sram"))
+        return (*marks, (present, transfer.held_up(path[-2:][0].level)))
 
 
 class _Layer:
@@ -106,9 +114,9 @@ class _Layer:
         self.drained = [Count(self.env) for _ in self.way_out]
         self.spills = _spills(jobs)
         self.rooms = [drains_before(jobs, level) for level in self.way_out]
-        self.drain_marks: list[Marks] = []
+        self.left: list[tuple[str, Marks]] = []  # of each drain of the innermost level: its tensor, what held it up
         self.done, self.posted = Count(self.env), Count(self.env)
-        self.idle: dict[str, int] = {}
+        self.idle: dict[Cause, int] = {}
         self.working: list[tuple[int, int]] = []
 
     def _inlet(self, port: Port) -> Inlet:
@@ -170,9 +178,10 @@ class _Layer:
     ) -> Iterator[simpy.Event]:
         """path: levels from the outermost to this one; without a ``source``, what the one before holds stays there."""
         marks = source.arrivals[drawn - 1].marks if source is not None and drawn else ()
-        marks = yield from self.engine.bring(load, marks, path[-2] if len(path) > 1 else None)
+        marks = yield from self.engine.bring(load, marks, path)
         latency = inlet.buffer.latency if inlet.buffer == self.buffers[load.streams[0].operand] else 0
-        inlet.arrivals.append(Arrival(self.engine.now + latency, (*marks, (self.engine.now, "sram"))))
+        marks = (*marks, (self.engine.now, Cause("sram", inlet.buffer.level, load.tensor)))
+        inlet.arrivals.append(Arrival(self.engine.now + latency, load.tensor, marks))
         inlet.loaded.bump()
 
     def _load_ahead(self, port: Port, transfer: Transfer) -> None:
@@ -185,7 +194,7 @@ class _Layer:
         env, taken, epochs = self.env, dict.fromkeys(self.inlets, 0), {}
         free_at = self.engine.now
         for number, job in enumerate(self.jobs):
-            first, marks = "dependency", ()
+            first, marks = DEPENDENCY, ()
             for port, load in job.loads.items():
                 epochs[port] = load.epoch
                 if port[1] != self.buffers[port[0]].level:
@@ -194,12 +203,14 @@ class _Layer:
                 before = env.now
                 yield from self._arrival(self.inlets[port], taken[port])
                 if env.now > before:
-                    first, marks = "dram_read", self.inlets[port].arrivals[taken[port] - 1].marks
+                    came = self.inlets[port].arrivals[taken[port] - 1]
+                    first, marks = self.engine.outermost("dram_read", came.tensor), came.marks
             if self.way_out and self.way_out[0].level in job.drains:  # a slot must be free before the first result
                 need, before = self.rooms[0][number], env.now
                 yield from self._reach(self.drained[0], need)
                 if env.now > before:
-                    first, marks = "dram_write", self.drain_marks[need - 1]
+                    tensor, marks = self.left[need - 1]
+                    first = self.engine.outermost("dram_write", tensor)
             self._charge(free_at, first, marks)
             yield from self._work(job)
             self._free(epochs, self.jobs[number + 1] if number + 1 < len(self.jobs) else None)
@@ -211,7 +222,7 @@ class _Layer:
         begin = self.engine.now
         if job.post_only:
             yield self.env.timeout(job.post)
-            self._charge(begin, "post")
+            self._charge(begin, POST)
         elif job.array:
             self.working.append((begin, begin + job.array))
             yield self.env.timeout(job.array)
@@ -226,11 +237,14 @@ class _Layer:
     def _retire(self) -> Iterator[simpy.Event]:
         before = self.engine.now
         yield from self._reach(self.posted, len(self.jobs))
-        self._charge(before, "post")
+        self._charge(before, POST)
         before = self.engine.now
         for level, drained in zip(self.way_out, self.drained, strict=True):
-            yield from self._reach(drained, sum(level.level in job.drains for job in self.jobs))
-        self._charge(before, "dram_write")
+            leaving = [job.drains[level.level] for job in self.jobs if level.level in job.drains]
+            yield from self._reach(drained, len(leaving))
+            if leaving:
+                self._charge(before, self.engine.outermost("dram_write", leaving[-1].tensor))
+                before = self.engine.now
 
     def _arrival(self, inlet: Inlet, number: int) -> Iterator[simpy.Event]:
         yield from self._reach(inlet.loaded, number)
@@ -242,10 +256,10 @@ class _Layer:
         if count.value < need:
             yield count.reach(need)
 
-    def _charge(self, since: int, first: str, marks: Marks = ()) -> None:
+    def _charge(self, since: int, first: Cause, marks: Marks = ()) -> None:
         """Charges the cycles since then to ``first``, and from each mark on to what it names."""
         cause, begin, now = first, since, self.engine.now
-        for at, following in (*marks, (now, "")):
+        for at, following in (*marks, (now, first)):
             until = min(max(at, begin), now)
             if until > begin:
                 self.idle[cause] = self.idle.get(cause, 0) + until - begin
@@ -281,7 +295,7 @@ class _Layer:
             begin = self.engine.now
             yield from self._send(drain, level, beyond)
             if hop == 0:
-                self.drain_marks.append(((begin, drain.cause),) if beyond is not None else ())
+                self.left.append((drain.tensor, ((begin, drain.held_up(level.level)),) if beyond is not None else ()))
             self.drained[hop].bump()
 
     def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Iterator[simpy.Event]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from accel_sim.causes import Cause
 from accel_sim.tile import Stream
 
 #: (operand, level it is brought into)
@@ -12,14 +13,14 @@ Port = tuple[str, str]
 class Transfer:
     """What one tile moves between two neighbouring levels of an operand's path.
 
-    cycles: that the slowest of ports, network and decoder on the way needs, ``cause`` its name; 0 = none is slower than
-    the outermost memory. epoch: transfers of the same epoch fill one slot; outermost: it
+    cycles: that the slowest of ports, network and decoder on the way needs, ``cause`` which one; 0 = none is slower
+    than the outermost memory. epoch: transfers of the same epoch fill one slot; outermost: it
     comes from or goes to the outermost memory.
     """
 
     streams: tuple[Stream, ...]
     cycles: int = 0
-    cause: str = "sram"
+    cause: Cause | None = None
     epoch: int = 0
     outermost: bool = True
 
@@ -32,6 +33,18 @@ class Transfer:
     def bytes(self) -> int:
         """Of all its streams."""
         return sum(stream.bytes for stream in self.streams)
+
+    @property
+    def tensor(self) -> str:
+        """The one that most of its bytes belong to."""
+        sizes: dict[str, int] = {}
+        for stream in self.streams:
+            sizes[stream.tensor] = sizes.get(stream.tensor, 0) + stream.bytes
+        return max(sizes, key=lambda tensor: sizes[tensor])
+
+    def held_up(self, level: str) -> Cause:
+        """What it waits for between two on-chip levels; ``level``: the one it leaves or reaches, if nothing is slow."""
+        return self.cause if self.cycles and self.cause is not None else Cause("sram", level, self.tensor)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ class Schedule:
 
     start: int
     end: int
-    idle: dict[str, int]
+    idle: dict[Cause, int]
     overlapped: int
 
     def then(self, after: "Schedule") -> "Schedule":

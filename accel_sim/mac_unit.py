@@ -6,6 +6,7 @@ what tests hold against exact integers.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple, TypedDict
@@ -239,6 +240,11 @@ class MacUnit(ABC):
     def accumulator_register_bits(self) -> int:
         """Flip-flops of all accumulators: as many as the mode that needs most."""
         return max(mode.outputs * mode.sum_bits for mode in self.modes)
+
+    @property
+    def file_words(self) -> Mapping[str, int]:
+        """Component -> words, of the register files that its actions access (accel_sim.registers)."""
+        return {}
 
     def components(self, mode: Mode) -> Components:
         """The hardware at work in ``mode``; here one multiplier of its width."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim.timing import CAUSES
+from accel_sim.causes import CAUSES
 
 #: rows shown; the rest is counted
 MOST = 60
@@ -20,7 +20,7 @@ def html(total: dict[str, Any], runs: Sequence[Any], layers: pd.DataFrame) -> st
     head = (
         f"<b>{escape(total['network'])} on {escape(total['hardware'])}</b>: {total['cycles']:,} cycles, "
         f"{total['time_s'] * 1e3:.4g} ms, {total['energy_pj'] / 1e6:,.4g} µJ, "
-        f"{100 * total['utilization']:.1f} % of lane-slots effectual; data: {total['data']}"
+        f"{100 * total['utilization']:.1f} % of lane-slots effectual; {total['data_detail']}"
     )
     rows = "".join(
         f"<tr><td style='text-align:left'>{escape(run.layer.name)}</td><td>{escape(run.layer.kind)}</td>"

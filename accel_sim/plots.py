@@ -1,51 +1,36 @@
 """Figures of a run, drawn from its CSV files alone: cycles by cause and energy by component, layer by layer; roofs."""
 
-import io
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from importlib import resources
-from itertools import cycle
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from accel_sim import output, plots_roofline, roofline
-from accel_sim.timing import CAUSES
+from accel_sim import plots_roofline, roofline
+from accel_sim.causes import CAUSES, Slots, sentence
+from accel_sim.energy import STATIC
+from accel_sim.style import (
+    CAUSE_STYLE,
+    COMPONENT_STYLE,
+    COUNT_UNITS,
+    ENERGY_UNITS,
+    component_styles,
+    head,
+    house_style,
+    largest_unit,
+    save,
+    say,
+)
 from workloads.registry import InputError
 
-#: Okabe-Ito colours (safe for colour-blind readers), one per state everywhere; hatched = waiting for a neighbour unit
-CAUSE_STYLE = {
-    "effectual": ("#009E73", ""), "ineffectual": ("#E69F00", ""), "unmapped": ("#D9D9D9", ""),
-    "decode": ("#CC79A7", ""),
-    "sram": ("#56B4E9", ""), "noc": ("#56B4E9", "////"), "imbalance": ("#D55E00", ""), "dispatch": ("#F0E442", ""),
-    "fill_drain": ("#999999", ""), "output": ("#CC79A7", "////"), "dram_read": ("#0072B2", ""),
-    "dram_write": ("#0072B2", "////"), "reconfigure": ("#000000", ""), "post": ("#F0E442", "////"),
-    "dependency": ("#000000", "////"),
-}  # fmt: skip
-#: component -> colour, the same in each figure; memory levels without an entry take the spare colours in order
-COMPONENT_STYLE = {
-    "mac": ("#009E73", ""), "dram": ("#0072B2", ""), "post": ("#F0E442", "////"), "register": ("#999999", ""),
-    "queue": ("#999999", "...."), "accumulator": ("#D55E00", ""), "codebook": ("#F0E442", ""),
-    "spmat": ("#56B4E9", ""), "ptr": ("#CC79A7", ""), "act": ("#E69F00", ""),
-    "weight_sram": ("#56B4E9", ""), "output_sram": ("#CC79A7", ""), "input_sram": ("#E69F00", ""),
-    "leakage": ("#000000", ""), "background": ("#000000", "////"),
-}  # fmt: skip
-SPARE = [
-    (colour, hatch)
-    for hatch in ("xxxx", "\\\\\\\\", "....")
-    for colour in ("#56B4E9", "#CC79A7", "#E69F00", "#009E73", "#D55E00")
-]
-#: (name, what one of it is), the smallest first
-ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
-COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
-
+#: inches beside the axes that the legend takes
+LEGEND = 2.6
 #: file -> columns that must be in it
 TABLES = {
-    "cycles.csv": ("layer", "cause", "cycles"),
+    "cycles.csv": ("layer", "cause", "level", "operand", "lane_slots", "cycles"),
     "actions.csv": ("layer", "component", "energy_pj"),
     "roofline.csv": roofline.COLUMNS,
+    "roofs.csv": roofline.ROOF_COLUMNS,
 }
 
 
@@ -76,33 +61,10 @@ def read_run(folder: Path) -> tuple[dict[str, pd.DataFrame], dict]:
     return frames, summary
 
 
-@contextmanager
-def house_style() -> Iterator[Any]:
-    """matplotlib.pyplot, without a screen and in the house's style."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    style = resources.files("accel_sim").joinpath("house.mplstyle")
-    with resources.as_file(style) as sheet, plt.style.context(str(sheet)):
-        yield plt
-
-
-def save(figure, path: Path) -> None:
-    """The figure as the same bytes each time, whole or not at all."""
-    import matplotlib.pyplot as plt
-
-    picture = io.BytesIO()
-    figure.savefig(picture, metadata={"Software": None})
-    plt.close(figure)
-    output.write(path, picture.getvalue())
-
-
 def write(folder: Path) -> list[Path]:
     """Draws cycles.png, energy.png and (if a layer has MACs) roofline.png into a run's directory; returns the paths."""
     frames, summary = read_run(folder)
-    cycles, actions, roofs = frames.values()
+    cycles, actions, layers, ports = frames.values()
     if cycles.empty:
         return []
     paths = []
@@ -110,7 +72,7 @@ def write(folder: Path) -> list[Path]:
         for name, figure in (
             ("cycles", _cycles(plt, cycles, summary)),
             ("energy", _energy(plt, actions, summary)),
-            ("roofline", plots_roofline.draw(plt, roofs, summary)),
+            ("roofline", plots_roofline.draw(plt, layers, ports, name_of(summary), sentence(Slots.of(cycles)))),
         ):
             if figure is not None:
                 path = folder / f"{name}.png"
@@ -119,17 +81,20 @@ def write(folder: Path) -> list[Path]:
     return paths
 
 
+def name_of(summary: dict) -> str:
+    """Network and machine of a run."""
+    return f"{summary['network']} on {summary['hardware']}"
+
+
 def _cycles(plt, frame: pd.DataFrame, summary: dict):
     table = cycles_table(frame)
     figure, axes = _canvas(plt, len(table), 2)
     scale, unit = largest_unit(table.sum(axis=1).max(), COUNT_UNITS)
-    _stack(axes[0], table / scale, CAUSE_STYLE, table.sum())
+    stack(axes[0], table / scale, CAUSE_STYLE, table.sum())
     axes[0].set_ylabel(f"cycles ({unit})" if unit else "cycles")
-    share = 100 * summary["utilization"]
-    axes[0].set_title(
-        f"{summary['network']} on {summary['hardware']}: {summary['cycles']:,} cycles, {share:.1f} % of slots effectual"
-    )
-    _stack(axes[1], table.div(table.sum(axis=1) / 100, axis=0), CAUSE_STYLE, table.sum())
+    head(figure, f"{name_of(summary)}: {summary['cycles']:,} cycles")
+    say(axes[0], sentence(Slots.of(frame)), figure.get_figwidth() - LEGEND)
+    stack(axes[1], table.div(table.sum(axis=1) / 100, axis=0), CAUSE_STYLE, table.sum())
     axes[1].set(ylabel="share of the layer (%)", ylim=(0, 100))
     axes[0].tick_params(labelbottom=False)
     axes[1].get_legend().remove()
@@ -141,45 +106,48 @@ def _energy(plt, frame: pd.DataFrame, summary: dict):
     styles = component_styles(table)
     figure, axes = _canvas(plt, len(table), 2)
     chip = table.drop(columns=[part for part in ("dram", "background") if part in table])
-    totals = table.sum()
-    for axis, part, what in ((axes[0], table, "all"), (axes[1], chip, "on chip alone")):
+    head(figure, f"{name_of(summary)}: {_joules(table.sum().sum())}")
+    for axis, part, what in ((axes[0], table, "all components"), (axes[1], chip, "on chip alone")):
         scale, unit = largest_unit(part.sum(axis=1).max(), ENERGY_UNITS)
-        _stack(axis, part / scale, styles, totals)
+        stack(axis, part / scale, styles, table.sum())
         axis.set_ylabel(f"energy ({unit})")
-        total_scale, total_unit = largest_unit(part.sum().sum(), ENERGY_UNITS)
-        axis.set_title(
-            f"{summary['network']} on {summary['hardware']}: {part.sum().sum() / total_scale:,.3g} {total_unit}, {what}"
-        )
+        say(axis, f"{what}: {_joules(part.sum().sum())}", figure.get_figwidth() - LEGEND)
     axes[0].tick_params(labelbottom=False)
     axes[1].get_legend().remove()
     return figure
 
 
+def _joules(energy_pj: float) -> str:
+    scale, unit = largest_unit(energy_pj, ENERGY_UNITS)
+    return f"{energy_pj / scale:,.4g} {unit}"
+
+
 def cycles_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, causes] cycles from the rows of cycles.csv; layers and causes without any are left out."""
-    table = frame.pivot(index="layer", columns="cause", values="cycles").reindex(frame.layer.unique())
-    return _used(table, CAUSES)
+    return _used(by_cause(frame, "cycles"), CAUSES)
+
+
+def by_cause(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """[layers, causes] a column of cycles.csv, over all levels and operands."""
+    table = frame.pivot_table(index="layer", columns="cause", values=column, aggfunc="sum", sort=False)
+    return table.reindex(index=frame.layer.unique(), columns=CAUSES).fillna(0.0)
 
 
 def energy_table(frame: pd.DataFrame) -> pd.DataFrame:
     """[layers, components] pJ from the rows of actions.csv; static energy is leakage and background."""
-    static = frame.action.isin(["leakage", "background"])
+    static = frame.action.isin(STATIC)
     frame = frame.assign(part=frame.component.where(~static, frame.action))
     table = frame.pivot_table(
         index="layer", columns="part", values="energy_pj", aggfunc="sum", fill_value=0, sort=False
     )
-    order = [part for part in COMPONENT_STYLE if part in table] + sorted(set(table) - set(COMPONENT_STYLE))
-    return _used(table, order)
+    return _used(table, sorted(table, key=_place))
 
 
-def component_styles(parts: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """(colour, hatch) of each component; those without one of their own, or whose own is taken, get spare ones."""
-    found: dict[str, tuple[str, str]] = {}
-    spare = cycle(SPARE)
-    for part in parts:
-        own = COMPONENT_STYLE.get(part)
-        found[part] = next(spare) if own is None or own in found.values() else own
-    return found
+def _place(part: str) -> tuple[int, str]:
+    """Key by which components are sorted: the known ones as in the palette, a network behind its level."""
+    known = list(COMPONENT_STYLE)
+    own = part.removesuffix("_noc")
+    return known.index(own) if own in known else known.index("leakage") - 1, part
 
 
 def _used(table: pd.DataFrame, order: Iterable[str]) -> pd.DataFrame:
@@ -192,7 +160,7 @@ def _canvas(plt, bars: int, rows: int):
     return figure, axes[:, 0]
 
 
-def _stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
+def stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
     """Stacked bars, one per layer; the legend gives each part's share of the whole run."""
     base = pd.Series(0.0, index=table.index)
     for part in table:
@@ -207,9 +175,3 @@ def _stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
     axis.set_xlim(-0.7, len(table) - 0.3)
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))
-
-
-def largest_unit(top: float, units: tuple) -> tuple[float, str]:
-    """The largest unit in which ``top`` is at least 1."""
-    name, factor = next((pair for pair in reversed(units) if top >= pair[1]), units[0])
-    return factor, name

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.causes import Slots
 from accel_sim.check import Sums
 from accel_sim.dataflows.common import Facts, TiledLayer
 from accel_sim.jobs import Job, Port, Transfer, merge
@@ -33,7 +34,7 @@ class Prepared:
     prelude: list[Job]
     jobs: list[Job]
     actions: Actions
-    slots: dict[str, int]
+    causes: Slots
     sums: Sums | None
     buffers: dict[str, Buffer]
     mode: Mode | None
@@ -43,8 +44,7 @@ class Prepared:
 
     def add(self, tile: Tile, timed: Timed, machine: Accelerator) -> Job:
         """Counts what a tile takes in the array, the post-processing unit and the memories; returns it as a job."""
-        for cause, count in timed.slots.items():
-            self.slots[cause] += count
+        self.causes.update(timed.causes)
         self.stalled += timed.stalled
         effectual = tile.macs_effectual
         self.macs_effectual += timed.slots.get("effectual", 0) if effectual is None else effectual

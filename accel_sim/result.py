@@ -1,28 +1,31 @@
 """What a run leaves: rows per layer, cycles by cause, priced actions. A Result whose sums do not close cannot exist."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from accel_sim import energy
+from accel_sim import notes
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
-from accel_sim.check import densities, density
+from accel_sim.causes import Slots
+from accel_sim.check import densities, density, finish
+from accel_sim.compulsory import traffic_note
 from accel_sim.dataflows.common import Facts
 from accel_sim.jobs import Schedule, Transfer
 from accel_sim.mac_unit import Mode
 from accel_sim.prepared import Prepared
 from accel_sim.roofline import plain_bytes
-from accel_sim.timing import CAUSES
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.walk import top_classes
 
 SCHEMA_VERSION = 1
+#: which of a run's operands of one kind are real -> in a word
+_MIXED = {frozenset({True}): "real", frozenset({False}): "synthetic", frozenset({True, False}): "partly synthetic"}
 
 
 class ConservationError(AssertionError):
@@ -31,7 +34,8 @@ class ConservationError(AssertionError):
 
 @dataclass(frozen=True, eq=False)
 class LayerRun:
-    """One layer as it ran. slots: cause -> lane-slots; output: [N, M, E, F] codes of a checked run, else None.
+    """One layer as it ran. causes: where its lane-slots went; sums: [N, M, E, F] of its products in a checked run, else
+    None; output: the codes made of them, None where nothing says how. synthetic: which operands were made up.
 
     input_densities: share of non-zero inputs of each batch item. mapping: the loop nest around the array, as text.
 
@@ -43,7 +47,7 @@ class LayerRun:
     start: int
     end: int
     array_cycles: int
-    slots: dict[str, int]
+    causes: Slots
     actions: Actions
     facts: Facts
     bytes_read: int
@@ -55,7 +59,8 @@ class LayerRun:
     input_densities: tuple[float, ...]
     weight_source: str
     input_source: str
-    synthetic: bool
+    synthetic: tuple[str, ...]
+    sums: np.ndarray | None
     output: np.ndarray | None
     overflows: int | None
     mapping: str
@@ -65,26 +70,38 @@ class LayerRun:
     @staticmethod
     def of(ready: Prepared, schedule: Schedule) -> "LayerRun":
         """ready: the layer as it was prepared (CheckError if checked sums are wrong); schedule: as it was played."""
-        operands, sums, swaps = ready.operands, ready.sums, ready.prelude + ready.jobs
+        operands, swaps, facts = ready.operands, ready.prelude + ready.jobs, ready.facts
+        sums = None if ready.sums is None else ready.sums.checked(operands)
+        read = _bytes(load for job in swaps for load in job.loads.values())
+        drains = [drain for job in swaps for drain in job.drains.values()]
+        written = _bytes(drains)
+        outputs = _bytes((drain for job in ready.jobs for drain in job.drains.values()), "outputs")
+        note = traffic_note(ready.layer, operands, read + written, outputs)
         return LayerRun(
             ready.layer, schedule.start, schedule.end, sum(job.array for job in swaps) - ready.stalled,
-            ready.slots, ready.actions, ready.facts,
-            bytes_read=_bytes(load for job in swaps for load in job.loads.values()),
-            bytes_written=_bytes(drain for job in swaps for drain in job.drains.values()),
-            bytes_plain=plain_bytes(swaps, operands, ready.tiled.facts),
+            ready.causes, ready.actions, replace(facts, notes=(*facts.notes, *note)),
+            bytes_read=read,
+            bytes_written=written,
+            bytes_plain=plain_bytes(swaps, operands, facts),
             tiles=len(swaps),
             overlapped=schedule.overlapped,
             weight_density=None if operands.weights is None else density(operands.weights),
             input_densities=densities(operands.inputs),
             weight_source=operands.weight_source,
             input_source=operands.input_source,
-            synthetic=bool(operands.synthetic),
-            output=None if sums is None else sums.output(operands),
-            overflows=None if sums is None else sums.overflows,
+            synthetic=operands.synthetic,
+            sums=sums,
+            output=None if sums is None else finish(sums, operands),
+            overflows=None if ready.sums is None else ready.sums.overflows,
             mapping=ready.mapping,
             mode=ready.mode,
             macs_effectual=ready.macs_effectual,
         )  # fmt: skip
+
+    @cached_property
+    def slots(self) -> dict[str, int]:
+        """State -> lane-slots, whatever the level and operand."""
+        return self.causes.by_name
 
     @property
     def cycles(self) -> int:
@@ -100,8 +117,8 @@ class LayerRun:
 
     def verify(self, lanes: int) -> None:
         """ConservationError unless the lane-slots fill the layer's time and its MAC counts nest."""
-        name, slots = self.layer.name, sum(self.slots.values())
-        if min(self.slots.values()) < 0 or slots != self.cycles * lanes:
+        name, slots = self.layer.name, sum(self.causes.values())
+        if min(self.causes.values(), default=0) < 0 or slots != self.cycles * lanes:
             raise ConservationError(
                 f"layer '{name}': {slots} lane-slots do not fill {self.cycles} cycles x {lanes} lanes"
             )
@@ -114,16 +131,27 @@ class LayerRun:
             )
 
 
-def _bytes(transfers: Iterable[Transfer]) -> int:
-    """Of the transfers that reach the outermost memory."""
-    return sum(transfer.bytes for transfer in transfers if transfer.outermost)
+def _bytes(transfers: Iterable[Transfer], tensor: str | None = None) -> int:
+    """Of the transfers that reach the outermost memory; tensor: of this one alone."""
+    streams = (stream for transfer in transfers if transfer.outermost for stream in transfer.streams)
+    return sum(stream.bytes for stream in streams if tensor in (None, stream.tensor))
+
+
+def file_words(machine: Accelerator, runs: Iterable[LayerRun]) -> dict[str, int]:
+    """Component -> words of its register file: as large as the layer needs that needs most."""
+    found = dict(machine.mac.file_words)
+    for run in runs:
+        for component, words in run.facts.file_words.items():
+            found[component] = max(words, found.get(component, 0))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """layers, cycles, actions: DataFrames as in layers.csv, cycles.csv, actions.csv; summary: as summary.json.
 
-    outputs: layer name -> [N, M, E, F] output codes of a checked run, else None. scores: [images, classes] or None.
+    sums: layer name -> [N, M, E, F] sums of products of a checked run, else None; outputs: the output codes made of
+    them, of the layers whose number formats say how. scores: [images, classes] or None.
     """
 
     network: Network
@@ -145,17 +173,8 @@ class Result:
         scores: np.ndarray | None,
     ) -> "Result":
         """Prices the actions; ConservationError (a bug of ours) if lane-slots, MACs or times do not add up."""
-        priced = {
-            run.layer.name: energy.price(
-                run.actions,
-                machine.energy,
-                machine.levels,
-                machine.post.pj_per_op,
-                machine.static_pj,
-                machine.products(run.mode, run.facts.macs_issued, run.macs_effectual),
-            )
-            for run in runs
-        }
+        files = file_words(machine, runs)
+        priced = {run.layer.name: machine.price(run, files) for run in runs}
         result = Result(network, machine, tuple(runs), seed, check, scores, priced)
         for run in runs:
             run.verify(machine.array.lanes)
@@ -167,10 +186,19 @@ class Result:
 
     @cached_property
     def outputs(self) -> dict[str, np.ndarray] | None:
-        """Of a checked run: layer -> [N, M, E, F] output codes made of the products it issued; else None."""
+        """Of a checked run: layer -> [N, M, E, F] output codes made of the products it issued (bias, requantisation),
+        for layers whose network says how; else None."""
         if not self.checked:
             return None
         return {run.layer.name: run.output for run in self.runs if run.output is not None}
+
+    @cached_property
+    def sums(self) -> dict[str, np.ndarray] | None:
+        """Of a checked run: layer with MACs -> [N, M, E, F] int64 sums of the products it issued (zero points taken
+        off, no bias), as wide as its accumulators; else None."""
+        if not self.checked:
+            return None
+        return {run.layer.name: run.sums for run in self.runs if run.sums is not None}
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -219,20 +247,11 @@ class Result:
 
     @cached_property
     def cycles(self) -> pd.DataFrame:
-        """A row for each layer and cause: lane_slots, and cycles = lane_slots / lanes."""
+        """A row for each layer, cause, level and operand (the last two empty where a cause has none, or no slots):
+        lane_slots, and cycles = lane_slots / lanes."""
         lanes = self.machine.array.lanes
-        return pd.DataFrame(
-            [
-                {
-                    "layer": run.layer.name,
-                    "cause": cause,
-                    "lane_slots": run.slots[cause],
-                    "cycles": run.slots[cause] / lanes,
-                }
-                for run in self.runs
-                for cause in CAUSES
-            ]
-        )
+        rows = [(run.layer.name, *row, row[-1] / lanes) for run in self.runs for row in run.causes.rows]
+        return pd.DataFrame(rows, columns=["layer", "cause", "level", "operand", "lane_slots", "cycles"])
 
     @cached_property
     def actions(self) -> pd.DataFrame:
@@ -247,9 +266,32 @@ class Result:
         return "\n".join(f"{run.layer.name} ({run.layer.kind})\n{run.mapping}\n" for run in self.runs)
 
     @property
+    def file_words(self) -> dict[str, int]:
+        """Component -> words, of those that are register files."""
+        return file_words(self.machine, self.runs)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What holds of the whole run and is to be told, a sentence each (accel_sim.notes)."""
+        return notes.of(self)
+
+    @property
     def synthetic(self) -> bool:
         """Whether any layer ran on made-up weights or inputs."""
         return any(run.synthetic for run in self.runs)
+
+    @property
+    def data_detail(self) -> str:
+        """What is real and what was made up, in words."""
+        if not self.synthetic:
+            return "real data"
+        kinds = {"weights": set(), "activations": set()}
+        for run in self.runs:
+            kinds["activations"].add("inputs" not in run.synthetic)
+            if run.layer.has_macs:
+                kinds["activations" if run.layer.dynamic else "weights"].add("weights" not in run.synthetic)
+        told = [f"{_MIXED[frozenset(real)]} {what}" for what, real in kinds.items() if real]
+        return "synthetic data" if not any(True in real for real in kinds.values()) else ", ".join(told)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -278,6 +320,8 @@ class Result:
             "weight_file_bytes": sum(filter(None, (self._file_bytes(run.layer) for run in self.runs))) or None,
             "weight_machine_bytes": int(frame.weight_machine_bytes.sum()),
             "data": "synthetic" if self.synthetic else "real",
+            "notes": list(self.notes),
+            "data_detail": self.data_detail,
             "top5": top5[0] if top5 else None,
             "top5_images": dict(zip(self.network.image_names, top5, strict=True)) if len(top5) > 1 else None,
             "check": self._check_summary(),
@@ -293,4 +337,4 @@ class Result:
         if not self.checked:
             return None
         overflows = sum(run.overflows or 0 for run in self.runs)
-        return {"passed": True, "layers": len(self.outputs), "overflows": overflows}
+        return {"passed": True, "layers": len(self.sums), "overflows": overflows}

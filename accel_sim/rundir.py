@@ -19,12 +19,13 @@ from accel_sim.config import from_tree, to_tree
 from accel_sim.output import MARK, check_target, whole
 from accel_sim.result import SCHEMA_VERSION, Result
 from workloads.network import Network
+from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
 #: all that a run's directory may hold; a directory that holds anything else is not replaced
 FILES = {
     "layers.csv", "mapping.txt", "cycles.csv", "actions.csv", "config.yaml", MARK, "provenance.json", "run.log",
-    "roofline.csv",
+    "roofline.csv", "roofs.csv",
     "cycles.png", "energy.png", "roofline.png", "report.html", "trace.json", "stats.txt",
 }  # fmt: skip
 
@@ -45,7 +46,8 @@ def write(
         write_frame(result.cycles, scratch / "cycles.csv")
         exact = [repr(each) for each in result.actions.pj_each.astype(float).tolist()]  # what a table can be made of
         write_frame(result.actions.assign(pj_each=exact), scratch / "actions.csv")
-        write_frame(roofline.table(result.layers, result.machine), scratch / "roofline.csv")
+        write_frame(roofline.table(result.layers, result.cycles, result.machine), scratch / "roofline.csv")
+        write_frame(roofline.roof_table(result.layers, result.actions, result.machine), scratch / "roofs.csv")
         (scratch / "mapping.txt").write_text(result.mapping, encoding="utf-8")
         (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
         _json(scratch / "summary.json", result.summary)
@@ -81,8 +83,9 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
         "images": list(network.image_names),
         "seed": result.seed,
         "data": result.summary["data"],
+        "data_detail": result.data_detail,
         "data_sources": [source for source in sources if source],
-        "warnings": list(network.warnings),
+        "warnings": list(warnings_of(network)),
     }
 
 

@@ -24,6 +24,7 @@ class Session:
     running: names of the layers that run; given: layer -> what the user fixed of its mapping.
     """
 
+    network: Network
     machine: Accelerator
     addresses: AddressMap
     memory_state: Any
@@ -51,7 +52,7 @@ class Session:
         running = frozenset(network.names if layers is None else layers)
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())
         given = machine.mapping.given(network.layers)
-        return Session(machine, addresses, state, engine(machine.dram, state), kept, running, given)
+        return Session(network, machine, addresses, state, engine(machine.dram, state), kept, running, given)
 
     def mapper(self, layer: Layer) -> Mapper:
         """Who chooses the tiles of a layer."""

@@ -11,10 +11,10 @@ from typing import Any
 from accel_sim import timing
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.causes import Cause, Slots
 from accel_sim.check import Sums
 from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
-from accel_sim.energy import UnpricedError
 from accel_sim.engine import Engine
 from accel_sim.jobs import Port, Schedule, Transfer
 from accel_sim.post import TiledPost
@@ -49,7 +49,7 @@ def simulate(
     """
     try:
         return _simulate(network, machine, seed, check, layers, progress, data, engine)
-    except (AssertionError, UnpricedError) as error:  # of ours, unless somebody else's parts take part
+    except AssertionError as error:  # of ours, unless somebody else's parts take part
         own = machine.plugins
         if not own:
             raise
@@ -87,11 +87,11 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     """Cuts a layer into tiles, times each of them in the array, and makes jobs for the engine of them."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
     mode = machine.dataflow.mode(machine.mac, operands) if layer.has_macs else None
-    sums = Sums(layer, mode.sum_bits, machine.mac.overflow) if check and mode is not None else None
-    slots = dict.fromkeys(timing.CAUSES, 0)
+    checked = check and mode is not None
+    sums = Sums(layer, mode.sum_bits, machine.mac.overflow, session.network) if checked else None
     given = session.given.get(layer.name)
     changes = () if given is None else given.changes(tiled.nest)
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), slots, sums, machine.buffers, mode, changes)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
@@ -128,13 +128,13 @@ def play(ready: Prepared, session: Session, ahead: dict[Port, Transfer] | None =
     """Moves a layer's tiles through the machine. ahead: loads of the next layer that may begin during this one."""
     machine, engine = session.machine, session.engine
     start = engine.now
-    ready.slots["reconfigure"] += session.reconfigure(ready.mode) * machine.array.lanes
+    ready.causes[Cause("reconfigure")] += session.reconfigure(ready.mode) * machine.array.lanes
     schedule = Schedule(start, engine.now, {}, 0)
     if ready.prelude:  # over before the layer's own tiles begin
         schedule = schedule.then(engine.play(ready.prelude, machine.buffers))
     schedule = schedule.then(engine.play(ready.jobs, machine.buffers, ahead))
     for cause, cycles in schedule.idle.items():
-        ready.slots[cause] += cycles * machine.array.lanes
+        ready.causes[cause] += cycles * machine.array.lanes
     for component, action in machine.static_pj:
         ready.actions[component, action, 0] += schedule.end - schedule.start
     ready.actions.update(session.new_memory_actions())

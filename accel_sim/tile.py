@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.causes import Cause
 
 
 class Extent(NamedTuple):
@@ -66,8 +67,9 @@ class GridWork:
     """A data-dependent grid: cost[t, l] = table[rows[t], l].
 
     table: [rows, mapped lanes] int32 cycles, floor not yet applied; rows: [T] int32; bar: [T] uint8.
-    avail: [T] int64 cycles after the last barrier, or empty; avail_cause: what makes a step wait for it; link: [lanes]
-    int32 or empty. stalled: [rows] slots in which lanes with work wait for their own memory, or empty.
+    avail: [T] int64 cycles after the last barrier, or empty; late: what makes a step wait for it; link: [lanes]
+    int32 or empty. stalled: [rows] slots in which lanes with work wait for their own memory, or empty; stalling: for
+    which, and for what.
     effectual, ineffectual: [rows] slots of each row, each by its own rule. unmapped: lanes without work in this tile.
     """
 
@@ -79,9 +81,15 @@ class GridWork:
     recurrence: Recurrence
     unmapped: int = 0
     avail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    avail_cause: str = "decode"
+    late: Cause | None = None
     link: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     stalled: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    stalling: Cause | None = None
+
+    def __post_init__(self):
+        for slots, cause in ((self.avail, self.late), (self.stalled, self.stalling)):
+            if slots.size and cause is None:
+                raise ValueError("a grid whose steps or lanes can wait must say for what")
 
 
 class Passes(NamedTuple):
@@ -98,8 +106,9 @@ class FoldWork:
     """Passes of a uniform grid over a 2-D array, in closed form.
 
     passes: equal ones together; stream: cycles of each beside its load and skew.
-    effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array. stalls: cause -> (cycles
-    that all folds together last longer for a level or network that cannot feed them, slots of mapped lanes in them).
+    effectual, ineffectual: slots, counted each by its own rule; lanes: of the whole array. loading: what a load waits
+    for. stalls: cause -> (cycles that all folds together last longer for a level or network that cannot feed them,
+    slots of mapped lanes in them).
     again: cycles of loads and skews beyond one a fold, because buffers too small for its stream have cut it.
     """
 
@@ -108,8 +117,13 @@ class FoldWork:
     lanes: int
     effectual: int
     ineffectual: int
-    stalls: dict[str, tuple[int, int]] = field(default_factory=dict)
+    loading: Cause | None = None
+    stalls: dict[Cause, tuple[int, int]] = field(default_factory=dict)
     again: int = 0
+
+    def __post_init__(self):
+        if self.loading is None and any(each.load for each in self.passes):
+            raise ValueError("folds that are loaded must say from where")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +149,14 @@ class ColumnWork:
     staggered: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
+class Field(NamedTuple):
+    """A field of the hardware, ``bits`` wide and unsigned, and the largest value that a tile puts into it."""
+
+    name: str
+    bits: int
+    largest: int
+
+
 @dataclass(frozen=True)
 class PostWork:
     """A tile of a layer without MACs: nothing for the array; its time is that of the post-processing unit."""
@@ -146,7 +168,8 @@ class Tile:
 
     outputs: elements that leave for the post-processing unit; correction_ops: operations it spends on their zero
     points. macs_effectual: products of two non-zero operands; None = one for each effectual slot. products: what a
-    checked run needs to issue the tile's products (the dataflow's own record).
+    checked run needs to issue the tile's products (the dataflow's own record). fields: counts and addresses in the
+    stored data; none may hold a value that it is too narrow for.
     """
 
     work: GridWork | FoldWork | ColumnWork | PostWork
@@ -156,3 +179,8 @@ class Tile:
     products: object = None
     correction_ops: int = 0
     macs_effectual: int | None = None
+    fields: tuple[Field, ...] = ()
+
+    def __post_init__(self):
+        for name, bits, largest in self.fields:
+            assert 0 <= largest < 1 << bits, f"{name}={bits} cannot hold {largest}"

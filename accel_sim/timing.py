@@ -4,57 +4,59 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accel_sim.causes import Cause, Slots
 from accel_sim.tile import ColumnWork, FoldWork, GridWork, PostWork, Tile
 from cython_core import recurrence, serial
 
-#: every state a lane-slot can be in, in order of precedence
-CAUSES = (
-    "unmapped", "effectual", "ineffectual", "decode", "sram", "noc", "imbalance", "dispatch", "fill_drain", "output",
-    "dram_read", "dram_write", "reconfigure", "post", "dependency",
-)  # fmt: skip
-#: the kernel's idle terms in its order
-_TERMS = ("decode", "imbalance", "dispatch", "fill_drain", "output")
+UNMAPPED, EFFECTUAL, INEFFECTUAL = Cause("unmapped"), Cause("effectual"), Cause("ineffectual")
+IMBALANCE, DISPATCH, FILL_DRAIN = Cause("imbalance"), Cause("dispatch"), Cause("fill_drain")
+#: the kernel's idle terms in its order, behind the first: what makes a step's operands late
+_TERMS = (IMBALANCE, DISPATCH, FILL_DRAIN, Cause("output"))
 
 
 @dataclass(frozen=True)
 class Timed:
-    """cycles of the array; slots: state -> lane-slots, their sum = lanes * cycles; stalled: cycles of them in which
+    """cycles of the array; causes: lane-slots, their sum = lanes * cycles; stalled: cycles of them in which
     whole folds wait for a level or a network, or are begun again because a buffer is too small for their stream."""
 
     cycles: int
-    slots: dict[str, int]
+    causes: Slots
     stalled: int = 0
+
+    @property
+    def slots(self) -> dict[str, int]:
+        """State -> lane-slots, whatever the level and operand."""
+        return self.causes.by_name
 
 
 def time(tile: Tile, lanes: int) -> Timed:
     """lanes: of the array. Raises AssertionError if the states do not add up (a bug of ours)."""
     timed = _TIMERS[type(tile.work)](tile.work, lanes)
-    assert sum(timed.slots.values()) == lanes * timed.cycles, f"lane-slots do not add up: {timed}"
+    assert sum(timed.causes.values()) == lanes * timed.cycles, f"lane-slots do not add up: {timed}"
     return timed
 
 
 def _post(work: PostWork, lanes: int) -> Timed:
-    return Timed(0, {})
+    return Timed(0, Slots())
 
 
 def _folds(work: FoldWork, lanes: int) -> Timed:
     stalled = sum(cycles for cycles, _ in work.stalls.values())
-    slots = {
-        "unmapped": sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
-        "effectual": work.effectual,
-        "ineffectual": work.ineffectual,
-        "sram": 0,
-        "fill_drain": 0,
-    }
+    slots = Slots({
+        UNMAPPED: sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
+        EFFECTUAL: work.effectual,
+        INEFFECTUAL: work.ineffectual,
+    })  # fmt: skip
     took = stalled
     for folds, load, skew, mapped in work.passes:
         each = load + work.stream + skew
         took += folds * each
-        slots["unmapped"] += (folds * work.lanes - mapped) * each
-        slots["sram"] += mapped * load
-        slots["fill_drain"] += mapped * skew
+        slots[UNMAPPED] += (folds * work.lanes - mapped) * each
+        slots[FILL_DRAIN] += mapped * skew
+        if load:
+            slots[work.loading] += mapped * load
     for cause, (_, mapped) in work.stalls.items():
-        slots[cause] = slots.get(cause, 0) + mapped
+        slots[cause] += mapped
     return Timed(took, slots, stalled + work.again)
 
 
@@ -64,15 +66,17 @@ def _grid(work: GridWork, lanes: int) -> Timed:
     cycles, idle = _recur(work, table)
     tail = work.recurrence.tail if len(work.rows) else 0
     mapped = lanes - work.unmapped
-    slots = dict(zip((work.avail_cause, *_TERMS[1:]), idle, strict=True))
-    slots["fill_drain"] += mapped * tail
-    slots |= {
-        "unmapped": work.unmapped * (cycles + tail),
-        "effectual": int(steps @ work.effectual),
-        "ineffectual": int(steps @ work.ineffectual),
-    }
+    slots = Slots(dict(zip(_TERMS, idle[1:], strict=True)))
+    slots[FILL_DRAIN] += mapped * tail
+    slots.update({
+        UNMAPPED: work.unmapped * (cycles + tail),
+        EFFECTUAL: int(steps @ work.effectual),
+        INEFFECTUAL: int(steps @ work.ineffectual),
+    })  # fmt: skip
+    if idle[0]:
+        slots[work.late] += idle[0]
     if work.stalled.size:
-        slots["sram"] = slots.get("sram", 0) + int(steps @ work.stalled)
+        slots[work.stalling] += int(steps @ work.stalled)
     return Timed(cycles + tail, slots)
 
 
@@ -80,15 +84,15 @@ def _columns(work: ColumnWork, lanes: int) -> Timed:
     if work.staggered.size:
         cost = np.ascontiguousarray(work.cost[work.rows, 0])
         cycles, busy, waiting, unmapped = serial.staggered(cost, work.staggered, work.height, work.columns, work.high)
-        cause = "dispatch"
+        cause = DISPATCH
     else:
         cycles, busy, waiting, unmapped = serial.columns(
             work.cost, work.rows, work.mapped, work.height, work.high, work.depth
         )
-        cause = "imbalance"
+        cause = IMBALANCE
     effectual = busy * work.effectual // max(1, work.places)
-    slots = {"unmapped": unmapped, "effectual": effectual, "ineffectual": busy - effectual, cause: waiting}
-    return Timed(cycles, slots)
+    slots = {UNMAPPED: unmapped, EFFECTUAL: effectual, INEFFECTUAL: busy - effectual, cause: waiting}
+    return Timed(cycles, Slots(slots))
 
 
 def _recur(work: GridWork, table: np.ndarray) -> tuple[int, list[int]]:
@@ -110,7 +114,7 @@ def _unit_grid(work: GridWork, lanes: int) -> tuple[int, list[int]]:
     """Closed form where every entry is one cycle and no queue ever fills: a tile or barrier costs ``lat`` more."""
     T, lat = len(work.rows), work.recurrence.lat
     if T == 0:
-        return 0, [0] * len(_TERMS)
+        return 0, [0] * (1 + len(_TERMS))
     barriers = int(work.bar[1:].sum())
     return T + lat * (1 + barriers), [0, lat * barriers * lanes, lat * lanes, 0, 0]
 

@@ -1,9 +1,11 @@
 """What a tile's streams ask of levels, networks and decoders: cycles on the way, and the accesses they count."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.causes import Cause
 from accel_sim.jobs import Job, Transfer
 from accel_sim.levels import Buffer
 from accel_sim.tile import PostWork, Stream, Tile
@@ -66,21 +68,19 @@ def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
     ends = [_buffer(machine, first.operand, level) for level in levels if level != dram]
     near = _buffer(machine, first.operand, first.source if first.is_write else first.target)
     size, arriving = sum(s.bytes for s in streams), sum(s.target_bytes for s in streams)
-    needs = {"sram": 0, "noc": 0, "decode": 0}
+    needs = []  # in the order of precedence: decode, sram, noc
+    if near.decoder is not None and not first.is_write:
+        needs.append(("decode", near.level, _cycles(sum(s.values for s in streams), near.decoder)))
     for buffer in ends:
         moved = arriving if buffer.level == first.target else size
-        needs["sram"] = max(needs["sram"], _cycles(moved, buffer.fill))
-    outer = None if first.is_write else next((b for b in near.outer if b.level == first.source), None)
-    network = outer.network if outer is not None else None
-    if first.is_write:
-        beyond = next((b for b in near.outer if b.level == first.target), None)
-        network = beyond.network if beyond is not None else None
-    if network is not None:
-        needs["noc"] = network.cycles(-(-size * 8 // near.word_bits), near.word_bits)
-    if near.decoder is not None and not first.is_write:
-        needs["decode"] = _cycles(sum(s.values for s in streams), near.decoder)
-    cause = max(needs, key=needs.get)
-    return Transfer(tuple(streams), needs[cause], cause, first.epoch, dram in levels)
+        needs.append(("sram", buffer.level, _cycles(moved, buffer.fill)))
+    outer = next((b for b in near.outer if b.level in levels), None)
+    if outer is not None and outer.network is not None:
+        words = -(-size * 8 // near.word_bits)
+        needs.append(("noc", f"{outer.level}_noc", outer.network.cycles(words, near.word_bits)))
+    name, level, cycles = max(needs, key=lambda need: need[2])
+    moved = Transfer(tuple(streams), cycles, None, first.epoch, dram in levels)
+    return replace(moved, cause=Cause(name, level, moved.tensor)) if cycles else moved
 
 
 def _cycles(amount: int, rate: Fraction | None) -> int:

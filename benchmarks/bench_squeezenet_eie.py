@@ -3,7 +3,6 @@
 Both warm, one thread, minimum of five, pooling included, in the same process. Needs the reference data.
 """
 
-
 from timing import best, compressed_squeezenet, report
 
 from accel_sim import load_hardware, simulate

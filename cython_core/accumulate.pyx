@@ -7,10 +7,10 @@ cdef inline int64_t fit(int64_t total, int64_t low, int64_t high, bint saturate,
     """total if it lies in low..high; else the clipped or wrapped value, and one overflow more."""
     if total > high:
         overflows[0] += 1
-        return high if saturate else total - (high - low + 1)
+        return high if saturate else low + (total - low) % (high - low + 1)
     if total < low:
         overflows[0] += 1
-        return low if saturate else total + (high - low + 1)
+        return low if saturate else high - (high - total) % (high - low + 1)
     return total
 
 
@@ -23,7 +23,7 @@ def sparse_products(
 
     columns, values: [T] column and activation of each step; steps: [P] steps of each product; products: [P] its row in
     ``sums``. starts: [columns+1] first entry of each column; outputs, weights: [entries]. sums: [rows, M], updated.
-    Every |value * weight| must be below high - low. Returns the number of overflows.
+    Returns the number of overflows.
     """
     cdef Py_ssize_t p, t = 0, i, row
     cdef int64_t k, a, overflows = 0
@@ -46,8 +46,7 @@ def dense_products(
 ):
     """sums[p, m] += a[p, k] * w[m, k], k after k, each sum brought to low..high; returns the number of overflows.
 
-    together: so many neighbouring products (K a multiple of it) are summed exactly and added as one; their sum must be
-    below high - low.
+    together: so many neighbouring products (K a multiple of it) are summed exactly and added as one.
     """
     cdef Py_ssize_t p, m, k, j
     cdef int64_t total, step, overflows = 0

@@ -21,12 +21,13 @@ cdef Shape shape_of(const int64_t[::1] g):
 
 def nonzero_taps(
     const int32_t[:, :, :, ::1] x, const int64_t[::1] geometry, Py_ssize_t first, Py_ssize_t last,
-    Py_ssize_t k_first, Py_ssize_t k_last, int32_t[::1] rows, int32_t[::1] values, int64_t[::1] steps,
+    Py_ssize_t g_first, Py_ssize_t g_last, Py_ssize_t k_first, Py_ssize_t k_last,
+    int32_t[::1] rows, int32_t[::1] values, int64_t[::1] steps,
 ):
-    """The non-zero inputs of pixels [first, last), all groups, columns k in [k_first, k_last), in issue order.
+    """The non-zero inputs of pixels [first, last), groups [g_first, g_last), k in [k_first, k_last), in issue order.
 
-    x: [N, C, H, W] values with the zero point taken off. Fills rows (column g*K + k) and values, each at least
-    (last-first)*G*(k_last-k_first) long, and steps: [(last-first)*G] non-zeros of each product. Returns their sum.
+    x: [N, C, H, W] values with the zero point taken off. Fills rows (column g*K + k) and values, each at least one for
+    every pixel, group and k long, and steps: [pixels * groups] non-zeros of each product. Returns their sum.
     """
     cdef Shape s = shape_of(geometry)
     cdef Py_ssize_t p, g, c, r, q, h, w, n, e, f, k, channel, found = 0, before, product = 0
@@ -37,7 +38,7 @@ def nonzero_taps(
             n = p // (s.E * s.F)
             e = (p // s.F) % s.E
             f = p % s.F
-            for g in range(s.G):
+            for g in range(g_first, g_last):
                 before = found
                 for c in range(c_first, c_last):
                     channel = g * s.C + c

@@ -108,14 +108,15 @@ def _pair(row: Row, speedup: float, energy: float, tolerances: tuple[float, floa
 
 def table_rows(layers: list[Row], networks: list[Row]) -> list[Row]:
     """Energy of the released counts of each network by the preset's table, against the released power and time."""
-    table, found = load_hardware("bitfusion").energy, []
-    lane, cycle = table.rows["mac.mult"][2][0], load_hardware("bitfusion").array.lanes * 16
+    machine, found = load_hardware("bitfusion"), []
+    table = machine.energy
+    array_pj = table.per_bit("mac.cycle", 1)[0] * machine.array.lanes
     for row in networks:
         mine = [layer for layer in layers if layer["network"] == row["network"]]
         if not mine:
             continue
         pj = sum(
-            int(layer["compute_cycles"]) * cycle * lane
+            int(layer["compute_cycles"]) * array_pj
             + sum(
                 int(layer[f"{level}_{action}"]) * table.per_bit(f"{level}.{action}", 1)[0]
                 for level in ("wbuf", "ibuf", "obuf")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from accel_sim import registers
 from accel_sim.energy import EnergyTable
 from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
@@ -141,8 +142,10 @@ def mac_pj(spec: str, products: int) -> tuple[float, str]:
         ] + add, "a shift of 8 bits priced as an addition (guess); sqrt2's factor is left out"
     if form.bits <= 2 and len(form.codebook or ()) <= 3 and not isinstance(part, Linear):
         return table.arithmetic("add", accumulator_bits(other, 2, products))[0], "the sign selects: no multiplier"
-    read = table.per_bit("register", width)[0] if spec.startswith("codebook") else 0.0
-    how = f"int mult {max(width, other)} b, add {total} b" + ("; the table read as a register" if read else "")
+    read = 0.0
+    if spec.startswith("codebook"):
+        read = registers.price("read", width, 1 << form.bits, table.per_bit("flip_flop", width), 1.0)[0]
+    how = f"int mult {max(width, other)} b, add {total} b" + ("; the table read as a register file" if read else "")
     return table.arithmetic("mult", max(width, other))[0] + add + read, how
 
 

@@ -70,7 +70,8 @@ def _run_rows(network: str, label: str, unit: str, bits: int, base: dict[str, An
 
 def mac_energy(result: Result) -> float:
     """mJ of multipliers and adders."""
-    return float(result.actions[result.actions.component == "mac"].energy_pj.sum()) / 1e9
+    rows = result.actions[(result.actions.component == "mac") & (result.actions.action != "leakage")]
+    return float(rows.energy_pj.sum()) / 1e9
 
 
 def _laws(network: str, label: str) -> list[dict[str, Any]]:

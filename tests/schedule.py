@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
+from accel_sim.causes import Cause, Slots
 from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Schedule, Transfer
 from accel_sim.levels import Buffer
@@ -26,6 +27,11 @@ def job(array: int, post: int, reads: dict[str, Extent], write: Extent | None, n
 
 def buffers(slots: dict[str, int]) -> dict[str, Buffer]:
     return {name: Buffer(LEVEL, 1 << 30, count, 8, fill=Fraction(1)) for name, count in slots.items()}
+
+
+def by_name(idle: dict[Cause, int]) -> dict[str, int]:
+    """Cause's name -> cycles, over all levels and operands; without zeros."""
+    return {name: count for name, count in Slots(idle).by_name.items() if count}
 
 
 def play(jobs: list[Job], memory: Any, state: Any, slots: dict[str, int], start: int = 0) -> Schedule:

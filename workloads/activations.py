@@ -1,46 +1,124 @@
 """Activations recorded elsewhere: a .npz of tensors by name, in place of synthetic ones.
 
-A name is 'input' or a layer's (meaning the layer's output, as the next layer reads it). Integer arrays are taken as
-codes; floats become 8-bit codes at the largest power-of-two scale that holds them, unsigned if none is negative.
+A name is 'input', a layer's (meaning the layer's output, as the next layer reads it) or a further input's. Where the
+network says in which number format a tensor lies, integers are its codes and floats are made codes of it; else integers
+are codes of their own type, around ``NAME.zero_point`` and at ``NAME.scale`` if the file has these, and floats become
+8-bit codes at the largest power-of-two scale that holds them, unsigned if none is negative.
 """
 
 import hashlib
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from workloads.archive import read_npz
+from workloads.archive import npz_headers, read_npz
+from workloads.fit import wholes
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.formats.pow2 import fraction_bits
 from workloads.network import Network
 from workloads.registry import InputError, unknown
 
 LIMIT_BYTES = 4 << 30
+#: what a file may say of a tensor beside its values
+MEMBERS = ("scale", "zero_point")
 
 
 def attach_activations(network: Network, path: Path) -> Network:
-    """The network with recorded tensors; tensors the file lacks stay synthetic. InputError for what does not fit."""
-    arrays = read_npz(path, LIMIT_BYTES, "--activations")
+    """The network with recorded tensors; tensors the file lacks stay synthetic.
+
+    Raises InputError for what does not fit: names, sizes, and what contradicts the network's number formats.
+    """
     elements = {"input": network.batch * math.prod(network.input_shape)}
+    elements |= {name: math.prod(shape) for name, shape in network.side_inputs.items()}
     elements |= {layer.name: layer.output_elements for layer in network.layers}
-    found = {}
-    for name, array in arrays.items():
-        if name not in elements:
-            raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
-        if array.size != elements[name] or array.size == 0:
+    headers = npz_headers(path, "--activations")
+    tensors = [name for name in headers if _is_tensor(name, headers, elements, path)]
+    for name in tensors:
+        if headers[name].size != elements[name] or headers[name].size == 0:
             raise InputError(
-                f"--activations {path}: '{name}' has shape {list(array.shape)}, expected {elements[name]} values"
+                f"--activations {path}: '{name}' has shape {list(headers[name].shape)}, "
+                f"expected {elements[name]} values"
             )
+    arrays, found = read_npz(path, LIMIT_BYTES, "--activations"), {}
+    for name in tensors:
         try:
-            found[name] = quantise(array)
+            members = {
+                member: arrays.get(f"{name}.{member}") for member in MEMBERS if f"{name}.{member}" not in tensors
+            }
+            found[name] = recorded_codes(arrays[name], network.formats.get(name), **members)
         except ValueError as error:
             raise InputError(f"--activations {path}: '{name}' {error}") from None
     if not found:
         raise InputError(f"--activations {path}: holds no tensor")
+    for layer in network.mac_layers:
+        for name, whole in zip(layer.inputs, wholes(layer), strict=True):
+            if name in found and found[name].values.size != whole:
+                raise InputError(
+                    f"--activations {path}: '{name}' has {elements[name]} values, layer '{layer.name}' reads {whole}: "
+                    "only what is read as it is can be recorded"
+                )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return replace(network, activations=found, files={**network.files, path.name: digest})
+
+
+def _is_tensor(name: str, names: Collection[str], elements: Collection[str], path: Path) -> bool:
+    """Whether an array is a tensor, or else what a tensor of the file is at and around; InputError if it is neither."""
+    stem, _, member = name.rpartition(".")
+    if name not in elements and not (member in MEMBERS and stem in names and stem in elements):
+        raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
+    return name in elements
+
+
+def _number(array: np.ndarray | None, member: str) -> float | int | None:
+    """The one finite number an array holds; ValueError if it holds something else."""
+    if array is None:
+        return None
+    kinds, what = ("iu", "one integer") if member == "zero_point" else ("iuf", "one number")
+    array = np.asarray(array)
+    if array.size != 1 or array.dtype.kind not in kinds or not np.isfinite(array).all():
+        raise ValueError(f"has a {member} of {array.dtype} {list(array.shape)}; expected {what}")
+    return array.reshape(-1)[0].item()
+
+
+def recorded_codes(
+    array: np.ndarray, form: NumberFormat | None, scale: np.ndarray | None = None, zero_point: np.ndarray | None = None
+) -> Codes:
+    """A recorded tensor as codes. form: what the network says of it; scale, zero_point: what its file says (a number).
+
+    ValueError (without the tensor's name) where the two differ, or no code can hold the values.
+    """
+    scale, zero_point = _number(scale, "scale"), _number(zero_point, "zero_point")
+    if form is not None:
+        if zero_point is not None and zero_point != form.zero_point:
+            raise ValueError(f"has zero point {zero_point}, in the network it is {form.zero_point}")
+        if scale is not None and form.scale is not None and np.float32(scale) != np.float32(form.scale):
+            raise ValueError(f"has scale {scale:g}, in the network it is {form.scale:g}")
+        return _in_network(array, form if form.scale is not None or scale is None else replace(form, scale=scale))
+    if scale is None and zero_point is None:
+        return quantise(array)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"has type {array.dtype}; a scale and a zero point go with integer codes")
+    return Codes(array, replace(quantise(array).format, scale=scale, zero_point=zero_point or 0))
+
+
+def _in_network(array: np.ndarray, form: NumberFormat) -> Codes:
+    """Codes in the network's own format of a tensor."""
+    wanted = f"{'int' if form.signed else 'uint'}{form.bits}"
+    if array.dtype.kind == "f":
+        if form.scale is None:
+            raise ValueError(f"has type {array.dtype}; the network says no scale for them: give its {wanted} codes")
+        if not np.isfinite(array).all():
+            raise ValueError("holds values that are not finite")
+        return Codes.nearest(array.astype(np.float64), form)
+    if array.dtype.kind != ("i" if form.signed else "u"):
+        raise ValueError(f"has type {array.dtype}; in the network its codes are {wanted}")
+    low, high = int(array.min()), int(array.max())
+    if low < form.low or high > form.high:
+        raise ValueError(f"holds codes {low}..{high}; in the network they are {wanted}, {form.low}..{form.high}")
+    return Codes(array.astype(form.dtype), form)
 
 
 def quantise(array: np.ndarray) -> Codes:

@@ -28,15 +28,27 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """symbols: [E] uint32; positions: [E] int32 place within its slice; entries: [slices] int32, their sum is E."""
+    """symbols: [E] uint32; positions: [E] int32 place within its slice; entries: [slices] int32, their sum is E.
+
+    kept: [E] bool, False for a filler, whose symbol is no operand (None given: there is none).
+    """
 
     symbols: np.ndarray
     positions: np.ndarray
     entries: np.ndarray
+    kept: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.kept is None:
+            object.__setattr__(self, "kept", np.ones(len(self.symbols), dtype=bool))
 
 
 class Encoding(Protocol):
-    """symbols: [slices, length] uint32 codes; kept: [slices, length] uint8, 0 = a zero that need not be stored."""
+    """symbols: [slices, length] uint32; kept: [slices, length] uint8, 0 = a zero that need not be stored.
+
+    Symbol 0 is the zero of the real value wherever there is one to leave out: codes with a zero point are handed over
+    as differences from it.
+    """
 
     def entry_bits(self, symbol_bits: int) -> int:
         """Bits of one stored entry."""
@@ -45,10 +57,20 @@ class Encoding(Protocol):
         """[slices] int32: stored entries of each slice, fillers included."""
 
     def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
-        """The bit stream of all slices."""
+        """The bit stream of all slices; ValueError for a kept symbol that ``decode`` would take for a filler."""
 
     def decode(self, encoded: Encoded) -> Decoded:
-        """The stored entries (fillers included) with their positions."""
+        """The stored entries with their positions, and which of them are fillers."""
+
+
+def stream(encoding: Encoding, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
+    """What the encoding makes of the slices; ValueError unless it is as long as its entries are together."""
+    encoded = encoding.encode(symbols, kept, symbol_bits)
+    bits = int(encoded.entries.sum()) * encoding.entry_bits(symbol_bits)
+    if not np.array_equal(encoded.entries, encoding.entries(kept)) or len(encoded.data) != -(-bits // 8):
+        name = encodings.name_of(encoding)
+        raise ValueError(f"encoding '{name}': a stream of {len(encoded.data)} bytes, its entries take {bits} bits")
+    return encoded
 
 
 def pack(values: np.ndarray, width: int) -> np.ndarray:

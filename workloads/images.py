@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workloads.archive import first_line, read_npz
+from workloads.archive import first_line, npz_headers, read_npz
 from workloads.network import Network
 from workloads.registry import InputError
 
@@ -100,10 +100,11 @@ def _arrays(path: Path, key: str | None) -> list[Photo]:
             return [Photo(path, None, np.array(np.load(path, mmap_mode="r", allow_pickle=False)))]
     except Exception as error:  # a broken file raises many kinds
         raise InputError(f"--image {path}: cannot read it as .npy: {first_line(error)}") from None
-    arrays = read_npz(path, LIMIT_BYTES, "--image")
-    if key is not None and key not in arrays:
-        raise InputError(f"--image {path}: has no array '{key}' (it has: {', '.join(arrays)})")
-    return [Photo(path, name, arrays[name]) for name in ([key] if key is not None else arrays)]
+    names = list(npz_headers(path, "--image"))
+    if key is not None and key not in names:
+        raise InputError(f"--image {path}: has no array '{key}' (it has: {', '.join(names)})")
+    arrays = read_npz(path, LIMIT_BYTES, "--image", names if key is None else [key])
+    return [Photo(path, name, array) for name, array in arrays.items()]
 
 
 def _fit(photo: Photo, channels: int, height: int, width: int) -> np.ndarray:

@@ -1,7 +1,9 @@
 """One layer's shape in the field's letters (MODEL 1); it knows no data and no hardware."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NoReturn
 
 from workloads.registry import InputError
 
@@ -26,6 +28,10 @@ POOLS = ("max", "avg")
 #: values of one tensor; a layer that has more is refused before memory is taken
 LIMIT_ELEMENTS = 1 << 30
 ACTIVATIONS = (None, "relu", "relu6")
+#: kinds that read more than one input, from as many on; a dynamic product reads two, every other layer one
+JOINING = ("add", "concat", "elementwise", "move")
+#: kinds whose inputs may have sizes of their own (``Layer.input_sizes``), as has a dynamic product
+SIZED = ("add", "elementwise", "move")
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,9 @@ class Layer:
     pool: 'max' or 'avg' for kind 'pool'; global_pool: filter = whole map; ceil_mode: output size rounds up.
     count_include_pad: an average divides by all of its window inside the padded map (Caffe, PyTorch), else only by the
     part inside the map (TensorFlow). lrn: constants of kind 'lrn'.
-    dynamic: a matmul whose second operand is an activation: it has no parameters.
+    dynamic: a matmul whose second operand is an activation, the last of its two inputs: it has no parameters, and N = 1
+    (items are groups, each with an operand of its own).
+    reshaped: reads what its input holds under another shape of as many elements.
     function: what kinds 'elementwise' and 'reduce' compute (FUNCTIONS). input_sizes: elements read of each input, where
     that is not the input map of each (broadcast operands, parts, tensors that are joined by a copy).
     A matrix product [B, I, K] x [B, K, J] is G = B, C = B*K, M = B*J, H = E = I, W = F = 1.
@@ -88,6 +96,7 @@ class Layer:
     dynamic: bool = False
     function: str | None = None
     input_sizes: tuple[int, ...] = ()
+    reshaped: bool = False
 
     def __post_init__(self):
         def refuse(what: str):
@@ -112,8 +121,7 @@ class Layer:
             for name in (self.function or "").split("+"):
                 if name not in FUNCTIONS[self.kind]:
                     refuse(f"function {name!r} must be one of {', '.join(FUNCTIONS[self.kind])}")
-        if self.input_sizes and (len(self.input_sizes) != len(self.inputs) or min(self.input_sizes) < 1):
-            refuse(f"input_sizes {self.input_sizes} must be one size for each of {len(self.inputs)} inputs")
+        self._check_inputs(refuse)
         if self.activation not in ACTIVATIONS:
             refuse(f"activation={self.activation!r} must be one of {ACTIVATIONS}")
         for what in ("weights", "input_elements", "output_elements"):
@@ -122,6 +130,18 @@ class Layer:
                 refuse(f"{size} {what.replace('_', ' ')}; {LIMIT_ELEMENTS} is the limit (check sizes and batch)")
         if self.E < 1 or self.F < 1:
             refuse(f"filter {self.R}x{self.S} does not fit the padded input {self.H}x{self.W} (padding {self.padding})")
+
+    def _check_inputs(self, refuse: Callable[[str], NoReturn]) -> None:
+        if self.dynamic and self.kind != "matmul":
+            refuse(f"only a matmul can be dynamic, not kind '{self.kind}'")
+        if self.dynamic and self.N > 1:
+            refuse(f"N={self.N}: a dynamic product has N=1 (its items are groups G, each with an operand of its own)")
+        if not self.inputs or (self.kind not in JOINING and len(self.inputs) != 1 + self.dynamic):
+            refuse(f"reads {len(self.inputs)} inputs; kind '{self.kind}' reads {1 + self.dynamic}")
+        if self.input_sizes and not self.dynamic and self.kind not in SIZED:
+            refuse(f"kind '{self.kind}' has no input_sizes")
+        if self.input_sizes and (len(self.input_sizes) != len(self.inputs) or min(self.input_sizes) < 1):
+            refuse(f"input_sizes {self.input_sizes} must be one size for each of {len(self.inputs)} inputs")
 
     @property
     def has_macs(self) -> bool:

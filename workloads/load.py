@@ -36,7 +36,7 @@ def load_network(
     # the batch of a file that leaves it open is set where the file is read, unless images say how many there are
     network, has_batch = _shapes(name, batch if image is None else None, dims)
     if weights is not None:
-        kind = Path(weights).suffix
+        kind = Path(weights).suffix.lower()
         if kind not in weight_files.names():
             raise InputError(f"--weights {weights}: unknown kind '{kind}' (known: {', '.join(weight_files.names())})")
         network = weight_files.get(kind)(network, Path(weights))
@@ -63,7 +63,7 @@ def _shapes(name: str | Path, batch: int | None, dims: Mapping[str, int] | None)
     """The network of that name or file, and whether ``batch`` is already in it."""
     from workloads.importers import network_files
 
-    suffix = Path(name).suffix
+    suffix = Path(name).suffix.lower()
     if str(name) in networks.names():
         network = networks.get(str(name))()
     elif suffix in network_files.names():
@@ -73,6 +73,9 @@ def _shapes(name: str | Path, batch: int | None, dims: Mapping[str, int] | None)
         network = reader(Path(name))
     else:
         files = ", ".join(network_files.names())
+        if Path(name).exists():
+            kind = f"unknown kind '{suffix}'" if Path(name).is_file() else "is no file"
+            raise InputError(f"network {name}: {kind} (known: {files})")
         raise InputError(f"{unknown('network', str(name), networks.names())}; or give a network file ({files})")
     if dims:
         raise InputError(f"network '{name}': has no open dimension '{next(iter(dims))}'")

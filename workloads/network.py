@@ -1,12 +1,15 @@
 """A network: layers in the order they run, and what is known of their data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from workloads.fit import items_of_input, misfit
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.registry import InputError, Registry
@@ -72,7 +75,8 @@ class Network:
     profile: name of the published densities to use when there is no data (see workloads.profiles).
     files: what the data was read from, name -> sha256 (for provenance).
     model: the integer model that turns weights and images into codes (see workloads.models).
-    activations: tensor name ('input' or a layer's) -> recorded codes, in place of synthetic ones.
+    activations: tensor name ('input', a layer's or a side input's) -> recorded codes, in place of synthetic ones; of
+    the tensor's format where ``formats`` has it.
     densities: layer name -> Density to use instead of the profile's.
     calibration: layer name -> fractional bits of its output (integer model int8-pow2).
     formats: tensor ('input' or layer name) -> number format of its codes, where the file says so (quantised models).
@@ -80,6 +84,8 @@ class Network:
     warnings: what the importer had to assume, one sentence each.
     weight_formats: layer name -> number format (workloads.format) its synthetic weights get, instead of the density's.
     side_inputs: name -> shape of further inputs beside 'input' (masks, caches, tables) that layers read by name.
+    independent: each layer has sizes of its own, whatever the one it follows makes (a topology, whose sizes are
+    padded); of all other networks every layer's sizes are those of the layers it reads (InputError, workloads.fit).
     """
 
     name: str
@@ -101,12 +107,15 @@ class Network:
     weight_formats: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     side_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
+    independent: bool = False
 
     def __post_init__(self):
         if not self.layers:
             raise InputError(f"network '{self.name}': has no layers")
         known = {"input", *self.side_inputs}
         for layer in self.layers:
+            if layer.name == "input":
+                raise InputError(f"network '{self.name}': a layer cannot be called 'input', the network's own input")
             if layer.name in known:
                 raise InputError(f"network '{self.name}': layer name '{layer.name}' is used twice")
             missing = [name for name in layer.inputs if name not in known]
@@ -115,12 +124,48 @@ class Network:
                     f"network '{self.name}': layer '{layer.name}' reads '{missing[0]}', which is not before it"
                 )
             known.add(layer.name)
+        wrong = None if self.independent else misfit(self.layers, self.input_shape, self.side_inputs)
+        if wrong:
+            raise InputError(f"network '{self.name}': {wrong}")
+        self._check_recorded()
+        self._check_weights()
+
+    def _check_recorded(self) -> None:
+        """Images and recorded codes have the size and the number format of their tensors."""
+        shape = (self.batch, *self.input_shape)
+        if self.images is not None and self.images.shape != shape:
+            raise InputError(f"network '{self.name}': images {list(self.images.shape)}, its input is {list(shape)}")
+        sizes = {"input": math.prod(shape)} | {name: math.prod(side) for name, side in self.side_inputs.items()}
+        sizes |= {layer.name: layer.output_elements for layer in self.layers if layer.name in self.activations}
+        for name, codes in self.activations.items():
+            if codes.values.size != sizes.get(name):
+                has = f"{codes.values.size} values of '{name}' are recorded"
+                raise InputError(f"network '{self.name}': {has}, it has {sizes.get(name, 'no such tensor')}")
+            form = self.formats.get(name, codes.format)
+            scales = {form.scale, codes.format.scale} - {None}
+            if replace(codes.format, scale=form.scale) != form or len(scales) > 1:
+                raise InputError(f"network '{self.name}': tensor '{name}' is recorded as {codes.format}, but is {form}")
+
+    def _check_weights(self) -> None:
+        """Weights have the shape of their layers, a bias one value for each filter."""
+        for layer in self.layers:
+            held = self.weights.get(layer.name)
+            if held is None or not layer.has_macs:
+                continue
+            bias = (layer.M,) if held.bias is None else np.shape(held.bias)
+            if held.codes.values.shape != layer.weight_shape or bias != (layer.M,):
+                shapes = f"weights {list(held.codes.values.shape)} and bias {list(bias)}"
+                raise InputError(
+                    f"network '{self.name}': layer '{layer.name}' has {shapes}, expected {list(layer.weight_shape)} "
+                    f"and [{layer.M}]"
+                )
 
     def __getitem__(self, name: str) -> Layer:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -144,8 +189,8 @@ class Network:
 
     @property
     def batch(self) -> int:
-        """N of every layer."""
-        return self.layers[0].N
+        """Items of the network's input."""
+        return items_of_input(self.layers, self.input_shape)
 
     def with_batch(self, n: int) -> "Network":
         """The same network on n items (images are repeated in turn, and numbered)."""
@@ -157,15 +202,16 @@ class Network:
             if "input" in recorded:  # the images' codes in a format of their own
                 codes = recorded["input"]
                 recorded["input"] = replace(codes, values=codes.values[pick])
-        layers = tuple(self._with_items(layer, n) for layer in self.layers)
+        batch = self.batch
+        layers = tuple(self._with_items(layer, batch, n) for layer in self.layers)
         return replace(self, layers=layers, images=images, image_names=names, activations=MappingProxyType(recorded))
 
-    def _with_items(self, layer: Layer, n: int) -> Layer:
-        if n == self.batch:
+    def _with_items(self, layer: Layer, batch: int, n: int) -> Layer:
+        if n == batch:
             return layer
-        if self.batch != layer.N or layer.dynamic or any(name in self.side_inputs for name in layer.inputs):
+        if batch != layer.N or layer.dynamic or any(name in self.side_inputs for name in layer.inputs):
             raise InputError(
-                f"network '{self.name}': batch={n}: layer '{layer.name}' is made for the {self.batch} items that its "
+                f"network '{self.name}': batch={n}: layer '{layer.name}' is made for the {batch} items that its "
                 "file fixes"
             )
         return replace(layer, N=n, input_sizes=tuple(size // layer.N * n for size in layer.input_sizes))

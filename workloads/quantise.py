@@ -18,7 +18,7 @@ from workloads.layer_names import chosen
 from workloads.models import integer_models
 from workloads.models.int8_pow2 import KEEPS_SCALE, Int8Pow2, unsigned
 from workloads.network import LayerWeights, Network
-from workloads.profiles import rectified
+from workloads.profiles import expectations
 from workloads.reference import forward_float, real_input
 from workloads.registry import InputError
 
@@ -190,7 +190,7 @@ def _formats_without_images(
     network: Network, parts: Mapping[str, Format]
 ) -> tuple[dict[str, NumberFormat], dict[str, Codes]]:
     """(formats, recorded activations in them): scales are known of recorded tensors alone."""
-    layers = {layer.name: layer for layer in network.layers}
+    expected = expectations(network)
     formats, recorded = dict(network.formats), dict(network.activations)
     for name, part in parts.items():
         if name in recorded:
@@ -200,8 +200,8 @@ def _formats_without_images(
         elif name in formats:
             formats[name] = part.of_range(*_range(formats[name]))
         else:
-            positive = name == "input" or rectified(name, layers)
-            formats[name] = replace(part.of_range(0.0 if positive else -1.0, 1.0), scale=None)
+            low = 0.0 if expected[name].positive else -1.0
+            formats[name] = replace(part.of_range(low, 1.0), scale=None)
     return formats, recorded
 
 

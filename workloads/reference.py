@@ -7,6 +7,7 @@ product and is slow on purpose.
 import numpy as np
 
 from workloads.formats.codes import Codes
+from workloads.functions import elementwise, reduction
 from workloads.layer import Layer
 from workloads.network import LayerWeights, Network
 from workloads.registry import InputError
@@ -87,7 +88,7 @@ def accumulate_reference(
                 if saturate:
                     np.clip(total, low, high, out=total)
                 else:
-                    total += (under.astype(np.int64) - over) * (1 << bits)
+                    total[...] = (total - low) % (1 << bits) + low
     return out, overflows
 
 
@@ -100,9 +101,27 @@ def post_layer(layer: Layer, maps: list[np.ndarray], weights: LayerWeights | Non
     """
     if maps[0].dtype.kind in "iu" and (layer.kind not in INTEGER_KINDS or layer.activation == "relu6"):
         raise InputError(f"layer '{layer.name}': kind '{layer.kind}' needs real values, not bare integers")
+    maps = [as_read(layer, values) for values in maps]
     if layer.kind == "batchnorm":
         return _activate(layer, _batchnorm(layer, maps[0], weights))
+    if layer.kind not in _POST:
+        raise InputError(f"layer '{layer.name}': no forward pass through kind '{layer.kind}'; leave out --image")
     return _activate(layer, _POST[layer.kind](layer, maps))
+
+
+def as_read(layer: Layer, values: np.ndarray) -> np.ndarray:
+    """[N, C, H, W] a map of another shape as a layer reads it: flattened, or with its pixels in another arrangement.
+
+    InputError where channels and pixels change places: the order in which the file has them is not known here.
+    """
+    if not layer.reshaped or values.shape == layer.input_shape:
+        return values
+    if values.shape[:2] != layer.input_shape[:2] or values.size != layer.input_elements:
+        raise InputError(
+            f"layer '{layer.name}': no forward pass: it reads {list(values.shape)} as {list(layer.input_shape)}, which "
+            "moves channels; leave out --image"
+        )
+    return values.reshape(layer.input_shape)
 
 
 def _activate(layer: Layer, values: np.ndarray) -> np.ndarray:
@@ -176,6 +195,8 @@ _POST = {
     "shuffle": _shuffle,
     "lrn": _lrn,
     "softmax": _softmax,
+    "elementwise": elementwise,
+    "reduce": lambda layer, maps: reduction(layer, maps[0]),
 }
 #: kinds that integers of one scale can pass through
 INTEGER_KINDS = ("pool", "concat", "relu", "shuffle", "add")
@@ -207,7 +228,7 @@ def forward_float(network: Network) -> dict[str, np.ndarray]:
             continue
         if layer.dynamic or weights is None:
             raise InputError(f"layer '{layer.name}': a float forward pass needs real weights")
-        sums = convolve(maps[0].reshape(layer.input_shape), weights.real(), layer)
+        sums = convolve(as_read(layer, maps[0]).reshape(layer.input_shape), weights.real(), layer)
         if weights.bias is not None:
             sums += weights.bias.reshape(1, -1, 1, 1)
         blobs[layer.name] = _activate(layer, sums)

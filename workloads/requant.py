@@ -11,7 +11,7 @@ from workloads.formats.codes import NumberFormat
 INT32 = np.iinfo(np.int32)
 #: sums of the 16-bit path are clipped to so many bits, so that a product with its multiplier stays within 64
 WIDE = 1 << 47
-Rounding = Literal["double", "half_up", "single", "int16"]
+Rounding = Literal["double", "half_up", "floor", "single", "int16"]
 
 
 def accumulator_bits(activation_bits: int, weight_bits: int, products: int) -> int:
@@ -102,11 +102,11 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
 def fixed_point(values: np.ndarray, q: np.ndarray, e: np.ndarray, rounding: Rounding) -> np.ndarray:
     """values * q * 2^(e - 31) as hardware rounds it; all int64, broadcast against each other; e <= 30.
 
-    values outside 32 bits (48 of 'int16') saturate first. 'double': the high half of twice the product, ties up, then a
-    shift that rounds ties away from zero (gemmlowp's reference). 'half_up': that shift rounds ties up (what the kernels
-    of LiteRT 2.3.0 do on x86, measured). 'single': one shift of the whole product, ties up (TFLITE_SINGLE_ROUNDING).
-    'int16': the same with the multiplier rounded to 16 bits, for 64-bit sums of 16-bit activations; e <= 7 (TensorFlow
-    Lite).
+    values outside 32 bits (48 of 'int16') saturate first. 'double': the high half of twice the product, ties up, then
+    a shift that rounds ties away from zero (gemmlowp's reference). 'half_up': that shift rounds ties up (what the
+    kernels of LiteRT 2.3.0 do on x86, measured). 'floor': that shift rounds down. 'single': one shift of the whole
+    product, ties up (TFLITE_SINGLE_ROUNDING). 'int16': the same with the multiplier rounded to 16 bits, for 64-bit sums
+    of 16-bit activations; e <= 7 (TensorFlow Lite).
     """
     if rounding == "int16":
         short = np.where(q >= 0x7FFF0000, 0x7FFF, (q + (1 << 15)) >> 16)
@@ -119,6 +119,8 @@ def fixed_point(values: np.ndarray, q: np.ndarray, e: np.ndarray, rounding: Roun
         return (values * q + (np.int64(1) << (total - 1))) >> total
     values = np.clip(values << left, INT32.min, INT32.max)
     high = (values * q + (1 << 30)) >> 31
+    if rounding == "floor":
+        return high >> right
     half = (np.int64(1) << right) >> 1
     if rounding == "half_up":
         return (high + half) >> right

@@ -1,5 +1,6 @@
 """A network's layers with their operands, one after another: real codes as they flow, or synthetic ones."""
 
+import math
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -11,9 +12,10 @@ from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
 from workloads.network import Network
 from workloads.operands import Operands
-from workloads.profiles import densities, rectified
-from workloads.reference import conv_integer
+from workloads.profiles import densities, expectations
+from workloads.reference import as_read, conv_integer
 from workloads.registry import InputError
+from workloads.requant import Requant
 from workloads.synthetic import formatted_weights, in_format, synthetic_activations, synthetic_weights
 
 #: synthetic activations are drawn at the width of their format up to this one, else at 8 bits
@@ -40,7 +42,7 @@ class SyntheticWalk:
 
     def __init__(self, network: Network, seed: int):
         self.network, self.seed = network, seed
-        self.densities = densities(network)
+        self.densities, self.expected = densities(network), expectations(network)
         self.model: IntegerModel = integer_models.get(network.model)(network)
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
@@ -49,18 +51,18 @@ class SyntheticWalk:
 
     def _operands(self, layer: Layer) -> Operands:
         density = self.densities[layer.name]
-        inputs, source = self._tensor(
-            layer, layer.inputs if layer.kind == "concat" else layer.inputs[:1], layer.input_shape
-        )
+        reads = layer.inputs if layer.kind == "concat" else layer.inputs[:1]
+        inputs, source = self._tensor(reads, layer.input_shape, density.inputs)
         made_up = ("inputs",) if source is None else ()
         source = source or density.input_source
         if not layer.has_macs:
             return Operands(inputs, input_source=source, synthetic=made_up)
         if layer.dynamic:
-            other, recorded = self._tensor(layer, layer.inputs[-1:], layer.weight_shape)
+            second = self.expected[layer.inputs[-1]]
+            other, recorded = self._tensor(layer.inputs[-1:], layer.weight_shape, second.density)
             made_up += ("weights",) if recorded is None else ()
             return Operands(
-                inputs, other, input_source=source, weight_source=recorded or density.input_source, synthetic=made_up
+                inputs, other, input_source=source, weight_source=recorded or second.source, synthetic=made_up
             )
         real, part = self.network.weights.get(layer.name), self.network.weight_formats.get(layer.name)
         source_of_weights = density.weight_source if real is None else real.source
@@ -71,31 +73,46 @@ class SyntheticWalk:
         else:
             weights = formatted_weights(layer, density, part, self.seed)
             source_of_weights += f"; as {spec_of(part)}"
+        bias, requant = self._finishing(layer)
         return Operands(
-            inputs, weights, input_source=source,
+            inputs, weights, bias, requant, input_source=source,
             weight_source=source_of_weights,
             synthetic=made_up + (("weights",) if real is None else ()),
         )  # fmt: skip
 
-    def _tensor(self, layer: Layer, names: tuple[str, ...], shape: tuple[int, ...]) -> tuple[Codes, str | None]:
-        """(codes, where they were recorded; None if they are made up) of what a layer reads."""
-        recorded = [self.network.activations[name] for name in names if name in self.network.activations]
-        if len(recorded) == len(names):
-            maps = (
-                [codes.values.reshape(layer.N, -1, layer.H, layer.W) for codes in recorded] if len(names) > 1 else None
-            )
-            values = recorded[0].values if maps is None else np.concatenate(maps, axis=1)
-            return Codes(values.reshape(shape), recorded[0].format), "recorded activations"
-        layers = {each.name: each for each in self.network.layers}
-        signed = not all(name == "input" or rectified(name, layers) for name in names)
-        density = self.densities[layer.name].inputs
-        return self._synthetic(names, shape, density, signed), None
+    def _finishing(self, layer: Layer) -> tuple[np.ndarray | None, Requant | None]:
+        """Bias and requantisation where the network's own formats say both, whatever flows; else neither."""
+        forms = [self.network.formats.get(name) for name in (layer.inputs[0], layer.name)]
+        known = all(form is not None and form.scale is not None and form.axis is None for form in forms)
+        if not known or not self.model.fixed_formats or layer.name not in self.network.weights:
+            return None, None
+        return self.model.finishing(layer)
 
-    def _synthetic(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float, signed: bool) -> Codes:
+    def _tensor(self, names: tuple[str, ...], shape: tuple[int, ...], density: float) -> tuple[Codes, str | None]:
+        """(codes, where they were recorded; None if they are made up) of what a layer reads.
+
+        Recorded codes of another size (a part of them is read, or they are broadcast) are cut or repeated.
+        """
+        recorded = [self.network.activations[name] for name in names if name in self.network.activations]
+        if len(recorded) < len(names):
+            return self._synthetic(names, shape, density), None
+        forms = {codes.format for codes in recorded}
+        if len(forms) > 1:  # side by side at one scale and zero point: the first one's
+            first = recorded[0].format
+            recorded = [codes if codes.format == first else Codes.nearest(codes.real(), first) for codes in recorded]
+        maps = [codes.values.reshape(shape[0], -1) for codes in recorded]
+        values = maps[0] if len(maps) == 1 else np.concatenate(maps, axis=1)
+        whole = values.size == math.prod(shape)
+        values = values.reshape(shape) if whole else np.resize(values, shape)
+        return Codes(values, recorded[0].format), "recorded activations" + ("" if whole else " (of another size)")
+
+    def _synthetic(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float) -> Codes:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
-        form = self.network.formats.get(reads[0])
-        signed = signed if form is None else form.low < form.zero_point
+        form, expected = self.network.formats.get(reads[0]), [self.expected[name] for name in reads]
+        signed = not all(each.positive for each in expected) if form is None else form.low < form.zero_point
         bits = 8 if form is None or form.bits > MAX_BITS else form.bits
+        if all(each.boolean for each in expected) and not signed:
+            bits, form = 1, form or NumberFormat(8, False)
         codes = synthetic_activations("+".join(reads), shape, density, self.seed, signed=signed, bits=bits)
         return codes if form is None else in_format(codes, form)
 
@@ -106,6 +123,8 @@ class RealWalk:
     def __init__(self, network: Network):
         if not network.weights:
             raise InputError(f"network '{network.name}': images need real weights")
+        if network.independent:
+            raise InputError(f"network '{network.name}': images do not flow through the rows of a topology")
         if network.side_inputs:
             raise InputError(f"network '{network.name}': reads '{next(iter(network.side_inputs))}' beside its images")
         for layer in network.mac_layers:
@@ -150,7 +169,12 @@ def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Cod
     """
     if output is not None and layer.kind == "concat" and len({codes.format for codes in maps}) > 1:
         return Codes(output.values.reshape(layer.input_shape), output.format)
-    values = np.concatenate([m.values for m in maps], axis=1) if layer.kind == "concat" else maps[0].values
+    if layer.kind == "concat":
+        values = np.concatenate([codes.values for codes in maps], axis=1)
+    elif layer.input_sizes:  # the first map may be one that is broadcast
+        values = np.broadcast_to(maps[0].values, layer.input_shape)
+    else:
+        values = as_read(layer, maps[0].values)
     return Codes(values.reshape(layer.input_shape), maps[0].format)
 
 

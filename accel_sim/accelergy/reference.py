@@ -78,6 +78,10 @@ class Ert:
             tables.setdefault(entry.table, {}).setdefault(entry.action, []).append(entry)
         return found
 
+    def names(self, component: str, action: str) -> bool:
+        """Whether a table of the component has such an action."""
+        return any(action in actions for actions in self.components.get(component, {}).values())
+
     def price(self, component: str, action: str, bits: int) -> tuple[float, str]:
         """(pJ, source) of an action of ``bits`` (0 = it has no width): see ``find``."""
         entry = self.find(component, action, bits)
@@ -101,7 +105,7 @@ class Ert:
         if name not in actions:
             hint = _near(name, list(actions))
             if action in STATIC:
-                hint += "; null in energy.leakage_mw_per_lane, leakage_mw_per_kib and background_mw leaves it out"
+                hint += "; 0 in energy.leakage_mw_per_mm2 and null in background_mw leaves it out"
             raise InputError(f"{where}: '{table}' has no action '{name}'{hint}")
         exact = [entry for entry in actions[name] if entry.width == bits]
         rest = [entry for entry in actions[name] if entry.width is None or not bits]

@@ -11,6 +11,7 @@ import numpy as np
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, multiplier_bits
 from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
+from accel_sim.dataflows.common import check_codebook
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
@@ -35,7 +36,10 @@ class BroadcastCsc:
     second set were always free).
     asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
     dataflows.asymmetric).
-    pointer_bits, codebook_bits: widths of a column pointer and of a codebook entry. output_bits: stored outputs.
+    pointer_bits: of a column pointer, which numbers the entries of its lane in a tile; the last one is their number.
+    codebook_bits: of a codebook entry. output_bits: stored outputs.
+    accumulators: words of a lane's register file of sums. It is one of EIE's two (recalled); a lane that owns more rows
+    than it has words is taken to have more such files, which cost as much to access.
     """
 
     queue_depth: int = 8
@@ -46,11 +50,14 @@ class BroadcastCsc:
     codebook_bits: int = 16
     output_bits: int = 8
     asymmetric: Asymmetric = "differences"
+    accumulators: int = 64
 
     def __post_init__(self):
         if self.queue_depth > MOST_SLOTS:
             raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
-        require(self, 1, "queue_depth", "scan_width")
+        if self.accumulators > MOST_SLOTS:
+            raise ValueError(f"accumulators={self.accumulators} must be at most {MOST_SLOTS}")
+        require(self, 1, "queue_depth", "scan_width", "accumulators")
         require(self, 1, "pointer_bits", "codebook_bits", "output_bits", at_most=MOST_FIELD_BITS)
 
     @property
@@ -80,6 +87,7 @@ class BroadcastCsc:
                 f"dataflow 'broadcast_csc' reads encoded weights: put weights into `compressed` of level "
                 f"'{buffers['weights'].level}'"
             )
+        check_codebook(layer, operands.weights, self.codebook_bits)
         return TiledBroadcast(
             layer, operands, rows * cols, cols, mac, buffers, encodings["weights"], placement, self, mapper
         )

@@ -9,15 +9,17 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.causes import Cause
 from accel_sim.dataflows.asymmetric import RawProducts, wide
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import (
     Facts,
+    encoding_notes,
     input_extents,
     output_extents,
 )
 from accel_sim.dataflows.dynamic import encoding_tiles
-from accel_sim.dataflows.pointers import pointer_cycles
+from accel_sim.dataflows.lane_part import LanePart
 from accel_sim.dataflows.product_cuts import ProductCuts
 from accel_sim.dataflows.scan import Broadcasts, Scanned, group_note, zero_point_notes
 from accel_sim.levels import Buffer
@@ -25,7 +27,7 @@ from accel_sim.mac_unit import MacUnit
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Nest
 from accel_sim.mapping.staging import Staging
-from accel_sim.tile import Extent, GridWork, Stream, Tile
+from accel_sim.tile import Extent, Field, GridWork, Stream, Tile
 from cython_core.accumulate import sparse_products
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
@@ -35,7 +37,7 @@ from workloads.operands import Operands
 
 @dataclass(frozen=True, eq=False)
 class TiledBroadcast:
-    """A layer cut into runs of whole products; a product is cut by columns only where its weights do not fit."""
+    """A layer cut into groups and runs of whole products (see ``product_cuts``)."""
 
     layer: Layer
     operands: Operands
@@ -75,11 +77,6 @@ class TiledBroadcast:
         )  # fmt: skip
 
     @property
-    def blocks(self) -> list[tuple[int, int]]:
-        """[first, last) of the filters of each block."""
-        return self.cuts.blocks
-
-    @property
     def nest(self) -> Nest:
         """The loops around a tile."""
         return self.cuts.nest
@@ -87,25 +84,45 @@ class TiledBroadcast:
     @cached_property
     def facts(self) -> Facts:
         """macs_issued counts stored entries that met a broadcast."""
-        layer, pixels = self.layer, self.layer.N * self.layer.E * self.layer.F
+        layer, pixels, parts = self.layer, self.layer.N * self.layer.E * self.layer.F, self.cuts.parts.values()
         taps = np.asarray(tap_counts(self.scanned.values, self.scanned.geometry, pixels)).reshape(-1).astype(np.int64)
-        ops = self._correction_ops((0, pixels))
+        ops = self._correction_ops(pixels, layer.G)
+        pointers = sum(part.pointer_bytes for part in parts)
         notes = (
-            *group_note(layer, (self._table > 0).sum(axis=1), taps, self.lanes),
+            *group_note(layer, (self.columns.entries > 0).sum(axis=1), taps, self.lanes),
             *zero_point_notes(self.operands, self.raw, int(taps.sum()), ops),
             *(("the second operand is an activation: the post unit encodes it first",) if layer.dynamic else ()),
+            *encoding_notes(self.operands.weights, self.encoding, self._stream, pointers),
         )
         return Facts(
             macs_issued=int(taps @ self.columns.stored),
             weight_bits=8 * self._stream,
             tile_count=len(self.nest) + self._pieces,
             notes=notes,
+            file_words=self._file_words,
         )
+
+    @property
+    def _file_words(self) -> dict[str, int]:
+        """Of a lane's queue, its sums and the table that weight codes are looked up in."""
+        book = self.operands.weights.format.codebook
+        words = {"queue": self.machine.queue_depth, "accumulator": self.machine.accumulators}
+        return words if book is None else words | {"codebook": len(book)}
 
     @cached_property
     def _stream(self) -> int:
         """Bytes of all weights as the machine stores them, pointers and codebook included."""
-        return sum(self._weight_extent(block).bytes + self._pointer_extent(block).bytes for block in self.blocks)
+        return self._header + sum(part.weight_bytes + part.pointer_bytes for part in self.cuts.parts.values())
+
+    @cached_property
+    def _begins(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Part -> addresses of its weights and of its pointers: the codebook, all weights, all pointers."""
+        parts, base = self.cuts.parts, self.placement.encoded if self.layer.dynamic else self.placement.weights
+        if self._stream > self.placement.room:
+            base = self.placement.take(self._stream)
+        weights = np.cumsum([base + self._header, *(part.weight_bytes for part in parts.values())])
+        pointers = np.cumsum([weights[-1], *(part.pointer_bytes for part in parts.values())])
+        return {number: (int(w), int(p)) for number, w, p in zip(parts, weights, pointers, strict=False)}
 
     @cached_property
     def _pieces(self) -> int:
@@ -121,19 +138,16 @@ class TiledBroadcast:
         return encoding_tiles(self.layer.weights, bits, self._stream, self._pieces, self.buffers, self.placement)
 
     def __iter__(self) -> Iterator[Tile]:
-        encoded = ("weights", "pointers")
-        staging = Staging(self.nest, self.buffers, self.placement.level, encoded)
-        for index in self.nest:
-            yield self._tile(index, staging)
+        staging = Staging(self.nest, self.buffers, self.placement.level, ("weights", "pointers"))
+        for index, pixels, part in self.cuts:
+            yield self._tile(index, pixels, part, staging)
 
-    def _tile(self, index: tuple[int, int], staging: Staging) -> Tile:
-        pixels, block = self.cuts.ranges[index[0]], self.blocks[index[1]]
-        complete = index[1] == len(self.blocks) - 1
-        broadcasts = self._broadcasts(pixels, block)
-        mapped = min(self.lanes, self.layer.M)
+    def _tile(self, index: tuple[int, int, int], pixels: tuple[int, int], part: LanePart, staging: Staging) -> Tile:
+        complete = index[2] == len(self.cuts.blocks) - 1
+        broadcasts = self._broadcasts(pixels, part)
         bar, avail = self._starts(broadcasts)
-        rows, table, effectual, ineffectual = broadcasts.columns, self._table, self.columns.effectual, self._ineffectual
-        stalled = self._stalled
+        rows = broadcasts.columns - np.int32(part.span[0])
+        table, effectual, ineffectual, stalled = part.table, part.effectual, part.ineffectual, part.stalled
         if broadcasts.zero is not None:  # a second half of the table for steps whose products are all zero
             rows = rows + np.int32(len(table)) * broadcasts.zero
             ineffectual = np.concatenate([ineffectual, ineffectual + effectual])
@@ -146,66 +160,47 @@ class TiledBroadcast:
             effectual=effectual,
             ineffectual=ineffectual,
             recurrence=self.machine.recurrence,
-            unmapped=self.lanes - mapped,
+            unmapped=self.lanes - part.lanes,
             avail=avail,
-            avail_cause=self._avail_cause,
+            late=self._late,
             stalled=stalled,
+            stalling=self._stalling,
         )
-        streams = self._streams(index, pixels, block, staging)
-        outputs = (pixels[1] - pixels[0]) * self.layer.M if complete else 0
-        actions = self._actions(broadcasts, mapped)
+        groups = part.groups[1] - part.groups[0]
+        outputs = (pixels[1] - pixels[0]) * groups * (self.layer.M // self.layer.G) if complete else 0
+        actions = self._actions(broadcasts, part)
         out = self.buffers["outputs"]
         actions[out.level, "write", out.word_bits] += out.words(outputs, self.machine.output_bits)
-        return Tile(work, tuple(streams), actions, outputs, broadcasts, self._correction_ops(pixels) if complete else 0)
+        correction = self._correction_ops(pixels[1] - pixels[0], groups) if complete else 0
+        streams = tuple(self._streams(index, pixels, part, staging))
+        return Tile(work, streams, actions, outputs, broadcasts, correction, fields=self._fields(part))
 
-    def _correction_ops(self, pixels: tuple[int, int]) -> int:
-        count = pixels[1] - pixels[0]
-        return 0 if self.raw is None else self.raw.post_ops(count * self.layer.M, count * self.layer.G)
+    def _fields(self, part: LanePart) -> tuple[Field, ...]:
+        """The largest pointer of a tile: the last of the lane that has most entries."""
+        return (Field("dataflow.pointer_bits", self.machine.pointer_bits, int(part.lane_entries.max())),)
 
-    @cached_property
-    def _table(self) -> np.ndarray:
-        """[columns, lanes that own a row] cycles of each slice: its entries, or the reads of its pointers if longer."""
-        entries = self.columns.entries[:, : min(self.lanes, self.layer.M)]
-        return np.ascontiguousarray(
-            np.maximum(entries, self._pointer_cycles[:, None] * (self._pointer_cycles > 1)[:, None])
-        )
+    def _correction_ops(self, pixels: int, groups: int) -> int:
+        windows = pixels * groups
+        return 0 if self.raw is None else self.raw.post_ops(windows * (self.layer.M // self.layer.G), windows)
 
-    @cached_property
-    def _pointer_cycles(self) -> np.ndarray:
-        """[columns] int32 cycles in which a lane reads a slice's pointer and the next one from their banks."""
-        buffer = self.buffers.get("pointers", self.buffers["weights"])
-        return pointer_cycles(self.layer.G * self.layer.K, self.machine.pointer_bits, buffer)
+    @property
+    def _stalling(self) -> Cause:
+        """What lanes wait for whose pointers take longer than their entries."""
+        return Cause("sram", self.buffers.get("pointers", self.buffers["weights"]).level, "pointers")
 
-    @cached_property
-    def _stalled(self) -> np.ndarray:
-        """[columns] slots in which lanes wait for pointers: beyond the entries, and the one cycle of an empty slice."""
-        entries = self.columns.entries[:, : self._table.shape[1]]
-        return (self._table - np.maximum(entries, 1)).clip(0).sum(axis=1, dtype=np.int64)
-
-    @cached_property
-    def _ineffectual(self) -> np.ndarray:
-        """[columns] fillers, stored weights that stand for zero, and the one cycle an empty slice takes."""
-        c = self.columns
-        empty = (c.entries[:, : self._table.shape[1]] == 0).sum(axis=1)
-        return (c.total - c.stored) + (c.stored - c.effectual) + empty
-
-    def _broadcasts(self, pixels: tuple[int, int], block: tuple[int, int]) -> Broadcasts:
-        layer, groups = self.layer, self.layer.G
-        count = (pixels[1] - pixels[0]) * groups
-        k_range = (0, layer.K) if len(self.blocks) == 1 or groups > 1 else block
-        room = count * (k_range[1] - k_range[0])
+    def _broadcasts(self, pixels: tuple[int, int], part: LanePart) -> Broadcasts:
+        groups = np.arange(*part.groups)
+        count = (pixels[1] - pixels[0]) * len(groups)
+        room = count * (part.k[1] - part.k[0])
         columns, values = np.empty(room, np.int32), np.empty(room, np.int32)
         steps = np.empty(count, np.int64)
         scanned = self.scanned
-        found = nonzero_taps(scanned.values, scanned.geometry, *pixels, *k_range, columns, values, steps)
+        spans = *pixels, *part.groups, *part.k
+        found = nonzero_taps(scanned.values, scanned.geometry, *spans, columns, values, steps)
         columns, values = columns[:found], values[:found] - np.int32(scanned.lift)
-        if groups > 1 and len(self.blocks) > 1:  # a block of columns of a grouped layer: keep what lies in it
-            inside = (columns >= block[0]) & (columns < block[1])
-            product = np.repeat(np.arange(count), steps)[inside]
-            columns, values = columns[inside], values[inside]
-            steps = np.bincount(product, minlength=count).astype(np.int64)
         zero = None if scanned.zero is None else values == scanned.zero[columns]
-        return Broadcasts(columns, values, steps, np.repeat(np.arange(*pixels), groups), zero)
+        products = np.repeat(np.arange(*pixels), len(groups)), np.tile(groups, pixels[1] - pixels[0])
+        return Broadcasts(columns, values, steps, *products, zero)
 
     def _starts(self, broadcasts: Broadcasts) -> tuple[np.ndarray, np.ndarray]:
         """(bar, avail) of the steps: a product starts at a barrier; its scan is bounded by ``scan_width``."""
@@ -230,9 +225,11 @@ class TiledBroadcast:
         return 0 if network is None else network.cycles(1, self.operands.inputs.format.bits)
 
     @property
-    def _avail_cause(self) -> str:
+    def _late(self) -> Cause:
         """What a step waits for: the network if it alone holds broadcasts up, else the scan."""
-        return "noc" if self._passing > 1 and self.machine.scan_width is None else "decode"
+        level = self.buffers["inputs"].level
+        alone = self._passing > 1 and self.machine.scan_width is None
+        return Cause("noc", f"{level}_noc", "inputs") if alone else Cause("decode", level, "inputs")
 
     def _available(self, broadcasts: Broadcasts, begins: np.ndarray) -> np.ndarray:
         """[T] cycle after its product's begin at which a step's activation is found and passed on; or empty."""
@@ -246,61 +243,56 @@ class TiledBroadcast:
         return found
 
     @property
-    def _weight_base(self) -> int:
-        return self.placement.encoded if self.layer.dynamic else self.placement.weights
-
-    @property
     def _header(self) -> int:
         book = self.operands.weights.format.codebook
         return -(-len(book) * self.machine.codebook_bits // 8) if book is not None else 0
 
-    def _weight_extent(self, block: tuple[int, int]) -> Extent:
+    def _weight_extent(self, index: tuple[int, int, int]) -> Extent:
         """A run of whole words per lane, the codebook before the first."""
-        c, word = self.columns, self.buffers["weights"].word_bits
-        size = c.lane_words(*block) * word // 8
-        if block[0] == 0:
-            return Extent(self._weight_base, self._header + size)
-        return Extent(self._weight_base + self._header + c.lane_words(0, block[0]) * word // 8, size)
+        number = index[0], index[2]
+        begin, size = self._begins[number][0], self.cuts.parts[number].weight_bytes
+        before = self._header if number == (0, 0) else 0
+        return Extent(begin - before, size + before)
 
-    def _pointer_extent(self, block: tuple[int, int]) -> Extent:
-        """Every lane's pointers to the slices of a block of columns."""
-        c, word, bits = self.columns, self.buffers["weights"].word_bits, self.machine.pointer_bits
-        words = sum(c.lane_words(*each) for each in self.blocks)
-        at = self._weight_base + self._header + words * word // 8 + block[0] * self.lanes * bits // 8
-        return Extent(at, -(-(block[1] - block[0] + 1) * bits // 8) * self.lanes)
+    def _pointer_extent(self, index: tuple[int, int, int]) -> Extent:
+        """The pointers of the lanes that have rows."""
+        number = index[0], index[2]
+        return Extent(self._begins[number][1], self.cuts.parts[number].pointer_bytes)
 
     def _streams(
-        self, index: tuple[int, int], pixels: tuple[int, int], block: tuple[int, int], staging: Staging
+        self, index: tuple[int, int, int], pixels: tuple[int, int], part: LanePart, staging: Staging
     ) -> list[Stream]:
         layer, bits = self.layer, self.operands.inputs.format.bits
-        streams = staging.load("weights", "weights", index, lambda _: (self._weight_extent(block),))
-        operand = "pointers" if "pointers" in self.buffers else "weights"
-        if operand == "pointers":
-            streams += staging.load(operand, "pointers", index, lambda _: (self._pointer_extent(block),))
-        elif streams:
-            streams.append(replace(streams[-1], tensor="pointers", extents=(self._pointer_extent(block),)))
-        channels = (0, layer.C)
-        if len(self.blocks) > 1 and layer.G == 1:
-            taps = layer.R * layer.S
-            channels = (block[0] // taps, -(-block[1] // taps))
+        streams = staging.load("weights", "weights", index, lambda _: (self._weight_extent(index),))
+        pointers = lambda _=None: (self._pointer_extent(index),)  # noqa: E731
+        if "pointers" in self.buffers:
+            streams += staging.load("pointers", "pointers", index, pointers)
+        else:
+            streams += [replace(stream, tensor="pointers", extents=pointers()) for stream in streams]
+        per_group, taps, filters = layer.C // layer.G, layer.R * layer.S, layer.M // layer.G
+        channels = (
+            part.groups[0] * per_group + part.k[0] // taps,
+            (part.groups[1] - 1) * per_group + -(-part.k[1] // taps),
+        )
         wanted = input_extents(layer, self.placement.inputs[0], bits, pixels, channels)
         streams += staging.load("inputs", "inputs", index, lambda _: wanted, overlap=True)
-        out = output_extents(layer, self.placement.outputs, self.machine.output_bits, pixels, (0, layer.M))
+        span = (part.groups[0] * filters, part.groups[1] * filters)
+        out = output_extents(layer, self.placement.outputs, self.machine.output_bits, pixels, span)
         return streams + staging.sums(index, lambda: out, tuple)
 
-    def _actions(self, broadcasts: Broadcasts, mapped: int) -> Actions:
-        steps = np.bincount(broadcasts.columns, minlength=len(self.columns.entries))
-        entries = int(steps @ self.columns.total)
+    def _actions(self, broadcasts: Broadcasts, part: LanePart) -> Actions:
+        steps = np.bincount(broadcasts.columns - part.span[0], minlength=len(part.entries))
+        entries = int(steps @ part.total)
         raw = self.raw  # zero-operand gating cannot see the zeros of a raw operand
-        toggling = int(steps @ (self.columns.stored if raw is not None and raw.weights_raw else self.columns.effectual))
+        toggling = int(steps @ (part.stored if raw is not None and raw.weights_raw else part.effectual))
         taken = len(broadcasts.columns)
         activation = self.operands.inputs.format.bits
         actions = self.mac.actions(entries, toggling)
-        queued = taken * mapped
+        queued = taken * part.lanes
         weights, inputs = self.buffers["weights"], self.buffers["inputs"]
         actions.update(
             {
-                (weights.level, "read", weights.word_bits): int(steps @ self.columns.words),
+                (weights.level, "read", weights.word_bits): int(steps @ part.words),
                 (inputs.level, "read", inputs.word_bits): taken * inputs.words(1, activation),
                 ("queue", "write", activation): queued,
                 ("queue", "read", activation): queued,
@@ -309,10 +301,10 @@ class TiledBroadcast:
             }
         )
         pointers = self.buffers.get("pointers", weights)  # a slice lies between its pointer and the next
-        actions[pointers.level, "read", pointers.word_bits] += queued * self._pointer_words
+        actions[pointers.level, "read", pointers.word_bits] += int(steps @ part.pointed) * self._pointer_words
         if inputs.network is not None:
-            cols = min(self.cols, mapped)
-            block = self.lanes // self.cols, self.cols, -(-mapped // self.cols), cols
+            cols = min(self.cols, part.reach)
+            block = self.lanes // self.cols, self.cols, -(-part.reach // self.cols), cols
             actions.update(inputs.network.deliver(f"{inputs.level}_noc", taken, activation, *block))
         if raw is None and wide(self.operands.inputs):
             actions["zero_point", "add", self.operands.inputs.format.value_bits] += taken
@@ -333,5 +325,5 @@ class TiledBroadcast:
         b: Broadcasts = tile.products
         if self.raw is not None:
             product = np.repeat(np.arange(len(b.steps)), b.steps)
-            np.add.at(self.raw.windows, (b.pixels[product], product % self.layer.G), b.values)
+            np.add.at(self.raw.windows, (b.pixels[product], b.groups[product]), b.values)
         return sparse_products(b.columns, b.values, b.steps, b.pixels, *self.columns.decoded, sums, low, high, saturate)

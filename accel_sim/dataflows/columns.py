@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.check import CheckError
-from workloads.encoding import Encoded, Encoding
+from workloads.encoding import Encoded, Encoding, stream
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 
@@ -61,6 +61,11 @@ class Columns:
     def _owners(self) -> np.ndarray:
         return owners(self.layer, self.lanes)
 
+    @cached_property
+    def owns(self) -> np.ndarray:
+        """[G, lanes] bool: the lane has a row of the group."""
+        return (self._owners >= 0).any(axis=2)
+
     def _sliced(self, weights: np.ndarray) -> np.ndarray:
         """[M, C/G, R, S] -> [lanes * columns, length], 0 where a lane has no row."""
         rows = np.vstack([weights.reshape(self.layer.M, self.layer.K), np.zeros((1, self.layer.K), weights.dtype)])
@@ -99,42 +104,25 @@ class Columns:
         return nonzero.reshape(self.layer.G, -1, self.layer.K).sum(axis=1, dtype=np.int64).ravel()
 
     @cached_property
-    def total(self) -> np.ndarray:
-        """[columns] entries over all lanes."""
-        return self.entries.sum(axis=1, dtype=np.int64)
-
-    @cached_property
-    def words(self) -> np.ndarray:
-        """[columns] memory words that hold the column's slices, over all lanes (a slice starts at any bit)."""
-        end = np.cumsum(self.entries, axis=0, dtype=np.int64) * self.entry_bits
-        start = end - self.entries.astype(np.int64) * self.entry_bits
-        touched = (end - 1) // self.word_bits - start // self.word_bits + 1
-        return np.where(self.entries > 0, touched, 0).sum(axis=1)
-
-    def lane_words(self, first: int, last: int) -> int:
-        """Words that columns [first, last) take, each lane's run padded to whole words."""
-        bits = self.entries[first:last].sum(axis=0, dtype=np.int64) * self.entry_bits
-        return int(-(-bits // self.word_bits).sum())
-
-    @cached_property
     def encoded(self) -> Encoded:
         """The stream in memory: lane after lane, column after column."""
         symbols, bits, _ = self._symbols
-        return self.encoding.encode(self._sliced(symbols).astype(np.uint32), self._kept, bits)
+        return stream(self.encoding, self._sliced(symbols).astype(np.uint32), self._kept, bits)
 
     @cached_property
     def decoded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(starts [columns+1], outputs, weights) by column, from the encoded stream as the lanes decode it."""
         decoded = self.encoding.decode(self.encoded)
         columns = self.layer.G * self.layer.K
-        slices = np.repeat(np.arange(len(decoded.entries)), decoded.entries)
+        slices = np.repeat(np.arange(len(decoded.entries)), decoded.entries)[decoded.kept]
+        positions, symbols = decoded.positions[decoded.kept], decoded.symbols[decoded.kept]  # a filler is no operand
         lane, column = slices // columns, slices % columns
         length = self._owners.shape[2]
-        inside = (decoded.positions >= 0) & (decoded.positions < length)
-        outputs = self._owners[column // self.layer.K, lane, np.where(inside, decoded.positions, 0)]
+        inside = (positions >= 0) & (positions < length)
+        outputs = self._owners[column // self.layer.K, lane, np.where(inside, positions, 0)]
         if not inside.all() or (outputs < 0).any():
             raise CheckError(f"layer '{self.layer.name}': a decoded weight lies outside its slice")
         order = np.argsort(column, kind="stable")
         starts = np.concatenate(([0], np.cumsum(np.bincount(column, minlength=columns)))).astype(np.int64)
-        weights = self._symbols[2][decoded.symbols]
+        weights = self._symbols[2][symbols]
         return starts, outputs[order].astype(np.int32), weights[order].astype(np.int32)

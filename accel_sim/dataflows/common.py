@@ -1,8 +1,8 @@
 """What dataflows share: geometry for the kernels, where tensors lie, and how one maps its layer to tiles."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Tile
-from workloads.encoding import Encoding
+from workloads.encoding import Encoding, encodings
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
@@ -21,12 +21,14 @@ from workloads.registry import InputError
 @dataclass(frozen=True)
 class Facts:
     """What a dataflow knows of a whole layer: macs_issued; weight_bits as the machine stores them (pointers and
-    codebook included); tile_count; notes for the user, one sentence each."""
+    codebook included); tile_count; notes for the user, one sentence each. file_words: words of each component of
+    accel_sim.registers that is a register file in this machine."""
 
     macs_issued: int
     weight_bits: int
     tile_count: int
     notes: tuple[str, ...] = ()
+    file_words: Mapping[str, int] = field(default_factory=dict)
 
 
 class TiledLayer(Protocol):
@@ -137,7 +139,25 @@ def output_extents(
     return tuple(extents)
 
 
-def plain_weights(dataflow: str, operands: Operands, encoding: Encoding, buffer: Buffer) -> tuple[Operands, Codes]:
+def lies_in(layer: Layer, encoding: Encoding) -> Encoding:
+    """How the weights of an array of plain weights lie in the outermost memory: as the machine encodes them, but plain
+    where they are activations, which nobody has encoded."""
+    return Dense() if layer.dynamic else encoding
+
+
+def encoding_notes(codes: Codes, encoding: Encoding, stored_bytes: int, pointer_bytes: int) -> Iterator[str]:
+    """Where encoded weights are larger than plain ones. pointer_bytes: those of the stored ones that are pointers or
+    counts."""
+    plain = -(-codes.values.size * codes.format.plain_bits // 8)
+    if encoding != Dense() and stored_bytes > plain:
+        pointers = f", {pointer_bytes:,} of them pointers" if pointer_bytes else ""
+        name = encodings.name_of(encoding)
+        yield f"{name} makes the weights larger: {stored_bytes:,} bytes{pointers}, {plain:,} plain"
+
+
+def plain_weights(
+    dataflow: str, layer: Layer, operands: Operands, encoding: Encoding, buffer: Buffer
+) -> tuple[Operands, Codes]:
     """For PEs without a codebook: the operands with weights already looked up, and the weights as DRAM holds them.
 
     encoding, buffer: of the weights. InputError if they are still encoded in the level next to the array.
@@ -148,7 +168,17 @@ def plain_weights(dataflow: str, operands: Operands, encoding: Encoding, buffer:
             f"'{buffer.level}' (a decoder stands before the first level without it)"
         )
     plain = replace(operands, weights=operands.weights.plain())
-    return plain, plain.weights if encoding == Dense() else operands.weights
+    return plain, plain.weights if lies_in(layer, encoding) == Dense() else operands.weights
+
+
+def check_codebook(layer: Layer, codes: Codes, codebook_bits: int) -> None:
+    """InputError if an entry of the layer's codebook is wider than the field that holds it."""
+    form = codes.format
+    if form.codebook is not None and form.value_bits > codebook_bits:
+        raise InputError(
+            f"layer '{layer.name}': dataflow.codebook_bits={codebook_bits} cannot hold its codebook's entries, "
+            f"{min(form.codebook)} to {max(form.codebook)}: raise it to at least {form.value_bits}"
+        )
 
 
 def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole: bool = False) -> InputError:

@@ -1,10 +1,12 @@
 """What a 2-D array asks of the levels and networks at its edges, step by step and value by value."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 from accel_sim.actions import Actions
+from accel_sim.causes import Cause
 from accel_sim.dataflows.fold_space import Shape
 from accel_sim.levels import Buffer
 
@@ -24,26 +26,22 @@ class Feeding:
     step_cycles: int = 1
 
     @cache  # noqa: B019  a plan lives as long as its layer
-    def step(self, shape: Shape, read_back: bool) -> tuple[int, str]:
+    def step(self, shape: Shape, read_back: bool) -> tuple[int, Cause | None]:
         """(cycles, cause) of one step of a fold: what the slowest level (sram) or network (noc) needs."""
-        entering, words, noc = self._entering(shape), {}, 0
-        lanes = {"rows": shape.rows, "cols": shape.cols}
-        for edge, (operand, bits) in self.streamed.items():
-            buffer = self.buffers[operand]
-            noc = max(noc, _passing(buffer.network, entering[edge], bits, lanes[edge]))
-            if buffer.layout == "tensor":
-                continue  # by its addresses
-            words.setdefault(buffer.level, [buffer, 0, 0])[1] += buffer.words(entering[edge], bits)
-        if self.sums is not None:
-            buffer = self.buffers["outputs"]
-            entry = words.setdefault(buffer.level, [buffer, 0, 0])
-            moved = buffer.words(entering["cols"], self.sums)
-            entry[1], entry[2] = entry[1] + moved * read_back, entry[2] + moved
-            noc = max(noc, (1 + read_back) * _passing(buffer.network, entering["cols"], self.sums, shape.cols))
-        sram = max((buffer.access_cycles(reads, writes) for buffer, reads, writes in words.values()), default=0)
-        return (sram, "sram") if sram >= noc else (noc, "noc")
+        edges = list(self._edges(shape, read_back))
+        needs = [*_ports(edges), *(each.passing for each in edges)]  # a tie is the level's
+        cycles, *cause = max(needs, key=lambda need: need[0])
+        return cycles, Cause(*cause) if cycles else None
 
-    def late(self, shape: Shape, read_back: bool) -> tuple[int, str]:
+    def _edges(self, shape: Shape, read_back: bool) -> Iterator["Edge"]:
+        entering, lanes = self._entering(shape), {"rows": shape.rows, "cols": shape.cols}
+        for edge, (operand, bits) in self.streamed.items():
+            yield Edge(operand, self.buffers[operand], entering[edge], bits, lanes[edge], 1, 0)
+        if self.sums is not None:
+            back = int(read_back)
+            yield Edge("partial_sums", self.buffers["outputs"], entering["cols"], self.sums, shape.cols, back, 1)
+
+    def late(self, shape: Shape, read_back: bool) -> tuple[int, Cause | None]:
         """(cycles, cause) that a step lasts longer than the MAC unit needs."""
         need, cause = self.step(shape, read_back)
         return max(0, need - self.step_cycles), cause
@@ -78,6 +76,38 @@ class Feeding:
         return buffer.network.deliver(f"{buffer.level}_noc", count, bits, self.rows, self.cols, *reach)
 
 
-def _passing(network: Any, values: int, bits: int, places: int) -> int:
-    """Cycles in which a network passes values for so many rows or columns."""
-    return 0 if network is None else network.cycles(values, bits, places)
+class Edge(NamedTuple):
+    """What passes an edge in a step: so many values, spread over ``places``, read and written so many times each."""
+
+    tensor: str
+    buffer: Buffer
+    values: int
+    bits: int
+    places: int
+    reads: int
+    writes: int
+
+    @property
+    def words(self) -> int:
+        """Words of its level that hold the values; 0 where they lie as in the tensor, and addresses say how many."""
+        by_address = self.buffer.layout == "tensor" and self.tensor != "partial_sums"
+        return 0 if by_address else self.buffer.words(self.values, self.bits)
+
+    @property
+    def passing(self) -> tuple[int, str, str, str]:
+        """(cycles, and the cause) that its network needs."""
+        network, times = self.buffer.network, self.reads + self.writes
+        cycles = 0 if network is None else times * network.cycles(self.values, self.bits, self.places)
+        return cycles, "noc", f"{self.buffer.level}_noc", self.tensor
+
+
+def _ports(edges: list[Edge]) -> Iterator[tuple[int, str, str, str]]:
+    """(cycles, and the cause) that the ports of each level need: for the tensor with most words through the slower."""
+    for level in dict.fromkeys(edge.buffer.level for edge in edges):
+        here = [edge for edge in edges if edge.buffer.level == level]
+        uses = [(edge.words * edge.reads, edge.words * edge.writes, edge) for edge in here]
+        reads, writes, buffer = sum(use[0] for use in uses), sum(use[1] for use in uses), here[0].buffer
+        needs = buffer.access_cycles(reads, 0), buffer.access_cycles(0, writes)
+        port = slice(0, 2) if buffer.shared_ports else slice(0, 1) if needs[0] >= needs[1] else slice(1, 2)
+        most = max(uses, key=lambda use: sum(use[port]))[2]
+        yield buffer.access_cycles(reads, writes), "sram", level, most.tensor

@@ -44,7 +44,8 @@ class FoldSpace:
     stored_weights: bytes of all weights as they lie in the outermost memory, or None = plain.
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
-    before streams, so that only what takes longer is seen.
+    before streams, so that only what takes longer is seen. countable: whether the counts in the stored weights can be
+    held by their field in a tile of so many k.
     """
 
     layer: Layer
@@ -59,6 +60,7 @@ class FoldSpace:
     step_cycles: int = 1
     taps: int = 1
     hidden_loads: bool = False
+    countable: Callable[[int], bool] = bool
     used_alone: bool = False
     fixed_pj: float = 0.0
     operands = ("inputs", "weights", "outputs")
@@ -174,10 +176,11 @@ class FoldSpace:
         return goes_on
 
     def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
-        """Sums in the PEs cannot leave them unfinished."""
+        """Sums in the PEs cannot leave them unfinished, and no count is wider than its field."""
+        counts = found.per_tile("k", "countable", lambda tile: int(self._value(self.countable, "k", tile))) > 0
         if self.dims[2] != "k":
-            return np.ones(len(found), bool)
-        return (found.counts("k") == 1) | self.continues(order, found)
+            return counts
+        return counts & ((found.counts("k") == 1) | self.continues(order, found))
 
     @cached_property
     def sum_width(self) -> int:

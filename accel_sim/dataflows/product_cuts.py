@@ -1,5 +1,10 @@
-"""Cutting a layer of matrix-vector products into tiles: runs of whole products, and blocks of columns if they must."""
+"""Cutting a layer of matrix-vector products into tiles: groups, runs of whole products, blocks of columns if they must.
 
+Groups share nothing: a tile takes the weights, inputs and outputs of its own groups alone. A group's columns are cut
+only where they do not fit the lanes together, or where the lanes' pointers cannot number their entries.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,12 +12,17 @@ import numpy as np
 
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import cannot_fit, input_bytes_bound, window_bytes
+from accel_sim.dataflows.lane_part import LanePart
+from accel_sim.dataflows.lane_room import LaneRoom
 from accel_sim.dataflows.pieces import pixel_bytes
 from accel_sim.levels import Buffer
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
 from accel_sim.mapping.search import Metrics, distinct_tiles
 from workloads.layer import Layer
+
+#: this machine's order of loops; it cuts the first two, and k where it must
+ORDER = ("groups", "pixels", "filters", "k")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,143 +38,184 @@ class ProductCuts:
     mapper: Mapper
 
     @cached_property
+    def room(self) -> LaneRoom:
+        """What lanes can hold of the weights."""
+        return LaneRoom(self.layer, self.columns, self.buffers, self.pointer_bits)
+
+    @cached_property
+    def _wanted(self) -> dict[str, int]:
+        """dim -> the user's tile of it."""
+        given = self.mapper.tiles(ORDER[:2], ORDER)
+        return {dim: min(tile, {"groups": self.layer.G, "pixels": self.pixels}[dim]) for dim, tile in given.items()}
+
+    @cached_property
+    def _group_tiles(self) -> list[int]:
+        """Groups that a tile may take, all their columns at once; none if a single group must be cut."""
+        G = self.layer.G
+        some = [self._wanted["groups"]] if "groups" in self._wanted else distinct_tiles(G, 1)
+        return [tile for tile in some if self.room.holds(cuts(0, G, tile), [(0, self.layer.K)])]
+
+    @cached_property
     def blocks(self) -> list[tuple[int, int]]:
-        """Column ranges whose slices fit the lane memories together: one if the layer does."""
-        entry_bits, lanes = self.columns.entry_bits, self.columns.lanes
-        per_lane = np.cumsum(self.columns.entries, axis=0, dtype=np.int64)
-        total = len(per_lane)
-        room = [self._lane_bytes("weights", False) * 8 // entry_bits, self._pointers(False)]
-        if per_lane[-1].max() <= room[0] and total + 1 <= room[1]:
-            return [(0, total)]
-        room = [self._lane_bytes("weights", True) * 8 // entry_bits, self._pointers(True)]
-        if room[1] < 2:  # a column's slice lies between two pointers
-            raise cannot_fit(self.layer, "pointers", -(-2 * self.pointer_bits // 8) * lanes, self.buffers["pointers"])
-        blocks, first = [], 0
-        while first < total:
-            before = per_lane[first - 1] if first else np.zeros(lanes, np.int64)
-            last = int(np.searchsorted((per_lane - before).max(axis=1), room[0], side="right"))
-            last = min(last, first + room[1] - 1, total)
-            if last <= first:
-                needed = int(self.columns.entries[first].max()) * entry_bits // 8 + 1
-                raise cannot_fit(self.layer, "weights", needed * lanes, self.buffers["weights"])
-            blocks.append((first, last))
-            first = last
-        return blocks
-
-    def _lane_bytes(self, operand: str, slot: bool) -> int:
-        buffer = self.buffers[operand]
-        return (buffer.slot_bytes if slot else buffer.bytes) // self.columns.lanes
-
-    def _pointers(self, slot: bool) -> int:
-        """Pointers a lane can hold (unbounded where the machine has no pointer memory)."""
-        if "pointers" not in self.buffers:
-            return 1 << 40
-        return self._lane_bytes("pointers", slot) * 8 // self.pointer_bits
+        """[first, last) of k of the blocks of columns: one if those of a group fit."""
+        return [(0, self.layer.K)] if self._group_tiles else self.room.blocks()
 
     @property
     def pixels(self) -> int:
         """Output pixels of all images."""
         return self.layer.N * self.layer.E * self.layer.F
 
-    @cached_property
+    @property
+    def groups(self) -> list[tuple[int, int]]:
+        """[first, last) of the groups of each tile."""
+        return cuts(0, self.layer.G, self._tiling[0])
+
+    @property
     def ranges(self) -> list[tuple[int, int]]:
-        """Pixel ranges of the tiles: whole output rows as the mapper chooses, else parts of one row."""
-        layer = self.layer
-        if len(self.blocks) > 1:  # weights pass once for every product: accumulators hold only one
-            taps = layer.R * layer.S
-            channels = max(-(-last // taps) - first // taps for first, last in self.blocks) if layer.G == 1 else layer.C
-            self._one_pixel_fits(channels)
-            return [(p, p + 1) for p in range(self.pixels)]
-        given = self.mapper.tile("pixels", ("groups", "pixels", "filters", "k"))
-        if given is not None:
-            self._given_fits(given)
-            return cuts(0, self.pixels, given)
-        tiles = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
-        best = self.mapper.goal.best(self._metrics(tiles))
-        if best is not None:
-            return cuts(0, self.pixels, tiles[best])
-        width = next(
-            (w for w in range(layer.F, 0, -1) if self._fits(w, window_bytes(layer, self.input_bits, w, layer.C))), 0
-        )
-        if not width:
-            self._one_pixel_fits(layer.C)
-        return [cut for r in range(layer.N * layer.E) for cut in cuts(r * layer.F, (r + 1) * layer.F, width)]
+        """[first, last) of the pixels of each tile: whole output rows as the mapper chooses, else parts of one row."""
+        return self._tiling[1]
 
-    def _outputs(self, pixels: int) -> int:
-        return -(-pixels * self.layer.M * self.output_bits // 8)
-
-    def _fits(self, pixels: int, inputs: int) -> bool:
-        return (
-            inputs <= self.buffers["inputs"].slot_bytes and self._outputs(pixels) <= self.buffers["outputs"].slot_bytes
-        )
-
-    def _given_fits(self, tile: int) -> None:
-        """Raises InputError if a tile of so many pixels does not fit a slot."""
-        needs = {
-            "inputs": pixel_bytes(self.layer, self.input_bits, tile)[1] * self.layer.C,
-            "outputs": self._outputs(tile),
+    @cached_property
+    def parts(self) -> dict[tuple[int, int], LanePart]:
+        """(number of the groups, of the block) -> the weights of their tiles, in the order they are loaded."""
+        pointers = self.buffers.get("pointers", self.buffers["weights"])
+        return {
+            (i, j): LanePart(self.columns, groups, block, self.pointer_bits, pointers)
+            for i, groups in enumerate(self.groups)
+            for j, block in enumerate(self.blocks)
         }
-        for operand, need in needs.items():
-            if need > self.buffers[operand].slot_bytes:
-                raise cannot_fit(self.layer, operand, need, self.buffers[operand])
 
-    def _metrics(self, tiles: list[int]) -> Metrics:
-        """What each tile size moves and how long that takes, weights resident."""
+    @cached_property
+    def _tiling(self) -> tuple[int, list[tuple[int, int]]]:
+        """(groups of a tile, pixel ranges)."""
+        layer = self.layer
+        if not self._group_tiles:  # a group's weights pass once for every product: accumulators hold only one
+            taps = layer.R * layer.S
+            channels = max(-(-last // taps) - first // taps for first, last in self.blocks)
+            self._one_pixel_fits(channels, 1)
+            return 1, [(p, p + 1) for p in range(self.pixels)]
+        rows = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
+        rows = [self._wanted["pixels"]] if "pixels" in self._wanted else rows
+        pairs = [(groups, pixels) for groups in self._group_tiles for pixels in rows]
+        best = self.mapper.goal.best(self._metrics(pairs))
+        if best is not None:
+            groups, pixels = pairs[best]
+            return groups, cuts(0, self.pixels, pixels)
+        groups = self._group_tiles[0]
+        if "pixels" in self._wanted:
+            raise self._does_not_fit(groups, self._wanted["pixels"])
+        width = next((w for w in range(layer.F, 0, -1) if self._row_part_fits(w, groups)), 0)
+        if not width:
+            self._one_pixel_fits(self._channels(groups), groups)
+        return groups, [cut for r in range(layer.N * layer.E) for cut in cuts(r * layer.F, (r + 1) * layer.F, width)]
+
+    def _channels(self, groups: int) -> int:
+        return groups * (self.layer.C // self.layer.G)
+
+    def _outputs(self, pixels: int, groups: int) -> int:
+        filters = groups * (self.layer.M // self.layer.G)
+        return -(-pixels * filters * self.output_bits // 8)
+
+    def _inputs(self, pixels: int, groups: int) -> int:
+        return input_bytes_bound(self.layer, self.input_bits, pixels, self._channels(groups))
+
+    def _fits(self, inputs: int, outputs: int) -> bool:
+        return inputs <= self.buffers["inputs"].slot_bytes and outputs <= self.buffers["outputs"].slot_bytes
+
+    def _row_part_fits(self, width: int, groups: int) -> bool:
+        inputs = window_bytes(self.layer, self.input_bits, width, self._channels(groups))
+        return self._fits(inputs, self._outputs(width, groups))
+
+    def _does_not_fit(self, groups: int, pixels: int):
+        """The refusal of a given tile."""
+        needs = {
+            "inputs": self._pixel_bytes(pixels)[1] * self._channels(groups),
+            "outputs": self._outputs(pixels, groups),
+        }
+        return self._refusal(needs)
+
+    def _one_pixel_fits(self, channels: int, groups: int) -> None:
+        """Raises InputError if the inputs or the outputs of one pixel do not fit a slot."""
+        needs = {
+            "inputs": window_bytes(self.layer, self.input_bits, 1, channels),
+            "outputs": self._outputs(1, groups),
+        }
+        if not self._fits(needs["inputs"], needs["outputs"]):
+            raise self._refusal(needs)
+
+    def _refusal(self, needs: dict[str, int]):
+        operand = next(name for name, need in needs.items() if need > self.buffers[name].slot_bytes)
+        return cannot_fit(self.layer, operand, needs[operand], self.buffers[operand])
+
+    @cached_property
+    def _known(self) -> dict[int, tuple[int, int, int]]:
+        return {}
+
+    def _pixel_bytes(self, tile: int) -> tuple[int, int, int]:
+        if tile not in self._known:
+            self._known[tile] = pixel_bytes(self.layer, self.input_bits, tile)
+        return self._known[tile]
+
+    def _metrics(self, pairs: list[tuple[int, int]]) -> Metrics:
+        """What each (groups, pixels) of a tile moves and how long that takes; weights come once for any of them."""
         layer, goal = self.layer, self.mapper.goal
-        fits, moved, first = [], [], []
-        for tile in tiles:
-            fits.append(self._fits(tile, input_bytes_bound(layer, self.input_bits, tile, layer.C)))
-            whole = self._input_depth(tile) == 0
-            moved.append(pixel_bytes(layer, self.input_bits, tile)[2 if whole else 0] * layer.C)
-            first.append(pixel_bytes(layer, self.input_bits, tile)[1] * layer.C + self._outputs(tile))
-        dram, counts = np.array(moved, float), np.array([-(-self.pixels // tile) for tile in tiles])
-        cycles = dram / goal.bytes_per_cycle + np.array(first) / goal.bytes_per_cycle + counts * goal.latency
+        fits, moved, first, counts = [], [], [], []
+        for groups, tile in pairs:
+            channels, outputs = self._channels(groups), self._outputs(tile, groups)
+            fits.append(self._fits(self._inputs(tile, groups), outputs))
+            once = self._input_depth(tile, groups) <= 1  # rows that two tiles read are still there
+            moved.append(self._pixel_bytes(tile)[2 if once else 0] * layer.C)
+            first.append(self._pixel_bytes(tile)[1] * channels + outputs)
+            counts.append(-(-self.pixels // tile) * -(-layer.G // groups))
+        dram, tiles = np.array(moved, float), np.array(counts)
+        cycles = dram / goal.bytes_per_cycle + np.array(first) / goal.bytes_per_cycle + tiles * goal.latency
         buffer = self.buffers["inputs"].path[0]
         energy = dram * (goal.pj_per_byte[goal.origin][0] + goal.pj_per_byte[buffer.level][1])
-        return Metrics(dram, cycles, energy + goal.static_pj * cycles, counts, {}, np.array(fits))
+        return Metrics(dram, cycles, energy + goal.static_pj * cycles, tiles, {}, np.array(fits))
 
-    @cached_property
-    def _all_inputs(self) -> int:
-        return pixel_bytes(self.layer, self.input_bits, self.pixels)[1] * self.layer.C
+    def _input_rooms(self, tile: int, groups: int) -> tuple[list[int], list[bool]]:
+        """Per depth of the nest: bytes of inputs that lie together, and whether others replace them."""
+        whole, some = self._pixel_bytes(self.pixels)[1], self._inputs(tile, groups)
+        apart, many = groups < self.layer.G, tile < self.pixels
+        changing = [False, apart, apart or many, apart or many or len(self.blocks) > 1]
+        return [whole * self.layer.C, whole * self._channels(groups), some, some], changing
 
-    def _input_depth(self, tile: int) -> int:
-        need = input_bytes_bound(self.layer, self.input_bits, tile, self.layer.C)
-        return keep_depths(self.buffers["inputs"].path, [self._all_inputs, need], [False, tile < self.pixels])[-1]
-
-    def _one_pixel_fits(self, channels: int) -> None:
-        """Raises InputError if the inputs or the outputs of one pixel do not fit a slot."""
-        needs = {"inputs": window_bytes(self.layer, self.input_bits, 1, channels), "outputs": self._outputs(1)}
-        for operand, need in needs.items():
-            if need > self.buffers[operand].slot_bytes:
-                raise cannot_fit(self.layer, operand, need, self.buffers[operand])
+    def _input_depth(self, tile: int, groups: int) -> int:
+        return keep_depths(self.buffers["inputs"].path, *self._input_rooms(tile, groups))[-1]
 
     @cached_property
     def nest(self) -> Nest:
-        """Pixel ranges outside blocks of columns, which are counted."""
-        many, blocks = len(self.ranges) > 1, len(self.blocks) > 1
-        most = max(last - first for first, last in self.ranges)
-        inputs = input_bytes_bound(self.layer, self.input_bits, most, self.layer.C)
-        weights = self._stored(0, self.layer.G * self.layer.K)
-        block = max(self._stored(*each) for each in self.blocks)
-        rooms = {
-            "inputs": ([self._all_inputs, inputs, inputs], [False, many, many or blocks]),
-            "weights": ([weights, weights, block], [False, False, blocks]),
-            "outputs": ([self._outputs(self.pixels), self._outputs(most), self._outputs(most)], [False, many, many]),
-        }
-        rooms["pointers"] = ([0, 0, 0], rooms["weights"][1])
+        """Groups outside pixel ranges outside blocks of columns, which are counted."""
+        groups, many, blocks = self._tiling[0], len(self.ranges) > 1, len(self.blocks) > 1
+        most, apart = max(last - first for first, last in self.ranges), groups < self.layer.G
+        rooms = {"inputs": self._input_rooms(most, groups)}
+        held = self._outputs(most, groups)
+        rooms["outputs"] = (
+            [self._outputs(self.pixels, self.layer.G), self._outputs(self.pixels, groups), held, held],
+            [False, apart, apart or many, apart or many],
+        )
+        for operand, size in (("weights", "weight_bytes"), ("pointers", "pointer_bytes")):
+            sizes = [getattr(part, size) for part in self.parts.values()]
+            each = [sum(sizes[i : i + len(self.blocks)]) for i in range(0, len(sizes), len(self.blocks))]
+            rooms[operand] = [sum(sizes), max(each), max(each), max(sizes)], [False, apart, apart, apart or blocks]
         keeps = {operand: keep_depths(buffer.path, *rooms[operand]) for operand, buffer in self.buffers.items()}
-        # innermost: what was decided above, lane by lane
-        for operand in ("weights", "pointers"):
-            if operand in keeps:
-                keeps[operand] = (*keeps[operand][:-1], 2 if blocks else 0)
-        keeps["outputs"] = tuple(min(1, keep) for keep in keeps["outputs"])  # a product's sums wait in the accumulators
-        pixels = Loop("pixels", self.pixels, most)
-        if pixels.count != len(self.ranges):  # parts of rows: counted, for they are not all alike
-            pixels = Loop("pixels", len(self.ranges), 1)
-        return Nest((pixels, Loop("k", len(self.blocks), 1)), keeps)
+        resident = self.room.resident(self.groups, self.blocks)
+        innermost = 0 if resident else 3 if blocks else 1  # what was decided above, lane by lane
+        for operand in {"weights", "pointers"} & keeps.keys():
+            keeps[operand] = (*keeps[operand][:-1], innermost)
+        keeps["outputs"] = tuple(min(2, keep) for keep in keeps["outputs"])  # a product's sums wait in the accumulators
+        loops = Loop("groups", self.layer.G, groups), self._pixel_loop(most), Loop("k", len(self.blocks), 1)
+        return Nest(loops, keeps)
 
-    def _stored(self, first: int, last: int) -> int:
-        return self.columns.lane_words(first, last) * self.columns.word_bits // 8
+    def _pixel_loop(self, most: int) -> Loop:
+        loop = Loop("pixels", self.pixels, most)
+        # parts of rows are counted, for they are not all alike
+        return loop if loop.count == len(self.ranges) else Loop("pixels", len(self.ranges), 1)
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, int, int], tuple[int, int], LanePart]]:
+        """(index in the nest, pixels, weights) of every tile, in order."""
+        for index in self.nest:
+            yield index, self.ranges[index[1]], self.parts[index[0], index[2]]
 
 
 def cuts(first: int, last: int, length: int) -> list[tuple[int, int]]:

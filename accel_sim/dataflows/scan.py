@@ -18,7 +18,7 @@ FULL_ENOUGH = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Broadcasts:
-    """The products of one tile: step columns and activations, steps of each product, and its output pixel.
+    """The products of one tile: step columns and activations; steps of each product, its output pixel and group.
 
     zero: [T] bool steps whose activation is a real zero, where such are broadcast, else None.
     """
@@ -27,6 +27,7 @@ class Broadcasts:
     values: np.ndarray
     steps: np.ndarray
     pixels: np.ndarray
+    groups: np.ndarray
     zero: np.ndarray | None
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
-from accel_sim.dataflows.common import plain_weights
+from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
@@ -64,6 +64,10 @@ class Systolic:
     def __post_init__(self):
         require(self, 1, "output_bits", "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
 
+    def units_summed(self, rows: int) -> int:
+        """MAC units whose products meet before an accumulator: those of a column, unless sums stay where they are."""
+        return 1 if self.stationary == "os" else rows
+
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """The unit's fastest for the layer's formats, or for what its data need; ValueError if there is none."""
         return mac.mode(*precision_bits(operands, self.asymmetric, self.precision))
@@ -80,8 +84,10 @@ class Systolic:
         self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
-        """InputError for compressed weights at the array, or a tensor layout of inputs read tap by tap."""
-        plain, stored = plain_weights("systolic", operands, encodings["weights"], buffers["weights"])
+        """InputError for compressed weights at the array, too narrow a codebook field, or a tensor layout of inputs
+        read tap by tap."""
+        plain, stored = plain_weights("systolic", layer, operands, encodings["weights"], buffers["weights"])
+        check_codebook(layer, stored, self.codebook_bits)
         if buffers["inputs"].layout == "tensor" and self.reduction_order != "im2col":
             raise InputError(
                 f"dataflow 'systolic': reduction_order={self.reduction_order} has no `layout: tensor` of its inputs"
@@ -91,5 +97,6 @@ class Systolic:
             size = matrix.N * matrix.C * matrix.H * -(-matrix.W * operands.inputs.format.bits // 8)
             placement = replace(placement, inputs=(placement.take(size),))
         return TiledSystolic(
-            layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self, mapper
+            layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
+            self, mapper,
         )  # fmt: skip

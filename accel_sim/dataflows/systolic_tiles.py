@@ -9,17 +9,15 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.asymmetric import (
-    RawProducts,
-    multiplier_bits,
-    wide,
-)
-from accel_sim.dataflows.common import Facts
+from accel_sim.causes import Cause
+from accel_sim.dataflows.asymmetric import RawProducts, multiplier_bits, wide
+from accel_sim.dataflows.common import Facts, lies_in
 from accel_sim.dataflows.feeding import Feeding
+from accel_sim.dataflows.fold_notes import group_note, part_fold_note
 from accel_sim.dataflows.fold_space import FoldSpace, Shape, no_fill
 from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
-from accel_sim.dataflows.tensor_layout import TensorLayout
+from accel_sim.dataflows.tensor_layout import TensorLayout, bundled
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
@@ -28,32 +26,28 @@ from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import FoldWork, Passes, Tile
 from workloads.encoding import Encoding
-from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
 
-#: a grouped layer that has work for a smaller share of the array gets a note
-FULL_ENOUGH = 0.5
-#: share of a layer's array cycles from which on it is told what part-filled folds cost
-TOLD = 0.01
 #: stationary -> (on the rows, on the columns, streamed)
 DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels"), "is": ("k", "pixels", "filters")}
 
 
 @dataclass(frozen=True, eq=False)
 class TiledSystolic:
-    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie."""
+    """A layer as tiles of folds that fit the buffers. operands: weights without a codebook; stored: as they lie;
+    encoding: the machine's of stored weights."""
 
     layer: Layer
     operands: Operands
     stored: Codes
+    encoding: Encoding
     rows: int
     cols: int
     mac: MacUnit
     mode: Mode
     buffers: dict[str, Buffer]
-    encodings: dict[str, Encoding]
     placement: Placement
     machine: Any  # the dataflow's own fields
     mapper: Mapper
@@ -68,11 +62,12 @@ class TiledSystolic:
         }  # fmt: skip
         dims, layer = DIMENSIONS[m.stationary], self.layer
         in_memory = layer.lowered() if m.lowers(layer) else layer
-        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        stored = None if self._whole_store.plain else (lambda: self._whole_store.bytes)
         space = FoldSpace(
             in_memory, dims, (self.rows, self.cols), 1, bits, mode.sum_bits, self._beside_the_stream, stored,
             per_lane={"k": mode.reduction, "filters": mode.outputs}, step_cycles=mode.cycles, taps=m.taps(layer),
-            hidden_loads=m.overlap == "loads", used_alone=m.part_folds == "used",
+            hidden_loads=m.overlap == "loads", countable=self._whole_store.countable,
+            used_alone=m.part_folds == "used",
         )  # fmt: skip
         if m.groups == "packed" and layer.G > 1:
             used = [space.lanes(dim, space.sizes[dim]) // space.apart(dim) for dim in dims[:2]]
@@ -98,7 +93,8 @@ class TiledSystolic:
     def _store(self, nest: Nest) -> WeightStore:
         bits, machine = self.operands.weights.format.bits, self.machine
         return WeightStore(
-            self.layer, self.stored, self.encodings["weights"], nest, bits, machine.pointer_bits, machine.codebook_bits
+            self.layer, self.stored, lies_in(self.layer, self.encoding), nest, bits, machine.pointer_bits,
+            machine.codebook_bits,
         )
 
     @property
@@ -108,10 +104,14 @@ class TiledSystolic:
     @cached_property
     def plan(self) -> FoldPlan:
         """Its tiles by the mapping that was found or given."""
-        nest = self.mapper.nest(self.space, self.buffers)
+        nest = self._nest()
         return FoldPlan(
             self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded"
         )
+
+    def _nest(self) -> Nest:
+        self._whole_store.check_counts(min(self.space.blocks["k"], self.layer.K))
+        return self.mapper.nest(self.space, self.buffers)
 
     @property
     def nest(self) -> Nest:
@@ -145,33 +145,10 @@ class TiledSystolic:
     @cached_property
     def facts(self) -> Facts:
         """All nominal products are issued."""
-        notes = (*self._group_note(), *self._part_fold_note(), *self._zero_point_notes())
+        store = self.plan.store.notes(self.encoding)
+        folds = *group_note(self.plan, self.boxes, self.rows, self.cols), *part_fold_note(self.space)
+        notes = (*folds, *self._zero_point_notes(), *store)
         return Facts(self.layer.macs, 8 * self.plan.store.bytes, len(self.boxes), notes)
-
-    def _group_note(self) -> Iterator[str]:
-        """Why a layer of many small groups leaves most of the array idle."""
-        plan, layer = self.plan, self.layer
-        folds = sum(plan.folds(box) for box in self.boxes)
-        share = sum(plan.mapped(box) for box in self.boxes) / (folds * self.rows * self.cols)
-        if layer.G > 1 and share < FULL_ENOUGH:
-            space = self.space
-            shape = plan.shapes(self.boxes[0])[0]
-            used = [shape.rows, shape.cols]
-            kind = "depthwise" if layer.kind == "depthwise" else "grouped"
-            filters = f"{space.sizes['filters']} filter{'s' if space.sizes['filters'] > 1 else ''} a group"
-            reach = f"{used[0]} of {self.rows} rows and {used[1]} of {self.cols} columns"
-            groups = f"{space.pack} of {layer.G} groups a fold"
-            yield f"{kind}: {filters} and {groups} reach {reach}, so {100 * share:.1f} % of the PEs have work"
-
-    def _part_fold_note(self) -> Iterator[str]:
-        """What filling and draining of folds costs that leave rows or columns without work."""
-        whole, used = (sum(replace(self.space, used_alone=used).folds_last()) for used in (False, True))
-        if whole - used > TOLD * whole:
-            last = {
-                "whole": "as long as the whole array, {} cycles more than as the rows and columns they use",
-                "used": "as long as the rows and columns they use, {} cycles less than as the whole array",
-            }[self.machine.part_folds]
-            yield f"part-filled folds take {last.format(f'{whole - used:,}')} (dataflow.part_folds)"
 
     def _zero_point_notes(self) -> Iterator[str]:
         adds = sum(count for box in self.boxes for count in self._zero_point(box).values())
@@ -200,14 +177,16 @@ class TiledSystolic:
             lanes=self.rows * self.cols,
             effectual=effectual,
             ineffectual=ineffectual,
+            loading=self._loading,
             stalls=self._stalls(box),
             again=again,
         )
         actions = self._actions(box, *products)
         streams = plan.streams(box, staging)
         return Tile(
-            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box), macs_effectual=products[0]
-        )
+            work, streams, actions, plan.outputs(box), box.ranges, self._correction_ops(box),
+            macs_effectual=products[0], fields=plan.store.fields(box.ranges),
+        )  # fmt: skip
 
     def _passes(self, box: Box) -> tuple[tuple[Passes, ...], int]:
         """(folds that last equally long together, cycles of loads and skews beyond one a fold)."""
@@ -253,11 +232,17 @@ class TiledSystolic:
             fresh = shape.first if begins else 0
             yield from ((shape, back, n) for back, n in ((False, fresh), (True, shape.folds - fresh)) if n)
 
-    def _stalls(self, box: Box) -> dict[str, tuple[int, int]]:
+    @property
+    def _loading(self) -> Cause:
+        """What the array waits for while its held operand is loaded."""
+        held = self.plan.operand_on("both")
+        return Cause("sram", self.buffers[held].level, held)
+
+    def _stalls(self, box: Box) -> dict[Cause, tuple[int, int]]:
         """cause -> (cycles, slots of mapped lanes) that the stream lasts longer than a step a cycle."""
         if self.buffers["inputs"].layout == "tensor" and self.plan.operand_on("rows") == "inputs":
             return self._conflicts(box)
-        stalls: dict[str, tuple[int, int]] = {}
+        stalls: dict[Cause, tuple[int, int]] = {}
         for shape, back, folds in self._folds(box):
             late, cause = self.feeding.late(shape, back)
             if late:
@@ -266,25 +251,30 @@ class TiledSystolic:
                 stalls[cause] = cycles + more, mapped + more * shape.lanes
         return stalls
 
-    def _conflicts(self, box: Box) -> dict[str, tuple[int, int]]:
+    def _conflicts(self, box: Box) -> dict[Cause, tuple[int, int]]:
         """As ``_stalls``, where inputs lie as in the tensor: every step of every row fold by its addresses."""
-        r, space, cycles, mapped = box.ranges, self.space, 0, 0
+        r, space, stalls = box.ranges, self.space, {}
         across, wide, stream = space.dims
         layout = TensorLayout(self.layer, self.operands.inputs.format.bits, self.buffers["inputs"])
         along, each = np.arange(*getattr(r, stream)), self.mode.cycles
         high, width = space.blocks[across], self.mode.reduction
         cols = space.parts(wide, getattr(r, wide)[1] - getattr(r, wide)[0])
+        by_address = Cause("sram", self.buffers["inputs"].level, "inputs")
         for group in range(*r.groups):
             for low in range(*getattr(r, across), high):
                 rows = np.arange(low, min(low + high, getattr(r, across)[1]))
                 pixels, k = (rows, along) if across == "pixels" else (along, rows)
-                steps = layout.steps(_bundled(layout.addresses(group, pixels, k), across == "pixels", width))
+                steps = layout.steps(bundled(layout.addresses(group, pixels, k), across == "pixels", width))
                 for used, lanes, folds in cols:
                     shape = Shape(space.lanes(across, len(rows)), lanes, len(rows), used, 1, 1)
-                    need, _ = self.feeding.step(shape, across == "k" and low > 0)
-                    more = (int(np.maximum(steps, max(need, each)).sum()) - len(steps) * each) * folds
-                    cycles, mapped = cycles + more, mapped + more * shape.rows * shape.cols
-        return {"sram": (cycles, mapped)} if cycles else {}
+                    need, other = self.feeding.step(shape, across == "k" and low > 0)
+                    slow = steps >= max(need, each)
+                    for cause, late in ((by_address, steps[slow] - each), (other, (need - each) * np.sum(~slow))):
+                        more = int(np.sum(late)) * folds
+                        if more > 0:
+                            cycles, mapped = stalls.get(cause, (0, 0))
+                            stalls[cause] = cycles + more, mapped + more * shape.rows * shape.cols
+        return stalls
 
     @property
     def _window_cycles(self) -> int:
@@ -386,10 +376,3 @@ class TiledSystolic:
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """Issues a tile's products in the array's order of additions; returns the overflows."""
         return self.products.execute(tile.products, sums, low, high, saturate)
-
-
-def _bundled(addresses: np.ndarray, pixels_across: bool, width: int) -> np.ndarray:
-    """[pixels, k] -> [rows, values, steps], ``width`` neighbours in k together, -1 = none."""
-    padded = np.pad(addresses, ((0, 0), (0, -addresses.shape[1] % width)), constant_values=-1)
-    bundles = padded.reshape(len(padded), -1, width)  # [pixels, bundles of k, width]
-    return bundles.transpose((0, 2, 1) if pixels_across else (1, 2, 0))

@@ -45,3 +45,10 @@ class TensorLayout:
         ports = max(1, self.buffer.reads_per_cycle // self.buffer.banks)
         conflicts(skewed, self.buffer.word_bits, self.buffer.banks, ports, cycles)
         return cycles
+
+
+def bundled(addresses: np.ndarray, pixels_across: bool, width: int) -> np.ndarray:
+    """[pixels, k] -> [rows, values, steps], ``width`` neighbours in k together, -1 = none."""
+    padded = np.pad(addresses, ((0, 0), (0, -addresses.shape[1] % width)), constant_values=-1)
+    bundles = padded.reshape(len(padded), -1, width)  # [pixels, bundles of k, width]
+    return bundles.transpose((0, 2, 1) if pixels_across else (1, 2, 0))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.asymmetric import Precision, precision_bits
-from accel_sim.dataflows.common import plain_weights
+from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.vector_schedule import ASIDE
 from accel_sim.dataflows.vector_tiles import TiledVector
 from accel_sim.levels import Buffer
@@ -55,6 +55,15 @@ class Vector:
         if self.lookaside > (len(ASIDE) if self.lookahead else 0):
             raise ValueError(f"lookaside={self.lookaside} must be at most {len(ASIDE)}, and 0 without lookahead")
 
+    @property
+    def units_per_lane(self) -> int:
+        """MAC units of a PE."""
+        return self.lanes
+
+    def units_summed(self, rows: int) -> int:
+        """MAC units whose products meet before an accumulator."""
+        return self.lanes
+
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:
         """Of a PE: the unit's, with ``lanes`` times the products summed."""
         mode = self._unit_mode(mac, operands)
@@ -78,8 +87,9 @@ class Vector:
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledVector:  # fmt: skip
         """InputError for weights that are compressed at the array."""
-        plain, stored = plain_weights("vector", operands, encodings["weights"], buffers["weights"])
+        plain, stored = plain_weights("vector", layer, operands, encodings["weights"], buffers["weights"])
+        check_codebook(layer, stored, self.codebook_bits)
         return TiledVector(
-            layer, plain, stored, rows, cols, mac, self.mode(mac, operands), buffers, encodings, placement, self,
-            mapper, self._unit_mode(mac, operands),
+            layer, plain, stored, encodings["weights"], rows, cols, mac, self.mode(mac, operands), buffers, placement,
+            self, mapper, self._unit_mode(mac, operands),
         )  # fmt: skip

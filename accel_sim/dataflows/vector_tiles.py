@@ -14,7 +14,6 @@ from accel_sim.dataflows.vector_cost import BrickCosts
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import ColumnWork, Tile
-from workloads.encodings.dense import Dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +53,20 @@ class TiledVector(TiledSystolic):
             "inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits,
             "outputs": m.output_bits,
         }  # fmt: skip
-        stored = None if self.encodings["weights"] == Dense() else (lambda: self._whole_store.bytes)
+        stored = None if self._whole_store.plain else (lambda: self._whole_store.bytes)
         array, cycles = (self.rows, self.cols), self.mode.cycles
         if self.one_window:
             array, cycles = (self.rows * self.cols, 1), max(self.mode.cycles, self.cols)
         return FoldSpace(
             layer, ("filters", "pixels", "k"), array, 1, bits, self.mode.sum_bits, no_fill, stored,
             per_lane={"k": self.mode.reduction, "filters": self.mode.outputs}, step_cycles=cycles,
-            taps=layer.R * layer.S,
+            taps=layer.R * layer.S, countable=self._whole_store.countable,
         )  # fmt: skip
 
     @cached_property
     def plan(self) -> FoldPlan:
         """Its tiles by the mapping that was found or given."""
-        nest = self.mapper.nest(self.space, self.buffers)
+        nest = self._nest()
         return FoldPlan(self.space, nest, self.buffers, self.placement, self._store(nest))
 
     @cached_property
@@ -199,7 +198,10 @@ class TiledVector(TiledSystolic):
         )  # fmt: skip
         actions = self._accessed(box, steps, effectual, lane_steps)
         streams = plan.streams(box, staging)
-        return Tile(work, streams, actions, plan.outputs(box), box.ranges, macs_effectual=effectual)
+        return Tile(
+            work, streams, actions, plan.outputs(box), box.ranges,
+            macs_effectual=effectual, fields=plan.store.fields(box.ranges),
+        )  # fmt: skip
 
     def _accessed(self, box: Box, steps: Steps, effectual: int, lane_steps: int) -> Actions:
         """A step reads a brick of every window and of every filter, and adds a sum in every PE; sums stay there."""

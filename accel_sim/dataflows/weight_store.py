@@ -1,17 +1,20 @@
 """Where a dense array's weights lie in memory: plain, or encoded tile by tile with a decoder in front of the array."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from accel_sim.dataflows.common import encoding_notes
 from accel_sim.mapping.nest import Nest
-from accel_sim.tile import Extent
-from workloads.encoding import Encoding
+from accel_sim.tile import Extent, Field
+from workloads.encoding import Encoding, encodings, stream
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
+from workloads.registry import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +46,16 @@ class WeightStore:
         return self.plain and k.count > 1 and k.tile * self.plain_bits % 8 != 0
 
     @cached_property
+    def _zero(self) -> np.ndarray:
+        """[M, K] int64 the code whose real value is zero."""
+        zero = np.broadcast_to(self.codes.zero_points(), self.codes.values.shape)
+        return zero.reshape(self.layer.M, self.layer.K).astype(np.int64)
+
+    @cached_property
     def _symbols(self) -> np.ndarray:
-        """[M, K] uint32 stored codes."""
-        mask = (1 << self.codes.format.bits) - 1
-        return (self.codes.values.astype(np.int64) & mask).reshape(self.layer.M, self.layer.K).astype(np.uint32)
+        """[M, K] uint32 stored symbols: codes as differences from their zero, in as many bits."""
+        values = self.codes.values.reshape(self.layer.M, self.layer.K).astype(np.int64)
+        return ((values - self._zero) & ((1 << self.codes.format.bits) - 1)).astype(np.uint32)
 
     @cached_property
     def _kept(self) -> np.ndarray:
@@ -60,8 +69,40 @@ class WeightStore:
     @cached_property
     def entries(self) -> np.ndarray:
         """[M, k tiles] int64 entries of each slice, fillers included."""
-        cuts = [self.encoding.entries(np.ascontiguousarray(self._kept[:, a:b])) for a, b in self._k_cuts]
-        return np.stack(cuts, axis=1).astype(np.int64)
+        return self._entries(self._k_cuts)
+
+    def _entries(self, cuts: list[tuple[int, int]]) -> np.ndarray:
+        slices = [self.encoding.entries(np.ascontiguousarray(self._kept[:, a:b])) for a, b in cuts]
+        return np.stack(slices, axis=1).astype(np.int64)
+
+    def most_entries(self, k_tile: int) -> int:
+        """Of a slice, if k is cut into tiles of this size; 0 where nothing counts them."""
+        cuts = [(a, min(a + k_tile, self.layer.K)) for a in range(0, self.layer.K, k_tile)]
+        return 0 if self.plain else int(self._entries(cuts).max())
+
+    def countable(self, k_tile: int) -> bool:
+        """The count of entries before each slice fits its field, if k is cut into tiles of this size."""
+        most = (1 << self.pointer_bits) - 1
+        return self.plain or k_tile <= most or self.most_entries(k_tile) <= most
+
+    def check_counts(self, k_tile: int) -> None:
+        """InputError unless ``countable``: k_tile is the smallest that the dataflow can take."""
+        if not self.countable(k_tile):
+            most = self.most_entries(k_tile)
+            raise InputError(
+                f"layer '{self.layer.name}': dataflow.pointer_bits={self.pointer_bits} counts up to "
+                f"{(1 << self.pointer_bits) - 1} entries of a filter in a tile, the smallest tile has {most}: raise it "
+                f"to at least {most.bit_length()}"
+            )
+
+    def fields(self, r: Any) -> tuple[Field, ...]:
+        """The largest count of entries before a slice of a tile's ranges."""
+        if self.plain:
+            return ()
+        at, filters = self.nest.place("k"), self.layer.M // self.layer.G
+        rows = self.entries[:, r.k[0] // self.nest.loops[at].tile].reshape(-1, filters)
+        most = int(rows[slice(*r.groups), slice(*r.filters)].max())
+        return (Field("dataflow.pointer_bits", self.pointer_bits, most),)
 
     @cached_property
     def _chunks(self) -> tuple[np.ndarray, int]:
@@ -84,6 +125,17 @@ class WeightStore:
     def bytes(self) -> int:
         """Of all weights as they lie in the outermost memory."""
         return self._plain_row * self.layer.M if self.plain else self._chunks[1]
+
+    @property
+    def pointer_bytes(self) -> int:
+        """Those of them that are counts of entries."""
+        return 0 if self.plain else -(-self.layer.M * len(self._k_cuts) * self.pointer_bits // 8)
+
+    def notes(self, wanted: Encoding) -> Iterator[str]:
+        """What the user should know of how they lie; wanted: the machine's encoding of weights."""
+        if self.layer.dynamic and wanted != Dense():
+            yield f"the second operand is an activation: it is read plain, not as {encodings.name_of(wanted)}"
+        yield from encoding_notes(self.codes, self.encoding, self.bytes, self.pointer_bytes)
 
     @property
     def _plain_row(self) -> int:
@@ -112,13 +164,13 @@ class WeightStore:
     def decoded(self) -> Codes:
         """The codes as the decoder makes them from the stored stream, slice by slice: what is not stored is zero."""
         form, mask = self.codes.format, (1 << self.codes.format.bits) - 1
-        zero = np.broadcast_to(self.codes.zero_points(), self.codes.values.shape).astype(np.int64)
-        values = zero.reshape(self.layer.M, self.layer.K).copy()
+        values = self._zero.copy()
         for a, b in self._k_cuts:
             part = np.ascontiguousarray(self._symbols[:, a:b]), np.ascontiguousarray(self._kept[:, a:b])
-            decoded = self.encoding.decode(self.encoding.encode(*part, form.bits))
-            rows = np.repeat(np.arange(self.layer.M), decoded.entries)
-            values[rows, a + decoded.positions] = decoded.symbols
+            decoded = self.encoding.decode(stream(self.encoding, *part, form.bits))
+            rows = np.repeat(np.arange(self.layer.M), decoded.entries)[decoded.kept]
+            place = rows, a + decoded.positions[decoded.kept]
+            values[place] = (decoded.symbols[decoded.kept] + self._zero[place]) & mask
         if form.signed:
             values = np.where(values > form.high, values - mask - 1, values)
         return Codes(values.reshape(self.codes.values.shape), form)

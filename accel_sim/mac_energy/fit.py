@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from accel_sim.mac_energy.nnls import nnls
-from accel_sim.mac_energy.psma import CLOCKS, COMPONENTS, area_features, features
-from accel_sim.mac_energy.structure import Structure
+from accel_sim.mac_energy.psma import CLOCKS, COMPONENTS, FITTED, area_features, features, role
+from accel_sim.mac_energy.structure import LEVELS, Structure
 
 HEADER = (
     "# coefficients of accel_sim.mac_energy.psma in 28 nm: pJ (area: um2) of one unit of the feature, at two clocks.\n"
     "# Fitted by accel_sim.mac_energy.fit (non-negative least squares, errors relative to a design's whole energy or\n"
     "# area) to the published results of KULeuven-MICAS/PSMA-benchmark (Ibrahim et al., TCAS-I 2022).\n"
+    "# Rows `fitted` name the designs, with their rows at each clock.\n"
 )
 
 
@@ -40,12 +41,20 @@ def _at_clock(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     made = [features(structure(row), *mode) for row, mode in zip(rows, modes, strict=True)]
     found = {}
     for component in COMPONENTS:
-        cycle = [2e-3 * max(0.0, getattr(row, f"fj_op_{component}")) * row.macs_per_cycle for row in rows]
+        cycle = [2e-3 * _measured(row, component) * row.macs_per_cycle for row in rows]
         whole = [row.energy_pj_per_mac * row.macs_per_cycle for row in rows]
         found |= _solve(component, [features[component] for features in made], cycle, whole)
     designs = list(frame.drop_duplicates(["style", "bg", "l4", "l3", "l2"]).itertuples())
     areas = [row.area_um2 for row in designs]
     return found | _solve("area", [area_features(structure(row)) for row in designs], areas, areas)
+
+
+def _measured(row, component: str) -> float:
+    """fJ an operation of a component; slightly negative ones are rounding."""
+    if not component.endswith("_tree"):
+        return max(0.0, getattr(row, f"fj_op_{component}"))
+    parts = structure(row)
+    return sum(max(0.0, getattr(row, f"fj_op_{level}_tree")) for level in LEVELS if role(parts, level) == component)
 
 
 def _solve(component: str, rows: list[dict], target: Iterable[float], whole: Iterable[float]) -> dict:
@@ -57,6 +66,15 @@ def _solve(component: str, rows: list[dict], target: Iterable[float], whole: Ite
     return {(component, name): float(value) for name, value in zip(names, values, strict=True)}
 
 
+def designs(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
+    """(FITTED, name) of every design -> rows of it at each clock."""
+    names = pd.Series([structure(row).name for row in frame.itertuples()], index=frame.index)
+    return {
+        (FITTED, name): tuple(int((rows.freq_mhz == clock).sum()) for clock in CLOCKS)
+        for name, rows in frame.groupby(names)
+    }
+
+
 def write(table: dict, path: Path) -> None:
     """The fitted table, pJ (area: um2) at both clocks, a line each, sorted."""
     rows = (f"{c},{name},{slow:.9g},{fast:.9g}\n" for (c, name), (slow, fast) in sorted(table.items()))
@@ -64,4 +82,5 @@ def write(table: dict, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(fit(read(Path(sys.argv[1]))), Path(sys.argv[2]))
+    measured = read(Path(sys.argv[1]))
+    write(fit(measured) | designs(measured), Path(sys.argv[2]))

@@ -13,7 +13,12 @@ from accel_sim.mac_energy.structure import LEVELS, Level, Structure
 TABLE = ("accel_sim.tables.mac", "psma_28nm.csv")
 #: clocks of the published syntheses; between them coefficients are interpolated, beyond them the nearest holds
 CLOCKS = (200, 1000)
-COMPONENTS = ("mult_2x2", "L2_tree", "L3_tree", "L4_tree", "out_reg", "pipe_reg", "in_reg", "accum")
+#: a level's adders are ``group_tree`` where they join bit groups, so that all levels share its coefficients
+COMPONENTS = ("mult_2x2", "group_tree", "L2_tree", "L3_tree", "L4_tree", "out_reg", "pipe_reg", "in_reg", "accum")
+#: begins the source of a price for which nothing like it was measured or fitted
+EXTRAPOLATED = "extrapolated"
+#: component of the table whose features are the fitted designs
+FITTED = "fitted"
 SOURCE = "component model fitted to KULeuven-MICAS/PSMA-benchmark, 28 nm"
 
 
@@ -22,11 +27,11 @@ def features(parts: Structure, a_bits: int, w_bits: int) -> dict[str, dict[str, 
     levels, active = parts.levels(a_bits, w_bits), parts.active(a_bits, w_bits)
     cycles, depth = parts.cycles(a_bits, w_bits), parts.outer_depth
     bits, built = parts.output_bits(a_bits, w_bits), parts.built_output_bits
-    serial = 256.0 * (parts.bg == "BS")
+    pipe = parts.pipe_bits
     found = {
         "mult_2x2": {f"multipliers_{parts.style}_{parts.bg}": 4096 * active},
         "out_reg": {"bits": built / cycles, "live_bits": bits / cycles, "held_bits": built * (cycles > 1)},
-        "pipe_reg": {"units": serial, "per_cycle": serial / cycles},
+        "pipe_reg": {"bits": pipe, "per_cycle": pipe / cycles},
         "in_reg": {"array": 1, "bits": parts.input_bits, "deep": parts.input_bits * parts.stages},
         "accum": {
             "bits": bits / cycles, "held_bits": built * (parts.bg == "BS"), "built_bits": built / cycles,
@@ -34,22 +39,37 @@ def features(parts: Structure, a_bits: int, w_bits: int) -> dict[str, dict[str, 
             "several_bits": bits * depth * (parts.group in ("HS", "IS") and parts.bg != "BS"),
         },
     }  # fmt: skip
+    found["group_tree"] = {}
     for level in LEVELS:
-        found[f"{level}_tree"] = _tree(parts, level, levels[level], active)
+        found[f"{level}_tree"] = {}
+        found[role(parts, level)] = _tree(parts, level, levels[level], active)
     return found
 
 
+def role(parts: Structure, level: str) -> str:
+    """The component that a level's adders are."""
+    return "group_tree" if level == parts.bg else f"{level}_tree"
+
+
 def _tree(parts: Structure, level: str, made: Level, active: float) -> dict[str, float]:
-    """Adders at work, those behind others more (they glitch), and what works whatever the mode."""
+    """Adders at work, those behind others more (they glitch), and what works whatever the mode.
+
+    A tree of bit groups costs what its inputs have of bits: 16 products wide where nothing was summed before, and one
+    tree for each sum that the level inside keeps apart (shared outputs: 1, half-shared: 4).
+    """
     if level == parts.bg:
-        units = 256 * active
-        return {f"units_{parts.style}": units, "units_HS": units * (parts.group == "HS"), "adder_bits": made.adder_bits}
+        trees, width = parts.group_inputs
+        bits = 16 * trees * width * active
+        return {
+            f"inputs_{parts.style}": bits, "late_inputs": bits * (made.depth > 0),
+            "inputs_HS": bits * (parts.group == "HS"), "adder_bits": made.adder_bits,
+        }  # fmt: skip
     if parts.bg in LEVELS and level < parts.bg:
         place = "inner"
     elif parts.bg == "BS":
         place = "serial"
     else:
-        place = {"HS": "half", "IS": "split"}.get(parts.group, "single")
+        place = {"HS": "half", "IS": "split", "NO": "apart"}.get(parts.group, "single")
     return {f"{place}_bits": made.adder_bits, "deep_bits": made.adder_bits * made.depth}
 
 
@@ -70,11 +90,39 @@ def area_features(parts: Structure) -> dict[str, float]:
 
 
 @cache
+def _rows() -> tuple[dict[str, str], ...]:
+    text = resources.files(TABLE[0]).joinpath(TABLE[1]).read_text(encoding="utf-8")
+    return tuple(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+@cache
 def coefficients() -> dict[tuple[str, str], tuple[float, float]]:
     """(component, feature) -> its value at each of CLOCKS."""
-    text = resources.files(TABLE[0]).joinpath(TABLE[1]).read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {(r["component"], r["feature"]): (float(r["at_200_mhz"]), float(r["at_1000_mhz"])) for r in rows}
+    return {
+        (r["component"], r["feature"]): (float(r["at_200_mhz"]), float(r["at_1000_mhz"]))
+        for r in _rows() if r["component"] != FITTED
+    }  # fmt: skip
+
+
+@cache
+def fitted() -> frozenset[Structure]:
+    """The designs that the coefficients were fitted to."""
+    names = (r["feature"].split(" ") for r in _rows() if r["component"] == FITTED)
+    return frozenset(Structure(style, bg, tuple(sharing.split("/"))) for style, bg, sharing in names)
+
+
+def array_source(style: str, bg: str, sharing: tuple[str, str, str]) -> str:
+    """Where a design's figures come from: fitted to it, to others of its kind, or to none (``EXTRAPOLATED``).
+
+    Kind: style, level and sharing of the bit groups, sharing of L2. ValueError for a design that does not exist.
+    """
+    parts = Structure(style, bg, tuple(sharing))
+    name = f"{SOURCE}: {parts.name}"
+    if parts in fitted():
+        return name
+    if parts.kind in {other.kind for other in fitted()}:
+        return f"{name}, which is not among the fitted designs"
+    return f"{EXTRAPOLATED}: no design with {parts.kind_text} was fitted; {name}"
 
 
 def _value(component: str, feature: str, clock_mhz: float, table: dict) -> float:

@@ -48,6 +48,22 @@ class Structure:
         if len(self.sharing) != 3 or not set(self.sharing) <= set(OUTPUTS):
             raise ValueError(f"sharing={self.sharing!r} must be three of {', '.join(OUTPUTS)} (L4, L3, L2)")
 
+    @property
+    def name(self) -> str:
+        """As FU L2 IS/OS/OS."""
+        return f"{self.style} {self.bg} {'/'.join(self.sharing)}"
+
+    @property
+    def kind(self) -> tuple[str, str, str, str]:
+        """(style, level of the bit groups, their sharing, that of L2): what decides the adder trees."""
+        return self.style, self.bg, self.group, self.shared["L2"]
+
+    @property
+    def kind_text(self) -> str:
+        """``kind`` in words."""
+        groups = f"bit groups {self.group} at {self.bg}" if self.bg in LEVELS else "bit groups in time"
+        return f"style {self.style}, {groups}, L2 {self.shared['L2']}"
+
     @cached_property
     def shared(self) -> dict[str, str]:
         """Level of the array -> how it is shared."""
@@ -126,6 +142,21 @@ class Structure:
         if self.bg == "BS":
             a_bits = w_bits = 8  # one width for all precisions: the sum grows in time
         return self.outputs * sums * (a_bits + w_bits + joined + self.depth + HEADROOM)
+
+    @cached_property
+    def group_inputs(self) -> tuple[int, int]:
+        """(trees that join bit groups, bits of each of their 16 inputs); (0, 0) where time joins them."""
+        if self.bg == "BS":
+            return 0, 0
+        inner = [OUTPUTS[kind] for level, kind in self.shared.items() if level < self.bg]
+        summed = sum(4 - (outputs.bit_length() - 1) for outputs in inner)
+        return UNITS[self.bg] * math.prod(inner), 4 + summed
+
+    @property
+    def pipe_bits(self) -> int:
+        """Register bits between the sums of L2 and what joins them in time."""
+        outputs = OUTPUTS[self.shared["L2"]]
+        return UNITS["L2"] * outputs * (8 - (outputs.bit_length() - 1)) if self.bg == "BS" else 0
 
     @property
     def built_output_bits(self) -> int:

@@ -3,6 +3,7 @@
 The saving is in what is stored and moved, an index in place of a weight; the multiplier is that of the table's width.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -75,6 +76,11 @@ class Codebook(MacUnit):
     def look_up(self, a: np.ndarray, codes: np.ndarray, table: np.ndarray) -> np.ndarray:
         """a, codes [...] -> int64 [...] products with the entries that the codes name."""
         return a * table[codes]
+
+    @property
+    def file_words(self) -> Mapping[str, int]:
+        """The table."""
+        return {"codebook": 1 << self.index_bits}
 
     def actions(self, issued: int, effectual: int, mode: Mode | None = None, cycles: int | None = None) -> Actions:
         """A look-up, a product at the wider of the two widths and an addition for each."""

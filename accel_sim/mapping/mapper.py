@@ -80,13 +80,13 @@ class Mapper:
         """InputError where nothing fits the buffers, or what was given does not."""
         return search(space, buffers, self.goal, self.given)
 
-    def tile(self, only: str, order: tuple[str, ...]) -> int | None:
-        """The user's tile of the one dimension that a dataflow of fixed order cuts, or None."""
+    def tiles(self, cut: tuple[str, ...], order: tuple[str, ...]) -> dict[str, int]:
+        """The user's tiles of the dimensions that a dataflow of fixed order cuts."""
         if self.given is None:
-            return None
+            return {}
         if self.given.order not in (None, order):
             raise InputError(f"{self.given.where}: this dataflow's order is {' '.join(order)}")
         for dim in self.given.tiles:
-            if dim != only:
-                raise InputError(f"{self.given.where}: this dataflow cuts {only} alone, not {dim}")
-        return self.given.tiles.get(only)
+            if dim not in cut:
+                raise InputError(f"{self.given.where}: this dataflow cuts {' and '.join(cut)} alone, not {dim}")
+        return self.given.tiles

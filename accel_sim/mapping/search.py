@@ -20,8 +20,8 @@ from workloads.layer import Layer
 from workloads.registry import InputError
 
 OBJECTIVES = ("dram", "cycles", "energy", "edp")
-#: relative differences of cycles and of energy that count for nothing beside fewer tiles
-SLACK = 0.05
+#: latencies of the outermost memory that a tile costs beside what it moves (a guess): what waits behind other transfers
+PER_TILE = 0.5
 #: a layer is cut into more tiles only if it must be
 MOST_TILES = 2000
 
@@ -110,21 +110,17 @@ class Goal:
     def best(self, metrics: "Metrics") -> int | None:
         """Number of the best candidate, None if none fits.
 
-        The fewest tiles among those whose objective is within SLACK of the least (dram: the very least bytes, and then
-        cycles within SLACK): a swap has a price that the estimate does not know.
+        The very least of the objective, so that more room never makes the estimate worse (dram: the least bytes, and of
+        those the least cycles); among equals the fewest tiles.
         """
         left = np.flatnonzero(metrics.fits)
         if not len(left):
             return None
         edp = metrics.energy * metrics.cycles
-        values = {"dram": metrics.dram, "cycles": metrics.cycles, "energy": metrics.energy, "edp": edp}
-        stages = [(values["dram"], 0.0), (values["cycles"], SLACK)]
-        if self.objective != "dram":
-            slack = (1 + SLACK) ** 2 - 1 if self.objective == "edp" else SLACK
-            stages = [(values[self.objective], slack)]
-        for value, slack in stages:
-            left = left[value[left] <= value[left].min() * (1 + slack)]
-        keys = [metrics.tiles, values[self.objective], metrics.dram, metrics.cycles]
+        values = {"cycles": metrics.cycles, "energy": metrics.energy, "edp": edp}
+        if self.objective == "dram":
+            left = left[metrics.dram[left] == metrics.dram[left].min()]
+        keys = [values.get(self.objective, metrics.cycles), metrics.tiles, metrics.dram, metrics.cycles]
         return int(left[np.lexsort([key[left] for key in keys[::-1]])[0]])
 
 
@@ -219,7 +215,8 @@ def evaluate(
                 slowest = np.maximum(slowest, moving / goal.bytes_per_cycle + loads * goal.latency)
         first += space.room(operand, buffers[operand], frozenset(), found) / goal.bytes_per_cycle
     array = space.array_cycles(order, found)
-    cycles = np.maximum(array, np.maximum(slowest, dram / goal.bytes_per_cycle)) + first + 2 * goal.latency
+    swaps = (2 + PER_TILE * tiles) * goal.latency
+    cycles = np.maximum(array, np.maximum(slowest, dram / goal.bytes_per_cycle)) + first + swaps
     return Metrics(dram, cycles, energy + goal.static_pj * cycles, tiles, keeps, fits)
 
 

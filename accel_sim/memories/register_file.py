@@ -74,6 +74,11 @@ class RegisterFile(OnChip):
         """ports, if given, else those of its size."""
         return self.ports or ("1r1w" if self.capacity_bytes < SINGLE_PORT_BYTES else "1rw")
 
+    @property
+    def of_flip_flops(self) -> bool:
+        """Too small for a macro."""
+        return self.capacity_bytes < MACRO_BYTES or self.capacity_bytes * 8 < MACRO_WORDS * self.word_bits
+
     @cached_property
     def macro(self) -> Macro:
         """All of it."""
@@ -81,7 +86,7 @@ class RegisterFile(OnChip):
         place = self.capacity_bytes, self.word_bits
         _ = sram_macro.family(self.node_nm, CELL, "1rw")
         try:
-            if self.capacity_bytes < MACRO_BYTES or self.capacity_bytes * 8 < MACRO_WORDS * self.word_bits:
+            if self.of_flip_flops:
                 return scaled(flip_flops(*place, *ports_of(self.port_kind)[:2]), place, self.node_nm)
             if (self.node_nm, CELL, self.port_kind) in sram_macro.families() and self._reaches(place):
                 return sram_macro.find(*place, **own)

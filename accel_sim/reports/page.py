@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import plots, yaml_io
+from accel_sim.causes import CAUSES, Slots, bound
 from accel_sim.reports import html, svg
 from accel_sim.reports.run_files import RunFiles
-from accel_sim.timing import CAUSES
 
 #: heading, column of layers.csv, factor, format; None: text
 COLUMNS = (
@@ -55,8 +55,7 @@ def _summary(run: RunFiles) -> str:
     total = run.summary
     each = f"{total['energy_pj'] / max(1, total['macs_nominal']):.3g} pJ per MAC"
     moved = total["dram_read_bytes"] + total["dram_write_bytes"]
-    causes = run.cycles.groupby("cause").lane_slots.sum()
-    waits = causes.drop("effectual", errors="ignore")
+    most = bound(Slots.of(run.cycles))
     facts = [
         ("cycles", f"{total['cycles']:,}", f"{total['time_s'] * 1e3:.4g} ms"),
         ("energy", html.joules(total["energy_pj"]), each),
@@ -65,9 +64,8 @@ def _summary(run: RunFiles) -> str:
         ("MACs", svg.short(total["macs_nominal"]), f"{svg.short(total.get('macs_effectual', 0))} effectual"),
         ("layers", f"{len(run.layers)}", f"data: {total.get('data', '?')}"),
     ]
-    if waits.sum() > 0:
-        share = 100 * waits.max() / causes.sum()
-        facts.insert(3, ("largest loss", f"{share:.0f} %", f"of slots: {waits.idxmax().replace('_', ' ')}"))
+    if most is not None:
+        facts.insert(3, ("bound by", most.name, f"{100 * most.cause_share:.0f} % of slots: {most.cause}"))
     notes = "".join(f"<p class=note>{escape(str(text))}</p>" for text in run.provenance.get("warnings", []))
     check = total.get("check")
     if isinstance(check, dict):
@@ -137,8 +135,8 @@ def _roofline(run: RunFiles) -> str:
 
 
 def _lanes(run: RunFiles) -> str:
-    table = run.cycles.pivot(index="layer", columns="cause", values="lane_slots").reindex(run.cycles.layer.unique())
-    table = table.loc[table.sum(axis=1) > 0, [cause for cause in CAUSES if cause in table and table[cause].sum() > 0]]
+    table = plots.by_cause(run.cycles, "lane_slots")
+    table = table.loc[table.sum(axis=1) > 0, [cause for cause in CAUSES if table[cause].sum() > 0]]
     if table.empty:
         return ""
     drawn = svg.heat(table.div(table.sum(axis=1), axis=0), "Share of lane-slots by layer and cause, in percent")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import plots, roofline, yaml_io
-from accel_sim.timing import CAUSES
+from accel_sim.causes import CAUSES, Slots
 from workloads.registry import InputError
 
 #: columns of layers.csv that must be there and hold numbers
@@ -98,5 +98,15 @@ def _check(run: RunFiles) -> None:
     missing = sorted(set(CAUSES) - set(run.cycles.cause))
     if missing:
         raise InputError(f"{run.folder}: is no run directory (cycles.csv: cause '{missing[0]}' is missing)")
-    if run.cycles.duplicated(["layer", "cause"]).any():
-        raise InputError(f"{run.folder}: is no run directory (cycles.csv: expected one row per layer and cause)")
+    _check_causes(run)
+
+
+def _check_causes(run: RunFiles) -> None:
+    """Rows of cycles.csv are one of each, at levels where they must be; roofline.csv says the same of each layer."""
+    where = f"{run.folder}: is no run directory"
+    if run.cycles.duplicated(["layer", "cause", "level", "operand"]).any():
+        raise InputError(f"{where} (cycles.csv: expected one row per layer, cause, level and operand)")
+    try:
+        Slots.of(run.cycles)
+    except ValueError as error:
+        raise InputError(f"{where} (cycles.csv: {error})") from None

@@ -42,13 +42,10 @@ def _lines(result: Result) -> Iterator[str]:
     slots = dict(iter(result.cycles.groupby("layer", sort=False)))
     for row, name in zip(result.layers.to_dict("records"), layer_names(result), strict=True):
         yield from _statistics(f"system.layers.{name}", row)
-        own = slots[row["layer"]]
-        for each in own.itertuples(index=False):
-            if each.lane_slots:
-                stat = f"system.layers.{name}.laneSlots::{each.cause}"
-                yield _line(stat, int(each.lane_slots), "lane-slots in this state", "Count")
-        total = int(own.lane_slots.sum())
-        yield _line(f"system.layers.{name}.laneSlots::total", total, "lane-slots in all states", "Count")
+        own = slots[row["layer"]].groupby("cause", sort=False).lane_slots.sum()
+        for cause, count in own[own > 0].items():
+            yield _line(f"system.layers.{name}.laneSlots::{cause}", int(count), "lane-slots in this state", "Count")
+        yield _line(f"system.layers.{name}.laneSlots::total", int(own.sum()), "lane-slots in all states", "Count")
 
 
 def _statistics(part: str, values: Mapping[str, Any]) -> Iterator[str]:

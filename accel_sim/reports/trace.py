@@ -204,7 +204,7 @@ class _Watched:
     """The outermost memory, as the engine's server sees it; what it moves is recorded."""
 
     def __init__(self, memory: Any, recorder: Recorder):
-        self.memory, self.recorder = memory, recorder
+        self.memory, self.recorder, self.level = memory, recorder, memory.level
         self.asked: dict[int, tuple[int, bool]] = {}
 
     def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None:

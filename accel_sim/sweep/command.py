@@ -37,6 +37,11 @@ def options(commands: argparse._SubParsersAction) -> None:
 
 #: what `accel-sim plot` may draw of a study
 KINDS = ("line", "heat", "pareto", "parallel", "tornado")
+#: said of a study over capacities
+CHOSEN = (
+    "note: tiles are chosen by an estimate of cycles and energy, so that more capacity may cost a little of either (on "
+    "random layers at most 0.2 % of the cycles; bytes are exact): see docs/model.md, section 10"
+)
 WISHES = ("x", "y", "z", "color", "pick", "base", "where")
 
 
@@ -125,7 +130,7 @@ def _short(value: object) -> str:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from accel_sim.sweep import run
+    from accel_sim.sweep import run, study
 
     workers = _workers(arguments)
     path, out = Path(arguments.study), Path(arguments.out) if arguments.out else None
@@ -148,6 +153,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
             seconds = time.perf_counter() - started
             print(f"{done.points} points: {done.made} made in {seconds:.1f} s, {done.skipped} were there already")
         print(f"results: {done.results}")
+        if loud and any("capacity" in column for column in study.read(done.out / "study.yaml").columns):
+            print(CHOSEN)
     return _tell_failed(arguments, done.failed, done.out, done.points)
 
 

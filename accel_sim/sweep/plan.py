@@ -15,6 +15,7 @@ from accel_sim.sweep.study import NAMED, RUN, Study, StudyError
 from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
 from workloads.layer import Layer
 from workloads.layer_names import chosen
+from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
 #: mistakes that are told of one study
@@ -218,7 +219,7 @@ class _Planner:
         if text not in self.networks:
             self.networks[text] = None
             network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-            self.warnings |= dict.fromkeys(network.warnings)
+            self.warnings |= dict.fromkeys(warnings_of(network))
             self.networks[text] = network.layers, digest(identity(network), settings["precision"])
         known = self.networks[text]
         if known is None:

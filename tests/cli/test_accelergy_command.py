@@ -134,7 +134,7 @@ def test_what_the_command_prints(runs, here):
     lines = done.out.splitlines()
     assert (done.code, done.err, len(lines), lines[-1]) == (0, "", 3, "results: a")
     assert lines[0].startswith("10 components, 22 entries, ")
-    nowhere = "dram, input_sram_noc, mac, output_sram_noc, post, register, weight_sram_noc"
+    nowhere = "dram, input_sram_noc, output_sram_noc, post, register, weight_sram_noc"
     assert lines[1] == f"no area is known for {nowhere}"
     report = json.loads(call("accelergy", runs["lenet5", "systolic"], "--out", "a", "--json").out)
     assert report["energy_pj"] == json.loads((runs["lenet5", "systolic"] / "summary.json").read_text())["energy_pj"]

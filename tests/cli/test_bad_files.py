@@ -163,7 +163,7 @@ NETWORKS = {
     ": 5000000 bytes; a prototxt may have 4194304": "#" * 5_000_000,
     ": has no layers": prototxt(),
     ": expected an input of four dimensions (N, C, H, W), not [1, 3, 12]": prototxt(CONV, shape=(1, 3, 12)),
-    ": unsupported layers: 'up' (Deconvolution), 'p' (PReLU), 'e' (Exp) (supported: ...)": prototxt(
+    ": unsupported layer types: Deconvolution ('up'; ...); PReLU ('p'; ...); Exp ('e'); supported: ...": prototxt(
         CONV, layer("Deconvolution", "up", "conv"), layer("PReLU", "p", "up"), layer("Exp", "e", "p")
     ),
     ": layer 'r': reads 'cnv', which no layer before it makes": prototxt(CONV, layer("ReLU", "r", "cnv")),
@@ -216,3 +216,10 @@ def test_a_network_of_sizes_beyond_reason_is_refused_before_memory_is_taken(name
     monkeypatch.setattr("workloads.synthetic._draw", reached)
     (tmp_path / "n.prototxt").write_text(GIANTS[name])
     assert refused("run", "n.prototxt", "systolic", "--out", "r")
+
+
+@pytest.mark.parametrize("name", ["model.gguf", "model", "vgg17.h5"])
+def test_a_network_file_of_an_unknown_kind_is_named_and_not_taken_for_a_misspelt_name(name, refused, tmp_path):
+    (tmp_path / name).write_bytes(b"GGUF")
+    found = refused("show", "network", name)
+    assert found == f"network {name}: unknown kind '{name[5:]}' (known: .csv, .npz, .onnx, .prototxt, .tflite)"

@@ -104,7 +104,8 @@ BROKEN = {
     "layers.csv: column 'lanes' holds no numbers": ("layers.csv", (",64,", ",x,")),
     "layers.csv: expected one row per layer": ("layers.csv", ("conv2,", "conv1,")),
     "layers.csv: column 'layer' has empty fields": ("layers.csv", ("conv2,", ",")),
-    "cycles.csv: expected one row per layer and cause": ("cycles.csv", ("conv1,decode,", "conv1,unmapped,")),
+    "cycles.csv: expected one row per layer, cause, level and operand": (
+        "cycles.csv", ("conv1,decode,", "conv1,noc,")),
     "cycles.csv: cause 'decode' is missing": ("cycles.csv", ("decode,", "decoding,")),
     "actions.csv: column 'count' holds infinity": ("actions.csv", (",32,", ",32,1e999")),
     "roofline.csv: column 'cycles' holds no numbers": ("roofline.csv", ("conv1,compute,", "conv1,compute,x")),

@@ -71,15 +71,23 @@ def test_mac_counts_nest_and_are_spent_in_slots(run):
     assert (frame.macs_issued <= frame.macs_nominal).all()
     assert (frame.macs_effectual <= frame.macs_nonpad).all()
     assert (frame.macs_nonpad <= frame.macs_nominal).all()
-    slots = cycles.pivot(index="layer", columns="cause", values="lane_slots").loc[frame.layer].reset_index()
+    slots = cycles.pivot_table(index="layer", columns="cause", values="lane_slots", aggfunc="sum")
+    slots = slots.loc[frame.layer].reset_index()
     assert (slots.effectual == frame.macs_effectual).all()
     assert (frame.macs_issued <= slots.effectual + slots.ineffectual).all()
 
 
 def test_lane_slots_fill_the_time_of_every_layer(run):
     frame, cycles = read(run, "layers"), read(run, "cycles")
-    assert list(cycles) == ["layer", "cause", "lane_slots", "cycles"]
-    assert list(cycles.cause) == CAUSES * len(frame)
+    assert list(cycles) == ["layer", "cause", "level", "operand", "lane_slots", "cycles"]
+    assert not cycles.duplicated(["layer", "cause", "level", "operand"]).any()
+    for _, rows in cycles.groupby("layer", sort=False):
+        assert list(dict.fromkeys(rows.cause)) == CAUSES
+    spent = cycles[cycles.lane_slots > 0]
+    placed = spent.cause.isin(["decode", "sram", "noc", "dram_read", "dram_write"])
+    assert ((spent.level != "") == placed).all()
+    assert spent.operand[placed].isin(["inputs", "weights", "outputs", "pointers", "partial_sums"]).all()
+    assert (spent.operand[~placed] == "").all()
     assert cycles.lane_slots.dtype.kind == "i"
     assert cycles.lane_slots.min() >= 0
     assert list(cycles.groupby("layer", sort=False).lane_slots.sum()) == list(frame.lanes * frame.cycles)

@@ -66,7 +66,7 @@ def run(machine, network: Network, layer: Layer, naive: samples.Naive) -> Result
     """A checked run, held against the naive result and the sums that every run must close."""
     result = simulate(network, machine, check=True)
     row, lanes = result.layers.iloc[0], machine.array.lanes
-    assert np.array_equal(result.outputs[layer.name], naive.sums)
+    assert np.array_equal(result.sums[layer.name], naive.sums)
     nominal = layer.N * layer.M * layer.E * layer.F * (layer.C // layer.G) * layer.R * layer.S
     assert (row.macs_nominal, row.macs_nonpad, row.macs_effectual) == (nominal, naive.nonpad, naive.effectual)
     assert naive.effectual <= row.macs_issued <= nominal
@@ -224,14 +224,14 @@ def test_a_narrow_accumulator_overflows_as_its_reference_and_counts_it(machine):
     tight = Conventional(activation_bits=5, weight_bits=3, accumulator_bits=8, overflow="wrap")
     exact = samples.convolution(layer, x, w).sums
     wrapped = simulate(network, replace(machine, mac=tight), check=True)
-    assert np.array_equal(wrapped.outputs["fc"], (exact + 128) % 256 - 128)
+    assert np.array_equal(wrapped.sums["fc"], (exact + 128) % 256 - 128)
     held = simulate(network, replace(machine, mac=replace(tight, overflow="saturate")), check=True)
     sums = np.zeros_like(exact)
     for k in range(0, layer.K, places(machine)):  # all machines add in the order of k, some of them several at once
         step = slice(k, k + places(machine))
         products = samples.real(w)[:, step, 0, 0] * samples.real(x)[0, step, 0, 0]
         sums = np.clip(sums + products.sum(axis=1).reshape(exact.shape), -128, 127)
-    assert np.array_equal(held.outputs["fc"], sums)
+    assert np.array_equal(held.sums["fc"], sums)
     assert wrapped.layers.overflows[0] > 0
     assert held.layers.overflows[0] > 0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accel_sim import simulate
 from workloads import InputError
-from workloads.encoding import encodings
+from workloads.encoding import encodings, stream
 
 from . import samples
 
@@ -35,9 +35,10 @@ def slices(draw) -> tuple[np.ndarray, int]:
 
 
 def dense(decoded, shape: tuple[int, int]) -> np.ndarray:
-    """The codes that stored entries stand for."""
+    """The codes that stored entries stand for; what is no weight counts for nothing."""
     out = np.zeros(shape, dtype=np.uint32)
-    out[np.repeat(np.arange(shape[0]), decoded.entries), decoded.positions] = decoded.symbols
+    places = np.repeat(np.arange(shape[0]), decoded.entries)[decoded.kept], decoded.positions[decoded.kept]
+    out[places] = decoded.symbols[decoded.kept]
     return out
 
 
@@ -55,7 +56,9 @@ def test_codes_come_back_and_every_bit_is_counted(part, data):
     assert part.entry_bits(width) >= width
     assert len(encoded.data) == -(-int(entries.sum()) * part.entry_bits(width) // 8)
     decoded = part.decode(encoded)
-    assert len(decoded.symbols) == len(decoded.positions) == entries.sum()
+    assert len(decoded.symbols) == len(decoded.positions) == len(decoded.kept) == entries.sum()
+    if part.entries(np.zeros((1, 2), np.uint8))[0] == 0:  # stores no zero but for fillers
+        assert decoded.kept.sum() == kept.sum()
     assert np.array_equal(decoded.entries, entries)
     for positions in np.split(decoded.positions, np.cumsum(entries)[:-1]):
         assert (np.diff(positions) > 0).all()
@@ -74,6 +77,33 @@ def test_a_slice_is_the_same_alone_and_among_others(part, data):
     for number in range(len(symbols)):
         alone = part.encode(symbols[number : number + 1], kept[number : number + 1], width)
         assert alone.entries.tolist() == [together[number]]
+
+
+def test_a_weight_that_looks_like_a_filler_is_not_encoded():
+    """Symbol 0 behind the largest run is a filler; a table whose entry 0 is a weight has no zeros to leave out."""
+    from workloads.encodings.relative_index import RelativeIndex
+
+    part, symbols = RelativeIndex(index_bits=1), np.array([[0, 0, 5]], np.uint32)
+    with pytest.raises(ValueError, match=r"^a kept symbol is 0 behind a run of the largest index"):
+        part.encode(symbols, np.array([[0, 1, 1]], np.uint8), 4)
+    assert part.decode(part.encode(symbols, np.ones((1, 3), np.uint8), 4)).kept.all()
+    found = part.decode(part.encode(symbols, np.array([[0, 0, 1]], np.uint8), 4))
+    assert (found.symbols.tolist(), found.kept.tolist()) == ([0, 5], [False, True])
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_a_stream_of_another_length_than_its_entries_is_none(part, monkeypatch):
+    symbols, kept = np.arange(1, 13, dtype=np.uint32).reshape(3, 4), np.ones((3, 4), np.uint8)
+    assert np.array_equal(stream(part, symbols, kept, 7).data, part.encode(symbols, kept, 7).data)
+    encode = type(part).encode
+
+    def longer(self, *given):
+        encoded = encode(self, *given)
+        return replace(encoded, data=np.append(encoded.data, np.uint8(0)))
+
+    monkeypatch.setattr(type(part), "encode", longer)
+    with pytest.raises(ValueError, match=r": a stream of \d+ bytes, its entries take \d+ bits$"):
+        stream(part, symbols, kept, 7)
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
@@ -112,7 +142,7 @@ def test_a_machine_computes_with_it_or_refuses_it(machine, name):
     except InputError as refusal:
         assert str(refusal).startswith("dataflow '")
         return
-    assert np.array_equal(result.outputs[name], samples.convolution(samples.LAYERS[name], x, w).sums)
+    assert np.array_equal(result.sums[name], samples.convolution(samples.LAYERS[name], x, w).sums)
 
 
 @pytest.mark.parametrize("name", encodings.names())
@@ -127,4 +157,4 @@ def test_each_preset_takes_each_encoding_or_says_why_not(preset, name):
     except InputError as refusal:
         assert str(refusal).startswith("dataflow '")
         return
-    assert np.array_equal(result.outputs["pointwise"], samples.convolution(samples.LAYERS["pointwise"], x, w).sums)
+    assert np.array_equal(result.sums["pointwise"], samples.convolution(samples.LAYERS["pointwise"], x, w).sums)

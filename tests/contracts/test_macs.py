@@ -167,7 +167,7 @@ def test_a_machine_computes_with_it(machine, name):
     network, x, w = samples.given(layer, "narrow", mac=machine.mac)
     naive, result = samples.convolution(layer, x, w), computed(machine, network)
     if result is not None:
-        assert np.array_equal(result.outputs[name], naive.sums)
+        assert np.array_equal(result.sums[name], naive.sums)
         assert (result.layers.macs_nominal[0], result.layers.macs_effectual[0]) == (layer.macs, naive.effectual)
 
 

@@ -13,6 +13,7 @@ import yaml
 from accel_sim import cli, plots
 from accel_sim.config import load_hardware, to_tree
 from accel_sim.parts import dataflows, macs, memories
+from workloads import InputError
 from workloads.encoding import encodings
 from workloads.network import networks
 
@@ -259,6 +260,17 @@ def test_a_machine_in_one_file_has_all_of_them(plugins, tmp_path):
     assert set(actions[actions.component == "dram"].source) == {"of a test"}
 
 
+def test_a_unit_that_counts_what_nothing_prices_is_refused_when_it_is_loaded(plugins):
+    (plugins / "half_price.py").write_text(MAC.replace('("mac", "mult"', '("lookup", "read"'))
+    with pytest.raises(InputError) as held:
+        load_hardware("systolic", {"mac.name": "half_price"})
+    assert str(held.value) == (
+        "preset 'systolic': mac: MAC unit 'half_price': nothing prices lookup.read of 9 bits (known: mac.add, "
+        "mac.float_add, mac.float_mult, mac.mult, register, queue, accumulator, codebook, post, dram, input_sram, "
+        "weight_sram, output_sram, input_sram_noc, weight_sram_noc, output_sram_noc)"
+    )
+
+
 def test_a_taken_name_is_an_error(plugins):
     """Also of a class that happens to have the same name as the one that is there."""
     from workloads.encodings.dense import Dense
@@ -291,8 +303,8 @@ UNFINISHED = {
     "dataflow 'two_thirds' has no mode": ("dataflows", ("    def mode(", "    def modes(")),
     "dataflow 'two_thirds' is no frozen dataclass": ("dataflows", ('")\n@dataclass(frozen=True)', '")\n@dataclass')),
     "memory 'bursts' has no advance": ("memories", ("    def advance(", "    def advanced(")),
-    "action 'mult3' of component 'mac' (9 bits) has no price": ("macs", ('("mac", "mult"', '("mac", "mult3"')),
-    "action 'mult' of component 'multiplier' (9 bits) has no price": (
+    "MAC unit 'half_price': nothing prices mac.mult3 of 9 bits": ("macs", ('("mac", "mult"', '("mac", "mult3"')),
+    "MAC unit 'half_price': nothing prices multiplier.mult of 9 bits": (
         "macs", ('("mac", "mult"', '("multiplier", "mult"')),
     "lane-slots do not add up": ("dataflows", ("lanes=tile.work.lanes + self.lanes", "lanes=tile.work.lanes")),
     "parts/half_price.py line 17: AttributeError: 'HalfPrice' object has no attribute 'nothing'": (

@@ -74,7 +74,7 @@ def test_settings_leave_the_preset_as_it_was(name):
 def test_it_runs_lenet5_and_the_check_is_green(name):
     result = simulate(load_network("lenet5"), load_hardware(name), check=True)
     assert result.summary["check"] == {"passed": True, "layers": 4, "overflows": 0}
-    assert set(result.outputs) == {"conv1", "conv2", "fc1", "fc2"}
+    assert set(result.sums) == {"conv1", "conv2", "fc1", "fc2"}
     assert simulate(load_network("lenet5"), load_hardware(name)).outputs is None
 
 

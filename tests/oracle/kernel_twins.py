@@ -45,11 +45,11 @@ def unrolled(x: np.ndarray, geometry: list[int]) -> np.ndarray:
     return patches(x, Shape(geometry, geometry[0]))
 
 
-def nonzero_steps(matrix: np.ndarray, first: int, last: int, k_first: int, k_last: int):
+def nonzero_steps(matrix: np.ndarray, first: int, last: int, g_first: int, g_last: int, k_first: int, k_last: int):
     """(columns, values, steps of each product) of the non-zero taps of pixels [first, last), group inside pixel."""
     K, columns, values, steps = matrix.shape[2], [], [], []
     for pixel in range(first, last):
-        for g in range(matrix.shape[1]):
+        for g in range(g_first, g_last):
             found = [k for k in range(k_first, k_last) if matrix[pixel, g, k] != 0]
             columns += [g * K + k for k in found]
             values += [int(matrix[pixel, g, k]) for k in found]

@@ -1,7 +1,7 @@
 """Relative index with filler zeros (Deep Compression, Han et al. ICLR 2016; EIE, ISCA 2016).
 
 Each stored entry is a code and the number of zeros before it in ``index_bits``; a run that does not fit is bridged by
-filler entries (code 0, largest index), each of which stands for 2^index_bits zeros. The run restarts in every slice
+filler entries (symbol 0, largest index), each of which stands for 2^index_bits zeros. The run restarts in every slice
 and zeros after the last entry are free.
 """
 
@@ -52,13 +52,20 @@ class RelativeIndex:
     def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
         """(run, symbol) pairs; a run too long takes fillers."""
         code, run = self.stored(symbols, kept)
+        fillers = int(self._is_filler(code, run).sum())
+        if fillers != len(code) - int(np.count_nonzero(kept)):
+            raise ValueError("a kept symbol is 0 behind a run of the largest index: it would be taken for a filler")
         field = code | run << np.uint32(symbol_bits)
         return Encoded(pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits)
 
     def decode(self, encoded: Encoded) -> Decoded:
-        """Places by the sums of runs; fillers are no kept symbols."""
+        """Places by the sums of runs; symbol 0 with the largest index is a filler."""
         total = int(encoded.entries.sum())
         field = unpack(encoded.data, self.entry_bits(encoded.symbol_bits), total)
         positions = np.empty(total, dtype=np.int32)
-        bits.run_positions(field >> np.uint32(encoded.symbol_bits), encoded.entries, positions)
-        return Decoded(field & np.uint32((1 << encoded.symbol_bits) - 1), positions, encoded.entries)
+        run, code = field >> np.uint32(encoded.symbol_bits), field & np.uint32((1 << encoded.symbol_bits) - 1)
+        bits.run_positions(run, encoded.entries, positions)
+        return Decoded(code, positions, encoded.entries, ~self._is_filler(code, run))
+
+    def _is_filler(self, code: np.ndarray, run: np.ndarray) -> np.ndarray:
+        return (code == 0) & (run == self.span - 1)

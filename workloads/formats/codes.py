@@ -76,6 +76,11 @@ class NumberFormat:
             return self.bits
         return 1 + max(high.bit_length(), (-low - 1).bit_length())
 
+    @property
+    def plain_bits(self) -> int:
+        """Width of a code that stands for itself: with a codebook, of its entries."""
+        return self.bits if self.codebook is None else self.value_bits
+
     def scales(self, ndim: int) -> float | np.ndarray:
         """The scale (1 if unknown), or a float64 array that broadcasts against ``ndim`` axes when it is per axis."""
         scale = 1.0 if self.scale is None else self.scale

@@ -53,6 +53,12 @@ class Table:
             raise self.refuse(f"field {field} lies outside its table")
         return self.at + offset if offset else None
 
+    def present(self) -> list[int]:
+        """Numbers of the fields that are there."""
+        vtable, size, _ = self._fields
+        offsets = struct.unpack_from(f"<{size // 2 - 2}H", self.data, vtable + 4)
+        return [field for field, offset in enumerate(offsets) if offset]
+
     def scalar(self, field: int, form: str, default: int | float) -> int | float:
         """form: a struct code such as '<i'."""
         place = self._place(field, WIDTHS[form[-1]])

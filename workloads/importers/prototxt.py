@@ -1,240 +1,172 @@
-"""Caffe deploy prototxt: protobuf text format -> layers. All unsupported layer types are named at once."""
+"""Caffe deploy prototxt -> layers, by Caffe's own rules (caffe.proto and its layers). Weights come from other files.
+
+What is simulated is the phase TEST: layers that only other phases include are left out, as Caffe does.
+"""
 
 import hashlib
-import math
-import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from workloads.importers import naming, network_files
+from workloads.importers.prototext import Fields, parse
+from workloads.importers.record import Names, refuse_unsupported
 from workloads.layer import Layer, Lrn
 from workloads.network import Network
 from workloads.registry import InputError
 
 LIMIT_BYTES = 4 << 20
-LIMIT_DEPTH = 16
-#: no size in a layer may exceed this
-LIMIT_SIZE = 1 << 20
-_TOKEN = re.compile(r"""\s+|\#[^\n]*|([{}:])|"([^"\\\n]*)"|'([^'\\\n]*)'|([A-Za-z0-9_.+\-]+)|(.)""", re.DOTALL)
-Message = dict[str, list[Any]]
+#: what every layer type that has an axis works along here
+CHANNELS = (1, -3)
 
 
-def parse(text: str, where: str) -> Message:
-    """Protobuf text format -> field name -> its values, in order (a message is a mapping again)."""
-    stack: list[Message] = [{}]
-    name, colon = None, False
-    for match in _TOKEN.finditer(text):
-        mark, *quoted, word, bad = match.groups()
-        string = next((value for value in quoted if value is not None), None)
-        if mark is None and string is None and word is None and bad is None:
-            continue
-
-        def refuse(what: str, at: int = match.start()):
-            raise InputError(f"{where} line {text.count(chr(10), 0, at) + 1}: broken prototxt: {what}")
-
-        if bad is not None:
-            refuse(f"unexpected '{bad}'")
-        if mark == "{":
-            if name is None:
-                refuse("'{' without a name before it")
-            if len(stack) > LIMIT_DEPTH:
-                refuse(f"nested deeper than {LIMIT_DEPTH}")
-            inner: Message = {}
-            stack[-1].setdefault(name, []).append(inner)
-            stack.append(inner)
-            name, colon = None, False
-        elif mark == "}":
-            if name is not None or len(stack) == 1:
-                refuse("unexpected '}'")
-            stack.pop()
-        elif mark == ":":
-            if name is None or colon:
-                refuse("unexpected ':'")
-            colon = True
-        elif name is None:
-            if word is None:
-                refuse("expected a field name")
-            name = word
-        elif not colon:
-            refuse(f"expected ':' or '{{' after '{name}'")
-        else:
-            stack[-1].setdefault(name, []).append(string if string is not None else word)
-            name, colon = None, False
-    if len(stack) > 1 or name is not None:
-        raise InputError(f"{where}: broken prototxt: it ends inside a message")
-    return stack[0]
-
-
-class _Fields:
-    """Typed look-ups in one message; errors name the layer."""
-
-    def __init__(self, message: Any, where: str):
-        self.message, self.where = message if isinstance(message, dict) else {}, where
-
-    def text(self, name: str, default: str | None = None) -> str:
-        values = self.message.get(name, [default])
-        if not isinstance(values[-1], str):
-            raise InputError(f"{self.where}: expected one {name}")
-        return values[-1]
-
-    def numbers(self, name: str) -> list[int]:
-        return [self._number(name, value) for value in self.message.get(name, [])]
-
-    def number(self, name: str, default: int | None = None) -> int:
-        if name not in self.message and default is None:
-            raise InputError(f"{self.where}: {name} is missing")
-        return self._number(name, self.message[name][-1]) if name in self.message else default
-
-    def real(self, name: str, default: float) -> float:
-        text = self.text(name, str(default))
-        try:
-            value = float(text) if len(text) <= 32 else math.nan
-        except ValueError:
-            value = math.nan
-        if not 0 <= value <= LIMIT_SIZE:
-            raise InputError(f"{self.where}: {name}: expected a number from 0 to {LIMIT_SIZE}, not {text!r}")
-        return value
-
-    def _number(self, name: str, value: Any) -> int:
-        if (
-            not isinstance(value, str)
-            or not value.isascii()
-            or not value.isdigit()
-            or len(value) > 9
-            or int(value) > LIMIT_SIZE
-        ):
-            raise InputError(f"{self.where}: {name}: expected an integer from 0 to {LIMIT_SIZE}, not {value!r}")
-        return int(value)
-
-    def pair(self, stem: str, height: str, width: str, default: int | None) -> tuple[int, int]:
-        """One value for both axes, two values, or the _h and _w fields."""
-        if height in self.message or width in self.message:
-            return self.number(height, 0), self.number(width, 0)
-        values = self.numbers(stem)
-        if not values and default is None:
-            raise InputError(f"{self.where}: {stem} is missing")
-        return tuple((values or [default])[:1] * 2 if len(values) < 2 else values[:2])
-
-    def flag(self, name: str, default: bool) -> bool:
-        text = self.text(name, "true" if default else "false")
-        if text not in ("true", "false"):
-            raise InputError(f"{self.where}: {name}: expected true or false, not '{text}'")
-        return text == "true"
-
-    def inner(self, name: str) -> "_Fields":
-        return _Fields(self.message.get(name, [{}])[-1], self.where)
-
-
+@dataclass
 class _Graph:
     """Layers as they are read; a blob is known by the name of the layer that made it last."""
 
-    def __init__(self):
-        self.layers: list[Layer] = []
-        self.makers: dict[str, str] = {}
-        self.shapes: dict[str, tuple[int, int, int]] = {}
+    names: Names
+    layers: list[Layer] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    makers: dict[str, str] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
 
-    def add(self, name: str, kind: str, top: str, inputs: tuple[str, ...], M: int | None = None, **fields) -> None:
+    def add(self, fields: Fields, kind: str, inputs: tuple[str, ...], M: int | None = None, **given) -> None:
         C, H, W = self.shapes[inputs[0]]
+        name = self.names.layer(fields.text("name"))
         layer = Layer(
-            name=name, kind=kind, inputs=inputs, **({"C": C, "H": H, "W": W, "M": C if M is None else M} | fields)
+            name=name, kind=kind, inputs=inputs, **({"C": C, "H": H, "W": W, "M": C if M is None else M} | given)
         )
+        self.places[name] = len(self.layers)
         self.layers.append(layer)
-        self.makers[top] = name
+        self.makers[fields.text("top")] = name
         self.shapes[name] = (layer.M, layer.E, layer.F)
+        self.read.update(inputs)
 
     def fuse(self, name: str, activation: str) -> bool:
-        """Folds an activation into the layer of this name if it has MACs and none yet."""
-        from dataclasses import replace
-
-        for place, layer in enumerate(self.layers):
-            if layer.name == name and layer.has_macs and layer.activation is None:
-                self.layers[place] = replace(layer, activation=activation)
-                return True
-        return False
+        """Folds an activation into the layer of this name if it has MACs, none yet, and nobody read it without."""
+        layer = self.layers[self.places[name]] if name in self.places else None
+        if layer is None or not layer.has_macs or layer.activation is not None or name in self.read:
+            return False
+        self.layers[self.places[name]] = replace(layer, activation=activation)
+        return True
 
 
-def _convolution(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
+def _convolution(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
     p = fields.inner("convolution_param")
-    R, S = p.pair("kernel_size", "kernel_h", "kernel_w", None)
-    vertical, horizontal = p.pair("pad", "pad_h", "pad_w", 0)
+    R, S = p.pair("kernel_size", ("kernel_h", "kernel_w"), None)
+    vertical, horizontal = p.pair("pad", ("pad_h", "pad_w"), 0)
     groups, channels = p.number("group", 1), graph.shapes[inputs[0]][0]
+    p.only("axis", 1, CHANNELS, "channels")
     graph.add(
-        name, "depthwise" if 1 < groups == channels else "conv", top, inputs, p.number("num_output"), G=groups,
-        R=R, S=S, stride=p.pair("stride", "stride_h", "stride_w", 1), dilation=p.pair("dilation", "", "", 1),
+        fields, "depthwise" if 1 < groups == channels else "conv", inputs, p.number("num_output"), G=groups,
+        R=R, S=S, stride=p.pair("stride", ("stride_h", "stride_w"), 1), dilation=p.pair("dilation", None, 1),
         padding=(vertical, vertical, horizontal, horizontal), bias=p.flag("bias_term", True),
     )  # fmt: skip
 
 
-def _pooling(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
+def _pooling(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
     p = fields.inner("pooling_param")
-    kind = {"MAX": "max", "AVE": "avg"}.get(p.text("pool", "MAX"))
-    if kind is None:
-        raise InputError(f"{fields.where}: pool: expected MAX or AVE, not '{p.text('pool')}'")
+    kind = p.choice("pool", {"MAX": "max", "AVE": "avg", "STOCHASTIC": None}, "MAX")
+    _, H, W = graph.shapes[inputs[0]]
+    rounds_up = _rounds_up(p)
+    stride = p.pair("stride", ("stride_h", "stride_w"), 1, most=1)
+    pads = p.pair("pad", ("pad_h", "pad_w"), 0, most=1)
     if p.flag("global_pooling", False):
-        _, H, W = graph.shapes[inputs[0]]
-        graph.add(name, "pool", top, inputs, pool=kind, global_pool=True, R=H, S=W)
+        if p.has("kernel_size") or p.has("kernel_h") or p.has("kernel_w") or (stride, pads) != ((1, 1), (0, 0)):
+            raise fields.refuse("global_pooling takes the whole map: expected no kernel_size, stride 1 and pad 0")
+        graph.add(fields, "pool", inputs, pool=kind, global_pool=True, R=H, S=W)
         return
-    R, S = p.pair("kernel_size", "kernel_h", "kernel_w", None)
-    vertical, horizontal = p.pair("pad", "pad_h", "pad_w", 0)
+    taps = p.pair("kernel_size", ("kernel_h", "kernel_w"), None, most=1)
+    if any(pad and pad >= size for pad, size in zip(pads, taps, strict=True)):
+        raise fields.refuse(f"pad {pads} must be smaller than the kernel {taps}")
+    if rounds_up and not any(pads) and all(stride):
+        for size, tap, step in zip((H, W), taps, stride, strict=True):
+            if -(-(size - tap) // step) * step >= size > tap:  # Caffe clips such a window only where there is padding
+                raise fields.refuse(f"its last window begins outside the map {H}x{W}: Caffe computes no value there")
     graph.add(
-        name, "pool", top, inputs, pool=kind, R=R, S=S, stride=p.pair("stride", "stride_h", "stride_w", 1),
-        padding=(vertical, vertical, horizontal, horizontal), ceil_mode=True,
+        fields, "pool", inputs, pool=kind, R=taps[0], S=taps[1], stride=stride, ceil_mode=rounds_up,
+        padding=(pads[0], pads[0], pads[1], pads[1]),
     )  # fmt: skip
 
 
-def _inner_product(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
+def _rounds_up(p: Fields) -> bool:
+    """Whether a pool's output size is rounded up: Caffe's default, or as round_mode (or ceil_mode, of a fork) says."""
+    rounds_up = p.choice("round_mode", {"CEIL": True, "FLOOR": False}, "CEIL")
+    if not p.has("ceil_mode"):
+        return rounds_up
+    forks = p.flag("ceil_mode", True)
+    if p.has("round_mode") and forks != rounds_up:
+        raise p.refuse("round_mode and ceil_mode contradict each other")
+    return forks
+
+
+def _inner_product(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
     p = fields.inner("inner_product_param")
     C, H, W = graph.shapes[inputs[0]]
-    bias = p.flag("bias_term", True)
-    graph.add(name, "fc", top, inputs, p.number("num_output"), C=C * H * W, H=1, W=1, bias=bias)
+    p.only("axis", 1, CHANNELS, "all but the batch")
+    if p.flag("transpose", False):
+        raise fields.refuse("transpose: expected false (weights as one row per output)")
+    graph.add(fields, "fc", inputs, p.number("num_output"), C=C * H * W, H=1, W=1, bias=p.flag("bias_term", True))
 
 
-def _relu(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
-    in_place = fields.text("bottom") == top
-    if in_place and graph.fuse(inputs[0], "relu"):
-        return
-    graph.add(name, "relu", top, inputs)
+def _relu(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
+    if fields.inner("relu_param").real("negative_slope", 0.0):
+        raise fields.refuse("negative_slope: expected 0 (a leaky ReLU is not supported)")
+    in_place = fields.texts("bottom") == fields.texts("top")
+    if not (in_place and graph.fuse(inputs[0], "relu")):
+        graph.add(fields, "relu", inputs)
 
 
-def _concat(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
+def _concat(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
+    p = fields.inner("concat_param")
+    if p.has("axis") and p.has("concat_dim"):
+        raise fields.refuse("expected axis or concat_dim, not both")
+    p.only("axis", 1, CHANNELS, "channels")
+    p.only("concat_dim", 1, (1,), "channels")
     shapes = [graph.shapes[source] for source in inputs]
     if len({shape[1:] for shape in shapes}) > 1:
-        raise InputError(f"{fields.where}: the maps it joins differ: {', '.join(map(str, shapes))}")
+        raise fields.refuse(f"the maps it joins differ: {', '.join(map(str, shapes))}")
     channels = sum(shape[0] for shape in shapes)
-    graph.add(name, "concat", top, inputs, channels, C=channels)
+    graph.add(fields, "concat", inputs, channels, C=channels)
 
 
-def _eltwise(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
-    if fields.inner("eltwise_param").text("operation", "SUM") != "SUM":
-        raise InputError(f"{fields.where}: only SUM is supported")
+def _eltwise(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
+    p = fields.inner("eltwise_param")
+    p.choice("operation", {"PROD": None, "SUM": "add", "MAX": None}, "SUM")
+    if any(text not in ("1", "1.0") for text in p.texts("coeff")):
+        raise fields.refuse(f"coeff: expected 1 for each input, not {', '.join(p.texts('coeff'))}")
     shapes = {graph.shapes[source] for source in inputs}
     if len(shapes) > 1:
-        raise InputError(f"{fields.where}: the maps it joins differ: {', '.join(map(str, sorted(shapes)))}")
-    graph.add(name, "add", top, inputs)
+        raise fields.refuse(f"the maps it joins differ: {', '.join(map(str, sorted(shapes)))}")
+    graph.add(fields, "add", inputs)
 
 
-def _dropout(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
-    graph.makers[top] = inputs[0]
+def _dropout(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
+    fields.inner("dropout_param")
+    graph.makers[fields.text("top")] = inputs[0]
 
 
-def _lrn(graph: _Graph, name: str, top: str, inputs: tuple[str, ...], fields: _Fields) -> None:
+def _lrn(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
     p = fields.inner("lrn_param")
-    if p.text("norm_region", "ACROSS_CHANNELS") != "ACROSS_CHANNELS":
-        raise InputError(f"{fields.where}: norm_region: expected ACROSS_CHANNELS, not '{p.text('norm_region')}'")
+    p.choice("norm_region", {"ACROSS_CHANNELS": True, "WITHIN_CHANNEL": None}, "ACROSS_CHANNELS")
     size, default = p.number("local_size", 5), Lrn(alpha=1.0)  # caffe.proto: LRNParameter
     if size % 2 == 0:
-        raise InputError(f"{fields.where}: local_size: expected an odd number, not {size}")
+        raise fields.refuse(f"local_size: expected an odd number, not {size}")
     lrn = Lrn(size, p.real("alpha", default.alpha), p.real("beta", default.beta), p.real("k", default.k))
-    graph.add(name, "lrn", top, inputs, lrn=lrn)
+    graph.add(fields, "lrn", inputs, lrn=lrn)
 
 
-def _elementwise(kind: str):
-    return lambda graph, name, top, inputs, fields: graph.add(name, kind, top, inputs)
+def _softmax(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
+    fields.inner("softmax_param").only("axis", 1, CHANNELS, "channels")
+    graph.add(fields, "softmax", inputs)
 
 
-TYPES = {
-    "Convolution": _convolution, "Pooling": _pooling, "InnerProduct": _inner_product, "ReLU": _relu, "Concat": _concat,
-    "Eltwise": _eltwise, "Dropout": _dropout, "Softmax": _elementwise("softmax"), "LRN": _lrn,
+#: layer type -> its reader, and how many blobs it reads (0: two or more)
+TYPES: dict[str, tuple[Callable[[_Graph, tuple[str, ...], Fields], None], int]] = {
+    "Convolution": (_convolution, 1), "Pooling": (_pooling, 1), "InnerProduct": (_inner_product, 1),
+    "ReLU": (_relu, 1), "Concat": (_concat, 0), "Eltwise": (_eltwise, 0), "Dropout": (_dropout, 1),
+    "Softmax": (_softmax, 1), "LRN": (_lrn, 1),
 }  # fmt: skip
 
 
@@ -246,45 +178,96 @@ def read_prototxt(path: Path) -> Network:
 
 
 def _read(path: Path) -> Network:
+    data = _content(path)
+    top = Fields(parse(data.decode("utf-8"), str(path)), str(path))
+    old, new = len(top.record.get("layers", [])), len(top.record.get("layer", []))
+    if old:
+        form = f"mixes {new} 'layer' with {old} 'layers'" if new else f"has {old} 'layers'"
+        raise top.refuse(f"{form} of Caffe's old form (V1), which is not read: rewrite it with upgrade_net_proto_text")
+    for number, fields in enumerate(top.messages("layer"), 1):
+        fields.where = fields.record.where = f"{path}: layer '{(fields.texts('name') or [number])[0]}'"
+    layers = [each for each in top.messages("layer") if _included(each, top.inner("state"))]
+    top.children["layer"] = layers  # what is left out need not be read
+    blob, dims, layers = _input(top, layers)
+    if not layers:
+        raise top.refuse("has no layers")
+    kinds = ((each.text("type", "?"), f"'{each.text('name', '?')}'") for each in layers)
+    refuse_unsupported(str(path), "layer types", kinds, TYPES, f"supported: {', '.join(TYPES)}")
+    graph = _Graph(Names(name for each in layers for name in each.texts("name")))
+    graph.makers[blob], graph.shapes["input"] = "input", dims[1:]
+    for fields in layers:
+        _layer(graph, fields)
+    name = top.text("name", path.stem)
+    top.done()
+    network = Network(
+        name, tuple(graph.layers), dims[1:], files={path.name: hashlib.sha256(data).hexdigest()},
+        warnings=tuple(graph.names.warnings),
+    )  # fmt: skip
+    return network if dims[0] == 1 else network.with_batch(dims[0])
+
+
+def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > LIMIT_BYTES:
             raise InputError(f"{path}: {path.stat().st_size} bytes; a prototxt may have {LIMIT_BYTES}")
         data = path.read_bytes()
-        text = data.decode("utf-8")
+        data.decode("utf-8")
+        return data
     except OSError as error:
         raise InputError(f"{path}: cannot read network: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no UTF-8 text") from None
-    message = parse(text, str(path))
-    top = _Fields(message, str(path))
-    dims = top.numbers("input_dim") or top.inner("input_shape").numbers("dim")
-    layers = [_Fields(entry, f"{path}: layer {number}") for number, entry in enumerate(message.get("layer", []), 1)]
-    for fields in layers:
-        fields.where = f"{path}: layer '{fields.text('name', '?')}'"
-    blob = top.text("input", "data")
-    for fields in [fields for fields in layers if fields.text("type", "") == "Input"]:
-        dims, blob = fields.inner("input_param").inner("shape").numbers("dim"), fields.text("top")
-        layers.remove(fields)
+
+
+def _layer(graph: _Graph, fields: Fields) -> None:
+    """One layer; every field of it must have been read then."""
+    read, count = TYPES[fields.text("type")]
+    bottoms = fields.texts("bottom")
+    missing = [bottom for bottom in bottoms if bottom not in graph.makers]
+    if missing or not bottoms:
+        raise fields.refuse(f"reads '{(missing or ['nothing'])[0]}', which no layer before it makes")
+    if len(bottoms) != count if count else len(bottoms) < 2 and fields.text("type") == "Eltwise":
+        raise fields.refuse(f"reads {len(bottoms)} blobs: expected {count or 'two or more'}")
+    fields.text("top")
+    fields.choice("phase", {"TRAIN": None, "TEST": True}, "TEST")
+    fields.messages("param")
+    read(graph, tuple(graph.makers[bottom] for bottom in bottoms), fields)
+
+
+def _input(top: Fields, layers: list[Fields]) -> tuple[str, tuple[int, ...], list[Fields]]:
+    """(blob, dimensions, the other layers): the one input, given by fields of the network or by a layer."""
+    shapes = [shape.numbers("dim") for shape in top.messages("input_shape")]
+    blobs, dims = top.texts("input"), top.numbers("input_dim")
+    shapes += [dims] if dims else []
+    own = [each for each in layers if each.text("type", "") == "Input"]
+    for fields in own:
+        blobs = blobs + fields.texts("top")
+        shapes += [shape.numbers("dim") for shape in fields.inner("input_param").messages("shape")]
+        fields.text("name", "")
+    if len(blobs) > 1 or len(shapes) > 1:
+        raise top.refuse(f"expected one input, not {max(len(blobs), len(shapes))} ({', '.join(blobs)})")
+    dims = shapes[0] if shapes else []
     if len(dims) != 4 or min(dims) < 1:
-        raise InputError(f"{path}: expected an input of four dimensions (N, C, H, W), not {dims}")
-    if not layers:
-        raise InputError(f"{path}: has no layers")
-    wrong = [f"'{f.text('name', '?')}' ({f.text('type', '?')})" for f in layers if f.text("type", "?") not in TYPES]
-    if wrong:
-        raise InputError(f"{path}: unsupported layers: {', '.join(wrong)} (supported: {', '.join(TYPES)})")
-    graph = _Graph()
-    graph.makers[blob], graph.shapes["input"] = "input", tuple(dims[1:])
-    for fields in layers:
-        bottoms = [str(value) for value in fields.message.get("bottom", [])]
-        missing = [bottom for bottom in bottoms if bottom not in graph.makers]
-        if missing or not bottoms:
-            raise InputError(f"{fields.where}: reads '{(missing or ['nothing'])[0]}', which no layer before it makes")
-        inputs = tuple(graph.makers[bottom] for bottom in bottoms)
-        TYPES[fields.text("type")](graph, fields.text("name"), fields.text("top"), inputs, fields)
-    network = Network(
-        top.text("name", path.stem),
-        tuple(graph.layers),
-        tuple(dims[1:]),
-        files={path.name: hashlib.sha256(data).hexdigest()},
-    )
-    return network if dims[0] == 1 else network.with_batch(dims[0])
+        raise top.refuse(f"expected an input of four dimensions (N, C, H, W), not {dims}")
+    others = [each for each in layers if each.text("type", "") != "Input"]
+    return (blobs or ["data"])[0], tuple(dims), others
+
+
+def _included(fields: Fields, state: Fields) -> bool:
+    """Whether Caffe builds it in phase TEST: it meets any include rule, or no exclude rule (net.cpp, FilterNet)."""
+    state.choice("phase", {"TRAIN": None, "TEST": True}, "TEST")
+    level, stages = state.number("level", 0), set(state.texts("stage"))
+    include, exclude = fields.messages("include"), fields.messages("exclude")
+    if include and exclude:
+        raise fields.refuse("expected include or exclude rules, not both")
+    met = [_meets(rule, level, stages) for rule in include + exclude]
+    return any(met) if include else not any(met)
+
+
+def _meets(rule: Fields, level: int, stages: set[str]) -> bool:
+    phase = rule.choice("phase", {"TRAIN": False, "TEST": True}, "TEST")
+    low, high = rule.number("min_level", 0), rule.number("max_level", level)
+    return (
+        phase and low <= level <= high and stages.issuperset(rule.texts("stage"))
+        and stages.isdisjoint(rule.texts("not_stage"))
+    )  # fmt: skip

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workloads.importers import network_files
-from workloads.importers.tflite_file import IDENTIFIER, Operator, read_model
+from workloads.importers.record import refuse_unsupported
+from workloads.importers.tflite_file import IDENTIFIER, Operator, fits_shape, read_model
 from workloads.importers.tflite_graph import LIMIT_SIZE, Graph, Sides
 from workloads.network import Network
 from workloads.registry import InputError
@@ -21,10 +22,12 @@ LIMIT_BYTES = 160 << 20
 ACTIVATIONS = {0: None, 1: "relu", 3: "relu6"}
 ACTIVATION_NAMES = {2: "RELU_N1_TO_1", 4: "TANH", 5: "SIGN_BIT"}
 SAME, VALID = 0, 1
+#: sizes in a shape that a view may be given
+LIMIT_VIEW = 16
 
 
-def _activation(op: Operator, field: int) -> str | None:
-    code = op.option(field, "<b", 0)
+def _activation(op: Operator) -> str | None:
+    code = op.option("fused_activation_function")
     if code not in ACTIVATIONS:
         name = ACTIVATION_NAMES.get(code, f"code {code}")
         raise op.refuse(f"fused activation {name}: expected NONE, RELU or RELU6")
@@ -40,9 +43,9 @@ def _same(size: int, taps: int, stride: int, dilation: int) -> tuple[int, int]:
 def _window(
     graph: Graph, op: Operator, source: str, taps: tuple[int, int], dilation: tuple[int, int]
 ) -> dict[str, Any]:
-    """R, S, stride, dilation and padding of a window; fields 0..2 of its options are padding, stride_w, stride_h."""
-    stride = op.option(2, "<i", 0), op.option(1, "<i", 0)
-    scheme = op.option(0, "<b", 0)
+    """R, S, stride, dilation and padding of a window."""
+    stride = op.option("stride_h"), op.option("stride_w")
+    scheme = op.option("padding")
     if not 1 <= min(stride + dilation + taps) <= max(stride + dilation + taps) <= LIMIT_SIZE:
         raise op.refuse(f"filter {taps}, stride {stride}, dilation {dilation}: expected 1 to {LIMIT_SIZE}")
     if scheme not in (SAME, VALID):
@@ -66,11 +69,11 @@ def _conv(graph: Graph, op: Operator) -> None:
     C = graph.maps[source][0]
     if C % per_group or M % (C // per_group):
         raise op.refuse(f"weights {list(weights.shape)} (O, H, W, I) do not fit {C} input channels")
-    window = _window(graph, op, source, (R, S), (op.option(5, "<i", 1), op.option(4, "<i", 1)))
+    window = _window(graph, op, source, (R, S), (op.option("dilation_h_factor"), op.option("dilation_w_factor")))
     groups = C // per_group
     layer = graph.add(
         op, "depthwise" if 1 < groups == C else "conv", (source,), M, G=groups, bias=_has_bias(op),
-        activation=_activation(op, 3), **window,
+        activation=_activation(op), **window,
     )  # fmt: skip
     graph.load(op, layer, weights.constant().transpose(0, 3, 1, 2), axis=0)
     if groups > 1:
@@ -80,14 +83,14 @@ def _conv(graph: Graph, op: Operator) -> None:
 def _depthwise(graph: Graph, op: Operator) -> None:
     source, weights = graph.source(op, 0, padded=True), graph.constant(op, 1, rank=4)
     one, R, S, M = weights.shape
-    C, multiplier = graph.maps[source][0], op.option(3, "<i", 0)
+    C, multiplier = graph.maps[source][0], op.option("depth_multiplier")
     if one != 1 or M % C or multiplier not in (0, M // C):
         raise op.refuse(
             f"weights {list(weights.shape)} (1, H, W, O) and multiplier {multiplier} do not fit {C} input channels"
         )
-    window = _window(graph, op, source, (R, S), (op.option(6, "<i", 1), op.option(5, "<i", 1)))
+    window = _window(graph, op, source, (R, S), (op.option("dilation_h_factor"), op.option("dilation_w_factor")))
     layer = graph.add(
-        op, "depthwise", (source,), M, G=C, bias=_has_bias(op), activation=_activation(op, 4), **window
+        op, "depthwise", (source,), M, G=C, bias=_has_bias(op), activation=_activation(op), **window
     )  # fmt: skip
     graph.load(op, layer, weights.constant().transpose(3, 0, 1, 2), axis=3)
 
@@ -97,10 +100,13 @@ def _fully_connected(graph: Graph, op: Operator) -> None:
     (M, K), (C, H, W) = weights.shape, graph.maps[source]
     if K != C * H * W:
         raise op.refuse(f"weights {list(weights.shape)} do not fit {C * H * W} inputs")
-    if op.option(1, "<b", 0):
+    ranks = [len(graph.model.tensor(number).shape) for number in (op.inputs[0], graph.output(op))]
+    if op.option("keep_num_dims") and ranks[0] != ranks[1]:
+        raise op.refuse(f"keeps the number of dimensions, but reads {ranks[0]} and writes {ranks[1]}")
+    if op.option("weights_format"):
         raise op.refuse("weights are stored shuffled, which this importer does not read")
     layer = graph.add(
-        op, "fc", (source,), M, C=K, H=1, W=1, bias=_has_bias(op), activation=_activation(op, 0)
+        op, "fc", (source,), M, C=K, H=1, W=1, bias=_has_bias(op), activation=_activation(op)
     )  # fmt: skip
     values = weights.constant().reshape(M, H, W, C).transpose(0, 3, 1, 2)  # a map is flattened H, W, C in the file
     graph.load(op, layer, values.reshape(M, K, 1, 1), axis=0)
@@ -110,16 +116,16 @@ def _pool(kind: str) -> Callable[[Graph, Operator], None]:
     def read(graph: Graph, op: Operator) -> None:
         source = graph.source(op, 0, padded=True)
         graph.keeps_format(op)
-        window = _window(graph, op, source, (op.option(4, "<i", 0), op.option(3, "<i", 0)), (1, 1))
+        window = _window(graph, op, source, (op.option("filter_height"), op.option("filter_width")), (1, 1))
         padded = any(graph.pads.get(op.inputs[0], ()))
-        if padded and kind == "avg" and op.option(0, "<b", 0) == SAME:
+        if padded and kind == "avg" and op.option("padding") == SAME:
             raise op.refuse("reads a padded map and pads it again: what it averages over is no window of one layer")
         if padded and kind == "max":  # a maximum may leave the PAD's zeros out where nothing is below zero
             form, sides = graph.formats[source], window["padding"]
             if form.zero_point != form.low or max(sides[:2]) >= window["R"] or max(sides[2:]) >= window["S"]:
                 raise op.refuse("takes the maximum with a PAD's zeros, which are not its smallest values")
         graph.add(
-            op, "pool", (source,), pool=kind, count_include_pad=padded, activation=_activation(op, 5), **window
+            op, "pool", (source,), pool=kind, count_include_pad=padded, activation=_activation(op), **window
         )  # fmt: skip
 
     return read
@@ -132,7 +138,7 @@ def _mean(graph: Graph, op: Operator) -> None:
         raise op.refuse("only the mean over height and width of a map is supported")
     _, H, W = graph.maps[source]
     layer = graph.add(op, "pool", (source,), pool="avg", R=H, S=W)
-    graph.variants[layer.name] = "mean_keep_dims" if op.option(0, "<b", 0) else "mean"
+    graph.variants[layer.name] = "mean_keep_dims" if op.option("keep_dims") else "mean"
 
 
 def _add(graph: Graph, op: Operator) -> None:
@@ -140,15 +146,15 @@ def _add(graph: Graph, op: Operator) -> None:
     shapes = [graph.maps[source] for source in sources]
     if shapes[0] != shapes[1]:
         raise op.refuse(f"adds maps of different shapes {list(shapes[0])} and {list(shapes[1])} (C, H, W)")
-    graph.add(op, "add", sources, activation=_activation(op, 0))
+    graph.add(op, "add", sources, activation=_activation(op))
 
 
 def _concat(graph: Graph, op: Operator) -> None:
     sources = tuple(graph.source(op, place) for place in range(max(1, len(op.inputs))))
-    rank, axis = len(graph.model.tensor(op.inputs[0]).shape), op.option(0, "<i", 0)
+    rank, axis = len(graph.model.tensor(op.inputs[0]).shape), op.option("axis")
     if axis not in (-1, rank - 1):
         raise op.refuse(f"joins along axis {axis}: expected {rank - 1} (channels)")
-    if len({graph.maps[source][1:] for source in sources}) > 1 or _activation(op, 1):
+    if len({graph.maps[source][1:] for source in sources}) > 1 or _activation(op):
         raise op.refuse("expected maps of one height and width, and no fused activation")
     graph.keeps_format(op)
     channels = sum(graph.maps[source][0] for source in sources)
@@ -156,7 +162,7 @@ def _concat(graph: Graph, op: Operator) -> None:
 
 
 def _softmax(graph: Graph, op: Operator) -> None:
-    source, beta = graph.source(op, 0), op.option(0, "<f", 0.0)
+    source, beta = graph.source(op, 0), op.option("beta")
     if beta != 1:
         raise op.refuse(f"beta={beta:g}: expected 1")
     form = graph.format(graph.model.tensor(graph.output(op)))
@@ -195,6 +201,7 @@ def _reshape(graph: Graph, op: Operator) -> None:
     number, shape = graph.output(op), graph.maps[source]
     if graph.model.tensor(number).format != graph.model.tensor(op.inputs[0]).format:
         raise op.refuse("changes scale, zero point or type")
+    _check_view(graph, op, number)
     found = graph.shape(graph.model.tensor(number))
     elements = shape[0] * shape[1] * shape[2]
     if found not in (shape, (elements, 1, 1)):
@@ -203,6 +210,22 @@ def _reshape(graph: Graph, op: Operator) -> None:
     graph.flat.discard(number)
     if found != shape:
         graph.flat.add(number)
+
+
+def _check_view(graph: Graph, op: Operator, number: int) -> None:
+    """InputError unless the shape that the file declares is the one that the operator's own numbers make."""
+    before, declared = (graph.model.tensor(each).shape for each in (op.inputs[0], number))
+    if op.name == "SQUEEZE":
+        gone = [axis % max(1, len(before)) for axis in op.numbers("squeeze_dims")]
+        gone = gone or [axis for axis, size in enumerate(before) if size == 1]
+        wanted = [tuple(size for axis, size in enumerate(before) if axis not in gone)]
+    else:
+        wanted = [op.numbers("new_shape")]
+        if len(op.inputs) > 1 and op.inputs[1] >= 0 and graph.model.tensor(op.inputs[1]).is_constant:
+            wanted.append(tuple(graph.constant(op, 1).constant().ravel()[:LIMIT_VIEW].tolist()))
+    for shape in filter(None, wanted):
+        if not fits_shape(shape, declared):
+            raise op.refuse(f"makes shape {list(shape)}, the file declares {list(declared)}")
 
 
 def _quantise(graph: Graph, op: Operator) -> None:
@@ -262,13 +285,15 @@ def read_tflite(path: Path) -> Network:
 def import_tflite(data: bytes, where: str, name: str, file: str) -> Network:
     """The network in ``data``; where: begins every error; name: of the network; file: for provenance."""
     model = read_model(data, where)
-    _refuse_unsupported(model.operators, where)
+    kinds = ((op.name, f"operator {op.number}") for op in model.operators)
+    refuse_unsupported(where, "operators", kinds, OPERATORS, f"supported: {', '.join(OPERATORS)}")
     if len(model.inputs) != 1 or model.inputs[0] < 0:
         raise InputError(f"{where}: has {len(model.inputs)} inputs: expected one")
     graph = Graph(where, model, len(data))
     graph.enter(model.inputs[0])
     for op in model.operators:
         OPERATORS[op.name](graph, op)
+        op.done()
     if not graph.layers:
         raise InputError(f"{where}: has no layers")
     for number in model.outputs:
@@ -284,16 +309,6 @@ def import_tflite(data: bytes, where: str, name: str, file: str) -> Network:
         files={file: hashlib.sha256(data).hexdigest()},
     )  # fmt: skip
     return network if graph.batch == 1 else network.with_batch(graph.batch)
-
-
-def _refuse_unsupported(operators: tuple[Operator, ...], where: str) -> None:
-    places: dict[str, list[str]] = {}
-    for op in operators:
-        if op.name not in OPERATORS:
-            places.setdefault(op.name, []).append(str(op.number))
-    if places:
-        named = "; ".join(f"{name} (operator {', '.join(numbers)})" for name, numbers in places.items())
-        raise InputError(f"{where}: unsupported operators: {named} (supported: {', '.join(OPERATORS)})")
 
 
 def _warnings(graph: Graph) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from workloads.formats.codes import NumberFormat
 from workloads.importers.flatbuffer import Table, root
+from workloads.importers.record import Record
 from workloads.profiles import read_table
 from workloads.registry import InputError
 
@@ -94,10 +95,11 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """number: place in the file; name: as in the schema; inputs, outputs: tensor numbers, -1 = left out."""
+    """number: place in the file; name, version: as in the schema; inputs, outputs: tensor numbers, -1 = left out."""
 
     number: int
     name: str
+    version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     table: Table
@@ -112,10 +114,43 @@ class Operator:
         """An InputError that says where."""
         return InputError(f"{self.where}: {what}")
 
-    def option(self, field: int, form: str, default: float) -> int | float:
-        """A field of its option table (default if there is none)."""
-        options = self.table.table(4, "options")
-        return default if options is None else options.scalar(field, form, default)
+    @cached_property
+    def options(self) -> Record:
+        """Name -> number of the fields that its option table has, and which of them were asked for."""
+        options, kind = self.table.table(4, "options"), self.table.scalar(3, "<B", 0)
+        if options is None or self.name not in _options():
+            return Record({}, self.where, "option")
+        names = {option.field: name for name, option in _options()[self.name].items()}
+        given = {names.get(each, f"field {each} (version {self.version})"): each for each in options.present()}
+        if given and kind != _option_types().get(self.name, kind):
+            raise self.refuse(f"its options are of type {kind}: expected {_option_types()[self.name]}")
+        return Record(given, self.where, "option")
+
+    def option(self, name: str) -> int | float:
+        """A field of its option table, its default if it is left out."""
+        known = _options()[self.name][name]
+        if name not in self.options:
+            return known.default
+        return self.table.table(4, "options").scalar(known.field, known.form, known.default)
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """A field of its option table that is a short list, empty if it is left out."""
+        if name not in self.options:
+            return ()
+        field = _options()[self.name][name].field
+        return tuple(self.table.table(4, "options").array(field, "<i4", LIMIT_RANK, name).tolist())
+
+    def done(self) -> None:
+        """InputError for what it says beside its inputs, its outputs and the options that were asked for."""
+        self.options.done([name for name, option in _options().get(self.name, {}).items() if not option.read])
+        table = self.table
+        if len(table.array(5, "u1", len(table.data), "custom options")):
+            raise self.refuse("has custom options, which this importer does not read")
+        if table.array(7, "u1", LIMIT_INPUTS, "mutating inputs").any() or len(table.array(8, "<i4", LIMIT_INPUTS, "")):
+            raise self.refuse("changes its inputs or keeps values between runs, which this importer does not read")
+        extra = [field for field in table.present() if field in (9, 10, 12) or field > 13]  # 13: debug metadata
+        if extra:
+            raise self.refuse(f"has field {extra[0]} of a later schema, which this importer does not read")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +181,10 @@ def read_model(data: bytes, where: str) -> Model:
     graph = replace(graph, where=where)
     buffers = top.tables(4, 2 * LIMIT_TENSORS, "buffer")
     tables = graph.tables(0, LIMIT_TENSORS, "tensor")
-    codes = [_name(table) for table in top.tables(1, LIMIT_OPERATORS, "operator code")]
+    version = top.scalar(0, "<I", 0)
+    if version != 3:
+        raise InputError(f"{where}: schema version {version}: expected 3")
+    codes = [(_name(table), table.scalar(2, "<i", 1)) for table in top.tables(1, LIMIT_OPERATORS, "operator code")]
     operators = tuple(
         _operator(table, number, codes, len(tables), where)
         for number, table in enumerate(graph.tables(3, LIMIT_OPERATORS, "operator"))
@@ -155,9 +193,42 @@ def read_model(data: bytes, where: str) -> Model:
     return Model(operators, inputs, outputs, tables, buffers)
 
 
+@dataclass(frozen=True)
+class _Option:
+    """One field of an option table. form: struct code; read: asked for where the operator is read."""
+
+    field: int
+    form: str
+    default: float
+    read: bool
+
+
+@cache
+def _options() -> dict[str, dict[str, _Option]]:
+    """Operator -> name -> field of its option table."""
+    found: dict[str, dict[str, _Option]] = {}
+    for row in read_table("tflite_options"):
+        known = found.setdefault(row["operator"], {})
+        if row["name"]:
+            default = float(row["default"]) if row["form"] == "<f" else int(row["default"] or 0)
+            known[row["name"]] = _Option(int(row["field"]), row["form"], default, row["read"] == "yes")
+    return found
+
+
+@cache
+def _option_types() -> dict[str, int]:
+    """Operator -> number of its option table in the union, where it has one."""
+    return {row["operator"]: int(row["type"]) for row in read_table("tflite_options") if row["type"]}
+
+
 @cache
 def _operator_names() -> dict[int, str]:
     return {int(row["code"]): row["operator"] for row in read_table("tflite_operators")}
+
+
+def fits_shape(wanted: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a shape is the wanted one; -1 stands for any size."""
+    return len(wanted) == len(shape) and all(a in (-1, b) for a, b in zip(wanted, shape, strict=True))
 
 
 def _name(table: Table) -> str:
@@ -177,12 +248,12 @@ def _numbers(table: Table, field: int, name: str, tensors: int) -> tuple[int, ..
     return numbers
 
 
-def _operator(table: Table, number: int, codes: list[str], tensors: int, where: str) -> Operator:
+def _operator(table: Table, number: int, codes: list[tuple[str, int]], tensors: int, where: str) -> Operator:
     code = table.scalar(0, "<I", 0)
     if code >= len(codes):
         raise table.refuse(f"operator code {code} does not exist (there are {len(codes)})")
     ends = [_numbers(table, field, name, tensors) for field, name in ((1, "inputs"), (2, "outputs"))]
-    return Operator(number, codes[code], *ends, table, where)
+    return Operator(number, *codes[code], *ends, table, where)
 
 
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:
@@ -206,6 +277,14 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
         axis = given.scalar(6, "<i", 0)
         if given.scalar(4, "<B", 0):
             raise InputError(f"{table.where}: has a custom quantisation, which this importer does not read")
+    if table.scalar(5, "<B", 0):
+        raise InputError(f"{table.where}: is a variable, which this importer does not read")
+    signature = tuple(table.array(7, "<i4", LIMIT_RANK, "shape signature").tolist())
+    if signature and not fits_shape(signature, shape):
+        raise InputError(f"{table.where}: shape {list(shape)} is not that of its signature {list(signature)}")
+    extra = [field for field in table.present() if field > 8]
+    if extra:
+        raise InputError(f"{table.where}: has field {extra[0]}, which this importer does not read")
     if table.table(6, "sparsity") is not None:
         raise InputError(f"{table.where}: is stored sparsely, which this importer does not read")
     return Tensor(table.where, shape, TYPES.get(table.scalar(1, "<b", 0), ""), data, scales, zeros, axis)

@@ -1,6 +1,6 @@
 """Integer models of a whole network, one file each: how real weights and images become codes, and sums codes again."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -15,9 +15,13 @@ integer_models = Registry("integer model", "workloads.models")
 
 
 class IntegerModel(Protocol):
-    """What a forward pass asks for, layer by layer."""
+    """What a forward pass asks for, layer by layer.
+
+    fixed_formats: the network's formats alone say how sums become codes; no images are needed for it.
+    """
 
     network: Network
+    fixed_formats: ClassVar[bool]
 
     def input_codes(self) -> Codes:
         """[N, C, H, W] codes of the network's images."""

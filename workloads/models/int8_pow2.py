@@ -10,6 +10,7 @@ in real values and rounded half to even to the nearest code of a scale of their 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class Int8Pow2:
     """The integers of a network with real weights; InputError if it is outside the model."""
 
     network: Network
+    fixed_formats: ClassVar[bool] = False
 
     @cached_property
     def fractions(self) -> dict[str, int]:

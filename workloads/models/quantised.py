@@ -7,6 +7,7 @@ where these stand for values of one format, else on real values, rounded half to
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Quantised:
     """The integers of a quantised network; InputError for a forward pass of one without formats on every tensor."""
 
     network: Network
+    fixed_formats: ClassVar[bool] = True
 
     def input_codes(self) -> Codes:
         """As the network carries them."""

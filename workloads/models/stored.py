@@ -1,6 +1,7 @@
 """The integer model "stored": weights are the codes their file holds; nothing says yet how sums become codes again."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Stored:
     """Weight codes as they are; a forward pass is refused."""
 
     network: Network
+    fixed_formats: ClassVar[bool] = False
 
     def input_codes(self) -> Codes:
         """InputError: there is no forward pass."""

@@ -6,6 +6,7 @@ could not be told from them was measured on LiteRT 2.3.0. Sums are of (q_in - z_
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from workloads.requant import FixedPointRequant, Rounding, fixed_point, quantise
 CEILING = {"relu6": 6.0}
 #: inputs of an ADD are brought to a common scale with this many more bits
 ADD_SHIFT = 20
+#: codes are signed -> (rounding, elements) of the vectors in which an ADD scales its inputs (measured)
+ADD_VECTORS: dict[bool, tuple[Rounding, int]] = {True: ("single", 16), False: ("floor", 8)}
 
 
 def limits(layer: Layer, form: NumberFormat) -> tuple[int, int]:
@@ -40,6 +43,7 @@ class TfliteInt8:
     """A network whose every tensor has an 8-bit format (``Network.formats``); InputError if one has none."""
 
     network: Network
+    fixed_formats: ClassVar[bool] = True
 
     def __post_init__(self):
         names = ["input", *(layer.name for layer in self.network.layers)]
@@ -121,14 +125,32 @@ def _wide(codes: Codes) -> np.ndarray:
 
 
 def _relu(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
-    return _scaled(layer, _wide(maps[0]), maps[0].format.scale / form.scale) + form.zero_point
+    """RELU and RELU6: the ratio of the scales is a float32, widened afterwards."""
+    with np.errstate(over="ignore"):
+        ratio = float(np.float32(maps[0].format.scale) / np.float32(form.scale))
+    return _scaled(layer, _wide(maps[0]), ratio) + form.zero_point
 
 
 def _add(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
-    """Both inputs in steps of twice the larger scale, 2^20 times finer; then to the output's scale."""
+    """Both inputs in steps of twice the larger scale, 2^20 times finer; then to the output's scale.
+
+    The inputs are scaled by vectors of elements as they lie in memory (N, H, W, C), with a rounding of their own; what
+    fills no whole vector, and the sum, as the reference does.
+    """
     twice = 2.0 * max(codes.format.scale for codes in maps)
-    total = sum(_scaled(layer, _wide(codes) << ADD_SHIFT, codes.format.scale / twice) for codes in maps)
-    return _scaled(layer, total, twice / ((1 << ADD_SHIFT) * form.scale)) + form.zero_point
+    body, width = ADD_VECTORS[form.signed]
+    total = np.int64(0)
+    for codes in maps:
+        flat = np.moveaxis(_wide(codes) << ADD_SHIFT, 1, -1)
+        parts = np.split(flat.ravel(), [flat.size // width * width])
+        real = codes.format.scale / twice
+        parts = [_scaled(layer, part, real, way) for part, way in zip(parts, (body, "double"), strict=True)]
+        total = total + np.moveaxis(np.concatenate(parts).reshape(flat.shape), -1, 1)
+    values = np.moveaxis(_scaled(layer, total, twice / ((1 << ADD_SHIFT) * form.scale)) + form.zero_point, 1, -1)
+    flat = values.ravel()
+    body = flat[: flat.size // width * width]
+    body[:] = body.astype(np.int16)  # lanes of 16 bits, which wrap where the output's range is exceeded 128 times
+    return np.moveaxis(flat.reshape(values.shape), -1, 1)
 
 
 def _softmax(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:

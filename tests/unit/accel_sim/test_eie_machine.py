@@ -62,9 +62,9 @@ def agree(case: Case, machine: Machine, more: dict | None = None) -> Counter:
     layer, slots, cycles, entries, fillers = case.layer, Counter(), 0, 0, 0
     tiled = tile_layer(layer, case.operands, session(layer, machine, more or {}))
     todo, sums = products(case), np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
-    pieces = [(pixels, block) for pixels in tiled.cuts.ranges for block in tiled.blocks]
-    for tile, ((first, last), block) in zip(tiled, pieces, strict=True):
-        parts = [(p, cut(product, g, block)) for p in range(first, last) for g, product in enumerate(todo[p])]
+    pieces = [(pixels, part.groups, part.k) for _, pixels, part in tiled.cuts]
+    for tile, (pixels, groups, k) in zip(tiled, pieces, strict=True):
+        parts = [(p, cut(todo[p][g], k)) for p in range(*pixels) for g in range(*groups)]
         clocked = EieTile([product for _, product in parts], machine).run()
         timed = timing.time(tile, machine.pes)
         assert (timed.cycles, {state: timed.slots[state] for state in STATES}) == (clocked.clock, clocked.slots)
@@ -78,13 +78,12 @@ def agree(case: Case, machine: Machine, more: dict | None = None) -> Counter:
     assert run.actions["accumulator", "write", 32] == entries
     assert run.facts.macs_issued == entries - fillers
     assert np.array_equal(run.output.transpose(0, 2, 3, 1).reshape(sums.shape), sums)
-    return slots + Counter(fillers=fillers, tiles=len(pieces), blocks=len(tiled.blocks))
+    return slots + Counter(fillers=fillers, tiles=len(pieces), blocks=len(tiled.cuts.blocks))
 
 
-def cut(product: Product, group: int, block: tuple[int, int]) -> Product:
+def cut(product: Product, k: tuple[int, int]) -> Product:
     """What a tile that holds only these columns of the weights broadcasts of a product."""
-    columns = group * len(product.activations) + np.arange(len(product.activations))
-    inside = (columns >= block[0]) & (columns < block[1])
+    inside = (np.arange(len(product.activations)) >= k[0]) & (np.arange(len(product.activations)) < k[1])
     return replace(product, activations=np.where(inside, product.activations, 0))
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel_sim import timing
+from accel_sim.causes import Cause
 from accel_sim.tile import GridWork, Recurrence, Tile
 from cython_core import recurrence
 from tests.oracle.grid_machine import Constants, GridMachine
@@ -87,6 +88,7 @@ def test_a_timed_tile_has_the_machines_cycles_and_states(grid, fixed, floor, tai
     tile = GridWork(
         cost, rows(cost), bar, effectual=cost.sum(axis=1), ineffectual=(work - cost).sum(axis=1), unmapped=unmapped,
         recurrence=Recurrence(depth, gap, lat, free, floor, tail, out_depth=out_depth, out_cycles=2), avail=avail,
+        late=Cause("decode", "act", "inputs"),
     )  # fmt: skip
     timed = timing.time(Tile(tile, (), {}), lanes)
     assert timed.cycles == cycles

@@ -6,6 +6,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel_sim.causes import Cause
 from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Schedule, Transfer
 from accel_sim.levels import Buffer
@@ -13,6 +14,7 @@ from accel_sim.memories.flat import FlatDram
 from accel_sim.tile import Extent, Stream
 from tests.oracle import two_levels
 from tests.oracle.two_levels import Hop, Made, Tile
+from tests.schedule import by_name
 
 CAUSES = ("sram", "noc", "decode")
 BANDWIDTHS = (Fraction(1, 2), Fraction(1), Fraction(3))
@@ -26,7 +28,7 @@ def path(slots: tuple[int, int], waits: tuple[int, int] = (0, 0)) -> Buffer:
 def transfer(operand: str, hop: Hop, source: str, target: str) -> Transfer:
     ends = source, target
     stream = Stream(operand, operand, target in ("far", "dram") and source != "dram", (Extent(0, hop.size),), *ends)
-    return Transfer((stream,), hop.least, hop.cause, hop.epoch, "dram" in ends)
+    return Transfer((stream,), hop.least, Cause(hop.cause, "far", operand), hop.epoch, "dram" in ends)
 
 
 def play(jobs: list[Job], buffers: dict[str, Buffer], bandwidth: Fraction, latency: int) -> Schedule:
@@ -35,7 +37,7 @@ def play(jobs: list[Job], buffers: dict[str, Buffer], bandwidth: Fraction, laten
 
 
 def outcome(schedule: Schedule) -> tuple[int, dict[str, int]]:
-    return schedule.end, {cause: n for cause, n in schedule.idle.items() if n}
+    return schedule.end, by_name(schedule.idle)
 
 
 hops = st.builds(Hop, st.just(0), st.integers(1, 9), st.integers(0, 12), st.sampled_from(CAUSES))
@@ -123,5 +125,5 @@ def test_prefetched_weights_by_hand():
         engine = Engine(memory, memory.new_state(800))
         assert outcome(engine.play(first, near, ahead)) == (18, {"dram_read": 8})
         found = engine.play(second, near)
-        assert (found.end, found.idle.get("dram_read", 0)) == (end, waits)
+        assert (found.end, by_name(found.idle).get("dram_read", 0)) == (end, waits)
         assert not engine.ahead

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from accel_sim import load_hardware, plots, plots_roofline, roofline, simulate
+from accel_sim.causes import CAUSES
 from accel_sim.memories.dram_banked import DramBanked
 from accel_sim.memories.flat import FlatDram
-from accel_sim.timing import CAUSES
 from tests.contracts import samples
 from tests.contracts.test_dataflows import layers as any_layer
 
@@ -168,8 +168,8 @@ def test_a_run_of_layers_without_macs_has_two_figures(tmp_path):
     """roofline.csv is then a header, and nothing is drawn of it."""
     header = ",".join(roofline.COLUMNS)
     (tmp_path / "roofline.csv").write_text(f"{header}\n")
-    causes = "".join(f"pool,{cause},{64 * (cause == 'post')},{int(cause == 'post')}\n" for cause in CAUSES)
-    (tmp_path / "cycles.csv").write_text(f"layer,cause,lane_slots,cycles\n{causes}")
+    causes = "".join(f"pool,{cause},,,{64 * (cause == 'post')},{int(cause == 'post')}\n" for cause in CAUSES)
+    (tmp_path / "cycles.csv").write_text(f"layer,cause,level,operand,lane_slots,cycles\n{causes}")
     (tmp_path / "actions.csv").write_text("layer,component,action,energy_pj\npool,post,add,1\n")
     run = {"network": "n", "hardware": "h", "cycles": 1, "utilization": 0.0}
     (tmp_path / "summary.json").write_text(json.dumps(run))

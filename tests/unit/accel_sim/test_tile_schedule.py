@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from accel_sim.memories.flat import FlatDram, FlatState
 from accel_sim.tile import Extent
 from tests.oracle.tile_schedule import Layer, Memory, Outcome, Work, by_name, outcomes
+from tests.schedule import by_name as named
 from tests.schedule import job, play
 
 BANDWIDTHS = (0.5, 1.0, 1.5, 3.0)
@@ -36,7 +37,7 @@ def engine(works: list[Work], memory: Memory, slots: dict[str, int], start: int 
     ]  # fmt: skip
     dram = FlatDram(bandwidth_bytes_per_cycle=float(memory.bandwidth), latency_cycles=memory.latency)
     schedule = play(jobs, dram, FlatState(memory.busy_until), {"outputs": 1} | slots, start)
-    return Outcome(schedule.end, {cause: n for cause, n in schedule.idle.items() if n}, schedule.overlapped)
+    return Outcome(schedule.end, named(schedule.idle), schedule.overlapped)
 
 
 def clocked(works: list[Work], memory: Memory, slots: dict[str, int], start: int = 0) -> Outcome:

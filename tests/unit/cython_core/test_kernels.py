@@ -94,11 +94,13 @@ def test_taps(case, data):
     matrix, kernel_geometry = twins.unrolled(x, geometry), np.array(geometry, np.int64)
     pixels, G, K = matrix.shape
     (first, last), (k_first, k_last) = some_range(data, pixels), some_range(data, K)
-    room = (last - first) * G * (k_last - k_first)
+    g_first, g_last = some_range(data, G)
+    products = (last - first) * (g_last - g_first)
+    room = products * (k_last - k_first)
     columns, values = np.zeros(room, np.int32), np.zeros(room, np.int32)
-    steps = np.zeros((last - first) * G, np.int64)
-    found = grids.nonzero_taps(x, kernel_geometry, first, last, k_first, k_last, columns, values, steps)
-    expected = twins.nonzero_steps(matrix, first, last, k_first, k_last)
+    steps, spans = np.zeros(products, np.int64), (first, last, g_first, g_last, k_first, k_last)
+    found = grids.nonzero_taps(x, kernel_geometry, *spans, columns, values, steps)
+    expected = twins.nonzero_steps(matrix, *spans)
     assert (columns[:found].tolist(), values[:found].tolist(), steps.tolist()) == expected
     group, out = data.draw(st.integers(0, G - 1)), np.full((last - first, k_last - k_first), np.nan)
     grids.gather_taps(x, kernel_geometry, first, last, group, k_first, k_last, out)

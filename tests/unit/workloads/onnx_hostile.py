@@ -161,7 +161,7 @@ FILES = {
     "sparse tensor": (changed(lambda g: g.sparse_initializer.add()), "sparse initialisers are not supported"),
     "subgraph": (
         changed(branch),
-        "unsupported operators in 1 of 17 nodes: 16 (If)",
+        "unsupported operators in 1 of 17 nodes: If (node 16); fold constants and inline functions, or export without",
     ),
     "huge padding": (
         node("Conv", np.ones((4, 4, 3, 3), np.float32), pads=[1 << 40] * 4),

@@ -287,7 +287,10 @@ def test_matmul_with_batch():
     product_ = Layer(name="m", kind="matmul", N=4, G=2, C=2 * 7, M=2 * 3, H=5)
     assert (product_.K, product_.output_shape) == (7, (4, 6, 5, 1))
     assert product_.macs == product_.macs_nonpad == 4 * 2 * 5 * 3 * 7
-    assert (product_.weights, product_.params, replace(product_, dynamic=True).params) == (2 * 7 * 3, 2 * 7 * 3, 0)
+    assert (product_.weights, product_.params) == (2 * 7 * 3, 2 * 7 * 3)
+    assert replace(product_, N=1, dynamic=True, inputs=("a", "b")).params == 0
+    with pytest.raises(InputError, match=r"^layer 'm': N=4: a dynamic product has N=1"):
+        replace(product_, dynamic=True, inputs=("a", "b"))
 
 
 def brute_force_nonpad(layer: Layer) -> int:

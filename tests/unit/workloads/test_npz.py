@@ -95,6 +95,24 @@ REFUSED = {
     "layer 'conv1': weight has shape [3], expected [4, 3, 3, 3]": {"conv1.weight": np.zeros(3)},
     "layer 'fc1': bias: expected [5] finite numbers": {"fc1.bias": np.full(5, np.inf)},
     "layer 'fc1': scale: expected one number or [5]": {"fc1.scale": np.zeros(3)},
+    "layer 'conv1': field 'pool' is not read here (read: ": {"shapes": SHAPES.replace("M: 4", "M: 4, pool: max")},
+    "layer 'right': field 'bias' is not read here": {"shapes": SHAPES.replace("pool: max", "pool: max, bias: true")},
+    "key 'inputs' is not read here; did you mean 'input'? (read: input, name, layers)": {
+        "shapes": SHAPES.replace("name: tiny", "name: tiny\ninputs: [3, 8, 8]")
+    },
+    "layer 'left': C: what it reads has 4, the file says 9": {
+        "shapes": SHAPES.replace("depthwise,", "depthwise, C: 9,")
+    },
+    "layer 'both': H: what it reads has 4, the file says 5": {"shapes": SHAPES.replace("concat,", "concat, H: 5,")},
+    "layer 'fc1': C: what it reads has 128, the file says 64": {"shapes": SHAPES.replace("fc,", "fc, C: 64,")},
+    "layer 'conv1': input_sizes: expected 1 integer(s) from 1 to 1073741824, not 7": {
+        "shapes": SHAPES.replace("M: 4", "M: 4, input_sizes: 7")
+    },
+    "layer 'n': lrn: expected a mapping of size, alpha, beta, k, not 'x'": {
+        "shapes": SHAPES + "  - {name: n, kind: lrn, lrn: x}\n"
+    },
+    "layer 'n': lrn: field 'bias' is not read here": {"shapes": SHAPES + "  - {name: n, kind: lrn, lrn: {bias: 1}}\n"},
+    "layer 'fc1': bias: expected [5], not [6]": {"fc1.bias": np.zeros(6)},
     "no array 'conv1.weight' (give weights for all layers with MACs, or for none)": {"conv1.weight": None},
 }
 
@@ -107,6 +125,27 @@ def test_refuses_in_one_line(message, tmp_path):
     assert message in str(caught.value)
     assert str(caught.value).startswith((f"{path}", f"network {path}"))
     assert "\n" not in str(caught.value)
+
+
+def test_constants_of_a_normalisation_are_read(tmp_path):
+    shapes = SHAPES.replace("  - {name: fc1", "  - {name: n, kind: lrn, lrn: {size: 3, beta: 0.5}}\n  - {name: fc1")
+    network = load_network(write(tmp_path, shapes))
+    assert (network["n"].lrn.size, network["n"].lrn.beta, network["n"].lrn.alpha) == (3, 0.5, 1e-4)
+
+
+def test_a_layer_called_input_is_renamed_and_keeps_its_weights(tmp_path):
+    arrays = {name.replace("conv1", "input"): array for name, array in ARRAYS.items()}
+    shapes = (
+        SHAPES.replace("conv1, kind", "input, kind").replace("[conv1]", "[left]").replace("padding: [1, 1, 1, 1], ", "")
+    )
+    shapes = shapes.replace("stride: 2, inputs", "inputs").replace("2, stride: 2", "2").split("  - {name: right")[0]
+    kept = dict.fromkeys(ARRAYS) | {name: arrays[name] for name in arrays if "fc1" not in name}
+    network = load_network(write(tmp_path, shapes, **kept))
+    assert [(x.name, x.inputs) for x in network.layers] == [("input_1", ("input",)), ("left", ("input_1",))]
+    assert np.array_equal(network.weights["input_1"].codes.values, ARRAYS["conv1.weight"])
+    assert network.warnings == ("layer 'input' is called 'input_1' here: 'input' is the network's own input",)
+    with pytest.raises(InputError, match=r"'input' is a layer and the network's input: rename the layer$"):
+        load_network(write(tmp_path, shapes + "  - {name: r, kind: relu, inputs: [input]}\n", **kept))
 
 
 def test_mutants_are_read_or_refused(tmp_path):

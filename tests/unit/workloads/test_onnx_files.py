@@ -50,7 +50,8 @@ def test_unsupported_operators_are_listed_together(tmp_path):
     with pytest.raises(InputError) as caught:
         network(m, tmp_path)
     expected = (
-        "m.onnx: unsupported operators in 3 of 4 nodes: 'up' (ConvTranspose), 'f' (my.domain.Fancy), 'y' (NonZero)"
+        "m.onnx: unsupported operators in 3 of 4 nodes: ConvTranspose ('up'; nearest supported: Transpose); "
+        "my.domain.Fancy ('f'); NonZero ('y'); fold constants and inline functions, or export without"
     )
     assert str(caught.value).endswith(expected)
 
@@ -106,7 +107,7 @@ def test_open_dimensions_on_the_command_line(tmp_path, capsys):
 def test_batch_is_not_changed_where_the_file_fixes_it(tmp_path):
     m = Model()
     m.op("MatMul", [m.input("a", [2, 5, 6]), m.input("b", [2, 6, 7])], "y")
-    with pytest.raises(InputError, match=r"layer 'y' is made for the 1 items that its file fixes$"):
+    with pytest.raises(InputError, match=r"layer 'y' is made for the 2 items that its file fixes$"):
         network(m, tmp_path, batch=3)
 
 

@@ -155,6 +155,21 @@ def test_padding_before_convolutions_is_theirs(tmp_path):
     assert [layer.kind for layer in build("Relu").layers] == ["move", "conv", "relu"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "padding"), [("SAME_UPPER", (1, 1, 1, 3)), ("SAME_LOWER", (2, 0, 1, 3)), ("VALID", (1, 0, 0, 2))]
+)
+def test_a_pad_before_a_convolution_that_pads_itself_counts_for_what_it_adds(mode, padding, tmp_path):
+    """[5, 5] padded to [6, 7]; SAME at stride 2 makes [3, 4]: 3 + 2 * 2 - 6 = 1 more row, 3 + 3 * 2 - 7 = 2 columns."""
+    m = Model()
+    p = m.op("Pad", [m.input("x", [1, 4, 5, 5]), m.tensor("pads", [0, 0, 1, 0, 0, 0, 0, 2])], "p")
+    m.op("Conv", [p, m.weights("w", 4, 4, 3, 3)], "y", auto_pad=mode, strides=[2, 2])
+    (layer,) = network(m, tmp_path).layers
+    assert layer.padding == padding
+    assert layer.output_shape == ((1, 4, 2, 3) if mode == "VALID" else (1, 4, 3, 4))
+    made = ReferenceEvaluator(m.proto("y")).run(None, {"x": np.ones((1, 4, 5, 5), np.float32)})[0]
+    assert made.shape == layer.output_shape
+
+
 # --- what moves and what does not ---
 
 FREE = {

@@ -9,6 +9,7 @@ from accel_sim import load_hardware, simulate
 from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, quantised
 from workloads import InputError, NumberFormat, load_network
+from workloads.importers.onnx.tensors import TYPES, stored_tensor
 from workloads.synthetic import in_format, synthetic_activations
 from workloads.walk import walk
 
@@ -180,3 +181,51 @@ def test_wrong_formats_are_refused(scale, zero, message, tmp_path):
     with pytest.raises(InputError) as caught:
         load_network(m.save(tmp_path / "m.onnx", "y"))
     assert str(caught.value).endswith(f"node 'd' (DequantizeLinear): {message}")
+
+
+#: element type -> (bits in a file, whether numbers may be negative), as onnx.proto has them
+WIDTHS = {
+    "FLOAT": (32, True), "UINT8": (8, False), "INT8": (8, True), "UINT16": (16, False), "INT16": (16, True),
+    "INT32": (32, True), "INT64": (64, True), "FLOAT16": (16, True), "DOUBLE": (64, True), "UINT32": (32, False),
+    "UINT64": (64, False), "BFLOAT16": (16, True), "UINT4": (4, False), "INT4": (4, True), "UINT2": (2, False),
+    "INT2": (2, True), "BOOL": (8, True),
+}  # fmt: skip
+
+
+def test_every_element_type_has_a_width():
+    assert {getattr(TensorProto, name) for name in WIDTHS} == set(TYPES)
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_the_width_of_every_element_type(name, tmp_path):
+    """Five elements take exactly as many bytes as their bits need, as raw data and in their repeated field."""
+    bits, signed = WIDTHS[name]
+    kind, size = getattr(TensorProto, name), -(-5 * bits // 8)
+    raw = TensorProto(dims=[5], data_type=kind, raw_data=bytes(size))
+    constant = stored_tensor(raw, "t", tmp_path)
+    assert (constant.bits, constant.elements, constant.array.tolist()) == (bits, 5, [0] * 5)
+    assert name == "BOOL" or constant.signed == signed
+    for wrong in (size - 1, size + 1):
+        raw.raw_data = bytes(wrong)
+        with pytest.raises(InputError, match=rf"5 elements of .* take {size} bytes, it holds {wrong}$"):
+            stored_tensor(raw, "t", tmp_path)
+    if name not in ("FLOAT16", "BFLOAT16", "UINT2", "INT2"):  # whose repeated fields hold bits
+        typed = helper.make_tensor("t", kind, [5], [0, 1, 1, 0, 1])
+        assert stored_tensor(typed, "t", tmp_path).array.tolist() == [0, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("INT8", -128, 127), ("UINT8", 0, 255), ("INT16", -32768, 32767), ("UINT16", 0, 65535), ("INT4", -8, 7),
+     ("UINT4", 0, 15)],
+)  # fmt: skip
+def test_weights_keep_the_width_they_have_in_the_file(name, low, high, tmp_path):
+    m, bits = Model(), WIDTHS[name][0]
+    codes = np.array([[low, high, 0], [1, low, high]])
+    m.tensors.append(helper.make_tensor("w", getattr(TensorProto, name), [2, 3], codes.reshape(-1).tolist()))
+    w = m.op("DequantizeLinear", ["w", m.tensor("s", np.float32(0.5))], "wd")
+    m.op("MatMul", [m.input("x", [1, 2]), w], "y")
+    weights = load_network(m.save(tmp_path / "m.onnx", "y")).weights["y"]
+    assert (weights.codes.format.bits, weights.codes.format.signed) == (bits, low < 0)
+    assert np.array_equal(weights.codes.values.reshape(3, 2).T, codes)
+    assert weights.file_bytes == 6 * bits // 8

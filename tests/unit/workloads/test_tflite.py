@@ -277,7 +277,7 @@ def test_all_unsupported_operators_are_named_at_once_with_their_places():
     with pytest.raises(InputError) as caught:
         read(b, z)
     assert str(caught.value).startswith(
-        "m.tflite: unsupported operators: LOGISTIC (operator 0, 2); MUL (operator 1) (supported: CONV_2D, "
+        "m.tflite: unsupported operators: LOGISTIC (2, first operator 0); MUL (operator 1); supported: CONV_2D, "
     )
 
 

@@ -17,13 +17,19 @@ GOLDEN = Path(__file__).with_name("tflite_litert.csv")
 KINDS = (
     "conv", "grouped", "depthwise", "fc", "avg_pool", "max_pool", "pad", "add", "concat", "mean", "relu", "flatten",
 )  # fmt: skip
-SEEDS = range(8)
+SEEDS = range(16)
+#: seed // 4 -> the scales to draw from; random ones (before these) never make a tie
+STEPS = {
+    2: [0.005, 0.01, 0.02, 0.025, 0.03, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75],
+    3: [2.0**-k for k in range(1, 8)],
+}
 
 
 class Case:
     """One model under construction: a map x of C channels enters it."""
 
     def __init__(self, kind, dtype, seed):
+        self.steps = STEPS.get(seed // 4)
         self.rng = np.random.default_rng([KINDS.index(kind), dtype == "int8", seed])
         self.info, self.dtype, self.b = np.iinfo(dtype), dtype, Builder()
         self.H, self.W = (int(n) for n in self.rng.integers(4, 12, 2))
@@ -37,7 +43,17 @@ class Case:
         self.b.inputs = [self.x]
 
     def step(self, low=0.005, high=0.1):
-        return float(np.float32(self.rng.uniform(low, high)))
+        return float(np.float32(self.rng.uniform(low, high) if self.steps is None else self.rng.choice(self.steps)))
+
+    def rounded(self, steps):
+        """Scales as they are drawn, or the nearest of few decimal digits or powers of two."""
+        steps = np.asarray(steps, np.float64)
+        if self.steps is None:
+            return steps
+        if self.steps is STEPS[3]:
+            return 2.0 ** np.round(np.log2(steps))
+        unit = 10.0 ** np.floor(np.log10(steps))
+        return np.round(steps / unit) * unit
 
     def point(self):
         inside = int(self.rng.integers(self.info.min, self.info.max + 1))
@@ -58,14 +74,14 @@ class Case:
     def matrix(self, name, source, shape, axis, output, options):
         """A convolution or matrix product with random weights, to an output [..., M]; int8 often per channel."""
         M, symmetric = shape[axis], self.dtype == "int8"
-        scales = self.rng.uniform(0.001, 0.05, M).astype(np.float32)
+        scales = self.rounded(self.rng.uniform(0.001, 0.05, M)).astype(np.float32)
         scales = scales if symmetric and self.rng.integers(0, 2) else scales[:1]
         weights = np.maximum(self.codes(shape), -127) if symmetric else self.codes(shape)
         w = self.b.tensor(shape, self.dtype, scales, 0 if symmetric else self.point(), data=weights, axis=axis)
         steps = (scales * np.float32(self.scale)).astype(np.float32)
         bias = self.b.tensor([M], "int32", steps, data=self.rng.integers(-5000, 5000, M))
         step = self.scale * float(scales.mean()) * math.sqrt(math.prod(shape) / M) * float(self.rng.uniform(20, 90))
-        y = self.b.tensor([*output, M], self.dtype, float(np.float32(step)), self.point())
+        y = self.b.tensor([*output, M], self.dtype, float(np.float32(self.rounded(step))), self.point())
         return self.b.op(name, [source, w, bias], y, options)
 
     def conv(self, source, H, W, C, M):

@@ -13,9 +13,11 @@ from workloads.importers.onnx.constants import AT_IMPORT, evaluate
 from workloads.importers.onnx.file import ModelFile, Node, read_model, shown
 from workloads.importers.onnx.fusion import merge_elementwise
 from workloads.importers.onnx.graph import Graph, Value, layout
+from workloads.importers.onnx.harmless import HARMLESS, OLD_HARMLESS
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import UnknownError, check_shape
 from workloads.importers.onnx.weights import BUDGET_BASE, BUDGET_PER_BYTE, Budget, Finisher
+from workloads.importers.record import refuse_unsupported
 from workloads.network import Network
 from workloads.registry import InputError, unknown
 
@@ -58,13 +60,14 @@ def _sizes(model: ModelFile, batch: int | None, dims: dict[str, int]) -> dict[st
 def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
     """Every node of a model whose inputs have these shapes, as layers and constants."""
     known = {*operators.names(), *AT_IMPORT}
-    strange = [node for node in model.live if node.kind not in known]
-    if strange:
-        named = ", ".join(node.where.removeprefix(f"{model.path}: node ") for node in strange[:40])
-        more = f" and {len(strange) - 40} more" if len(strange) > 40 else ""
-        count = f"{len(strange)} of {len(model.live)} nodes"
-        raise InputError(f"{model.path}: unsupported operators in {count}: {named}{more}")
-    graph = Graph(model, Budget(BUDGET_BASE + BUDGET_PER_BYTE * model.bytes))
+    kinds = [(node.kind, node.label) for node in model.live]
+    strange = sum(kind not in known for kind, _ in kinds)
+    what = f"operators in {strange} of {len(kinds)} nodes"
+    refuse_unsupported(str(model.path), what, kinds, known, "fold constants and inline functions, or export without")
+    open_dims = {
+        size: given for name, shape in shapes.items() for size, given in zip(model.inputs[name], shape, strict=True)
+    }
+    graph = Graph(model, Budget(BUDGET_BASE + BUDGET_PER_BYTE * model.bytes), open_dims)
     found = False
     for name, shape in shapes.items():
         check_shape(shape, f"{model.path}: input '{name}'")
@@ -96,6 +99,7 @@ def _work_out(graph: Graph, node: Node) -> None:
     for place, name in enumerate(node.outputs):
         if graph.uses[name] and name and name not in graph.values:
             raise node.error(f"its output {place} is not supported")
+    node.attributes.done((*HARMLESS.get(node.kind, ()), *(OLD_HARMLESS if graph.opset < 7 else ())))
 
 
 def finish(graph: Graph) -> Network:
@@ -116,6 +120,7 @@ def finish(graph: Graph) -> Network:
     return Network(
         path.stem, tuple(layers.values()), graph.input_shape, weights=weights, side_inputs=graph.sides,
         formats=formats, files={path.name: graph.model.digest}, model="stored" if stored else "int8-pow2",
+        warnings=tuple(graph.names.warnings),
     )  # fmt: skip
 
 

@@ -203,12 +203,13 @@ def _split(graph: Graph, node: Node, constants: list) -> list[Constant]:
 def _reduce(function: Callable[..., Array]):
     def evaluator(graph: Graph, node: Node, constants: list) -> Constant:
         array = constants[0].real()
-        axes = graph.numbers(node, 1, "axes")
-        if not axes and node.integer("noop_with_empty_axes", 0):
+        axes, keep = graph.numbers(node, 1, "axes"), bool(node.integer("keepdims", 1))
+        nothing = node.integer("noop_with_empty_axes", 0)
+        if not axes and nothing:
             return constants[0]
         axes = tuple(graph.axis(node, axis, array.ndim) for axis in axes or range(array.ndim))
         graph.budget.spend(array.size, node.where)
-        made = function(array, axis=axes, keepdims=bool(node.integer("keepdims", 1)))
+        made = function(array, axis=axes, keepdims=keep)
         return Constant.of(np.asarray(made).astype(array.dtype))
 
     return evaluator

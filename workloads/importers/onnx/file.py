@@ -2,6 +2,7 @@
 
 import hashlib
 import mmap
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from workloads.importers.onnx.tensors import TYPES, Constant, check_shape, stored_tensor
 from workloads.importers.onnx.wire import walk
+from workloads.importers.record import Record
 from workloads.registry import InputError
 
 #: protobuf's own limit of a message; larger models keep their weights in files beside it
@@ -41,7 +43,7 @@ def shown(name: str) -> str:
 class Node:
     """One operator call. kind: the name its operator is registered under ('domain.Op' outside the standard).
 
-    inputs, outputs: value names, '' = left out. attributes: name -> AttributeProto.
+    inputs, outputs: value names, '' = left out. attributes: name -> AttributeProto, and which of them were asked for.
     """
 
     index: int
@@ -50,9 +52,14 @@ class Node:
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: dict[str, Any]
+    attributes: Record
     where: str
     folder: Path
+
+    @property
+    def label(self) -> str:
+        """Its name, or else its number."""
+        return f"'{shown(self.name)}'" if self.name else f"node {self.index}"
 
     def error(self, what: str) -> InputError:
         """An InputError that names the node."""
@@ -94,6 +101,11 @@ class Node:
         attribute = self._get(name, _TENSOR, "tensor")
         return None if attribute is None else stored_tensor(attribute.t, f"{self.where}: '{name}'", self.folder)
 
+    def only(self, name: str, default: int, reason: str) -> None:
+        """InputError unless an integer attribute is left out or has the one value that we know to read."""
+        if self.integer(name, default) != default:
+            raise self.error(f"attribute '{name}': expected {default} ({reason}), not {self.integer(name, default)}")
+
     def sizes(self, name: str, count: int, default: int, lowest: int = 0) -> tuple[int, ...]:
         """``count`` sizes from ``lowest`` to LIMIT_SIZE."""
         values = self.integers(name)
@@ -108,7 +120,10 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """inputs: name -> sizes, each a number or the name of an open dimension (graph inputs that are no constants)."""
+    """inputs: name -> sizes, each a number or the name of an open dimension (graph inputs that are no constants).
+
+    declared: the same of every value whose shape the file says, None for a dimension that it leaves unnamed.
+    """
 
     path: Path
     digest: str
@@ -118,6 +133,7 @@ class ModelFile:
     inputs: dict[str, tuple[int | str, ...]]
     outputs: tuple[str, ...]
     constants: dict[str, Constant] = field(default_factory=dict)
+    declared: dict[str, tuple[int | str | None, ...]] = field(default_factory=dict)
 
     @cached_property
     def makers(self) -> dict[str, int]:
@@ -159,6 +175,7 @@ def read_model(path: Path) -> ModelFile:
         ("nodes", graph.node, LIMIT_NODES),
         ("stored tensors", graph.initializer, LIMIT_TENSORS),
         ("inputs", graph.input, LIMIT_TENSORS),
+        ("declared values", graph.value_info, LIMIT_TENSORS),
     ):
         if len(entries) > limit:
             raise InputError(f"{path}: has {len(entries)} {what}; {limit} is the limit")
@@ -181,7 +198,8 @@ def read_model(path: Path) -> ModelFile:
     external = (sum(constant.elements * constant.bits for constant in constants.values()) + 7) // 8
     size = max(len(data), external)
     nodes = tuple(_node(index, entry, path) for index, entry in enumerate(graph.node))
-    model = ModelFile(path, hashlib.sha256(data).hexdigest(), size, opset, nodes, inputs, outputs, constants)
+    declared = _declared([*graph.value_info, *graph.output, *graph.input], str(path))
+    model = ModelFile(path, hashlib.sha256(data).hexdigest(), size, opset, nodes, inputs, outputs, constants, declared)
     _check_names(model)
     return model
 
@@ -226,13 +244,29 @@ def _sizes(entry: Any, where: str) -> tuple[int | str, ...]:
     return tuple(sizes)
 
 
+def _declared(entries: Iterable[Any], where: str) -> dict[str, tuple[int | str | None, ...]]:
+    """Value name -> its declared shape, where the file says one."""
+    found: dict[str, tuple[int | str | None, ...]] = {}
+    for entry in entries:
+        if entry.type.WhichOneof("value") != "tensor_type" or not entry.type.tensor_type.HasField("shape"):
+            continue
+        name, sizes = text(entry.name, where), []
+        for dim in entry.type.tensor_type.shape.dim:
+            known = dim.WhichOneof("value")
+            named = text(dim.dim_param, where) if known == "dim_param" else None
+            sizes.append(dim.dim_value if known == "dim_value" else named and shown(named))
+        if found.setdefault(name, tuple(sizes)) != tuple(sizes):
+            raise InputError(f"{where}: '{shown(name)}' is declared twice, as {list(found[name])} and as {sizes}")
+    return found
+
+
 def _node(index: int, proto: Any, path: Path) -> Node:
     name, op, domain = (text(value, f"{path}: node {index}") for value in (proto.name, proto.op_type, proto.domain))
     label = f"'{shown(name)}'" if name else str(index)
     kind = op if domain in STANDARD else f"{domain}.{op}"
     where = f"{path}: node {label} ({shown(kind)})"
     values = [tuple(text(value, where) for value in names) for names in (proto.input, proto.output)]
-    attributes = {text(each.name, where): each for each in proto.attribute}
+    attributes = Record({text(each.name, where): each for each in proto.attribute}, where, "attribute")
     if len(attributes) != len(proto.attribute):
         raise InputError(f"{where}: has an attribute twice")
     return Node(index, name, op, kind, *values, attributes, where, path.parent)

@@ -44,5 +44,5 @@ def _joined(before: Layer, layer: Layer) -> Layer:
     function = f"{before.function}+{layer.function or ENDS[layer.kind]}"
     return replace(
         layer, kind="elementwise", function=function, inputs=tuple(sizes),
-        input_sizes=() if whole else tuple(sizes.values()),
+        input_sizes=() if whole else tuple(sizes.values()), reshaped=before.reshaped or layer.reshaped,
     )  # fmt: skip

@@ -5,10 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from workloads.fit import fits
 from workloads.formats.codes import NumberFormat
 from workloads.importers.onnx.file import ModelFile, Node, shown
 from workloads.importers.onnx.tensors import Constant, check_shape, kept_axis
 from workloads.importers.onnx.weights import Budget, Draft
+from workloads.importers.record import RESERVED, Names
 from workloads.layer import Layer
 from workloads.registry import InputError
 
@@ -47,10 +49,14 @@ class Value:
 
 @dataclass
 class Graph:
-    """batch: items of the network's input. sides: further inputs and large constants that layers read from memory."""
+    """dims: open dimension -> its size. batch: items of the network's input.
+
+    sides: further inputs and large constants that layers read from memory.
+    """
 
     model: ModelFile
     budget: Budget
+    dims: dict[str | int, int] = field(default_factory=dict)
     batch: int = 1
     input_shape: tuple[int, int, int] = (1, 1, 1)
     layers: dict[str, Layer] = field(default_factory=dict)
@@ -70,12 +76,26 @@ class Graph:
         for node in self.model.live:
             for name in node.inputs:
                 self.readers[name].append(node)
-        self._taken = {"input"}
+        self.names = Names()
+        for name, value in self.values.items():
+            self.check_declared(name, value.shape, f"{self.model.path}: stored tensor '{shown(name)}'")
 
     @property
     def opset(self) -> int:
         """Version of the default operator set."""
         return self.model.opset
+
+    def check_declared(self, name: str, shape: tuple[int, ...], where: str) -> None:
+        """InputError if the file says another shape of a value than the one worked out. A negative size is open."""
+        declared = self.model.declared.get(name)
+        if declared is None:
+            return
+        sizes = tuple(self.dims.get(size, size) if isinstance(size, str) else size for size in declared)
+        fits = len(sizes) == len(shape) and all(
+            not isinstance(says, int) or says < 0 or says == size for says, size in zip(sizes, shape, strict=True)
+        )
+        if not fits:
+            raise InputError(f"{where}: '{shown(name)}' comes out as {list(shape)}, the file declares {list(declared)}")
 
     # --- what a node reads ---
 
@@ -127,6 +147,7 @@ class Graph:
         if not name:
             return
         check_shape(value.shape, node.where)
+        self.check_declared(name, value.shape, node.where)
         single = self.uses[name] == 1 and (renames is None or renames.single)
         self.values[name] = replace(value, name=name, single=single)
 
@@ -153,6 +174,7 @@ class Graph:
         axis = fields.pop("axis", None)
         try:
             layer = Layer(name=name, kind=kind, inputs=sources, **fields)
+            layer = replace(layer, reshaped=not fits(layer, [self._made(source) for source in sources]))
         except InputError as error:
             raise InputError(f"{self.model.path}: {error}") from None
         check_shape(layer.input_shape, node.where)
@@ -163,14 +185,21 @@ class Graph:
         self.layers[name] = layer
         return Value(shape, source=name, axis=axis)
 
+    def _made(self, source: str) -> tuple[int, ...]:
+        """(N, C, H, W) of what a layer makes or the network reads; of its other inputs the file's shape."""
+        if source in self.layers:
+            return self.layers[source].output_shape
+        return (self.batch, *self.input_shape) if source == "input" else self.sides[source]
+
     def post(self, node: Node, kind: str, inputs: list[Value], shape: tuple[int, ...], axis=None, **fields) -> Value:
         """A layer of the post-processing unit whose outputs each take one element of every input that is as large.
 
         reads: elements of each input that are read, where that is not all of it.
         """
         N, C, H, W = layout(shape, axis, self.batch)
-        sizes = tuple(fields.pop("reads", None) or (value.elements for value in inputs))
-        whole = all(size == math.prod(shape) for size in sizes)
+        there = tuple(value.elements for value in inputs)
+        sizes = tuple(fields.pop("reads", there))
+        whole = kind == "concat" or (sizes == there and set(sizes) == {math.prod(shape)})
         return self.add(
             node, kind, inputs, shape, axis=axis, N=N, C=C, H=H, W=W, M=C, input_sizes=() if whole else sizes, **fields
         )
@@ -196,14 +225,11 @@ class Graph:
 
     def unique(self, name: str) -> str:
         """A layer or input name that is not taken."""
-        candidate = name = shown(name) or "layer"
-        while candidate in self._taken:
-            candidate = f"{name}_{len(self._taken)}"
-        self._taken.add(candidate)
-        return candidate
+        return self.names.unique(shown(name) or "layer")
 
     def _layer_name(self, node: Node, suffix: str) -> str:
-        return self.unique((node.name or next(filter(None, node.outputs), node.op)) + suffix)
+        wanted = shown((node.name or next(filter(None, node.outputs), node.op)) + suffix) or "layer"
+        return self.names.renamed(wanted) if wanted in RESERVED else self.names.unique(wanted)
 
     # --- what folds into the layer before ---
 

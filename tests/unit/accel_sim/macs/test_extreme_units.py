@@ -193,7 +193,7 @@ def test_a_layer_of_signs_takes_a_step_for_each_lanes_products():
     }
     steps = {name: int(each.layers.array_cycles[0]) for name, each in ran.items()}
     assert steps["one"] - steps["xnor"] == 32 - 4
-    assert np.array_equal(ran["xnor"].outputs["conv"], ran["one"].outputs["conv"])
+    assert np.array_equal(ran["xnor"].sums["conv"], ran["one"].sums["conv"])
 
 
 @pytest.mark.parametrize(
@@ -244,6 +244,6 @@ def test_a_network_of_such_weights_runs(weights, mac):
     ran = simulate(small, machine(**mac), check=True)
     plain = simulate(small, machine(name="conventional", activation_bits=16, weight_bits=16), check=True)
     assert ran.layers.array_cycles.tolist() == plain.layers.array_cycles.tolist()
-    assert all(np.array_equal(ran.outputs[name], plain.outputs[name]) for name in plain.outputs)
+    assert all(np.array_equal(ran.sums[name], plain.sums[name]) for name in plain.sums)
     spent = [each.actions.groupby("component").energy_pj.sum()["mac"] for each in (ran, plain)]
     assert spent[0] < spent[1] or mac["name"] == "codebook"

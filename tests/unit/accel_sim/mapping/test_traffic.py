@@ -112,7 +112,7 @@ def test_a_broadcast_machine_writes_each_output_once_and_reads_what_it_must(case
     found = cut(case, "eie", machine)
     assert found.moved("outputs", is_write=True) == traffic.outputs(case.shape)
     assert found.moved("inputs") >= len(traffic.read_positions(case.shape))
-    if len(found.ready.tiled.blocks) == 1:
+    if len(found.ready.tiled.cuts.blocks) == 1:
         stream = found.moved("weights") + found.moved("pointers")
         assert 8 * stream == found.ready.tiled.facts.weight_bits
     assert not found.moved("partial_sums")

@@ -1,6 +1,7 @@
 """Convolutions of one and two dimensions. A 1-D map is one of W = 1: its rows are what tiles are cut along."""
 
 from dataclasses import replace
+from typing import Any
 
 from workloads.importers.onnx.file import Node, shown
 from workloads.importers.onnx.graph import Graph, Value
@@ -54,18 +55,19 @@ def convolution(graph: Graph, node: Node, value: Value, weights: Constant, bias:
 
 
 def windows(
-    node: Node, size: tuple[int, ...], kernel: tuple[int, ...], extra: tuple[int, ...] = (0, 0, 0, 0)
-) -> dict[str, tuple]:
+    node: Node, size: tuple[int, ...], kernel: tuple[int, ...], extra: tuple[int, ...] = (0, 0, 0, 0), *, pool=False
+) -> dict[str, Any]:
     """Layer fields (stride, dilation, padding) of a sliding window, and its ``output`` size per dimension.
 
-    extra: padding (top, bottom, left, right) that a Pad before it left to it.
+    extra: padding (top, bottom, left, right) that a Pad before it left to it. pool: it may round its size up.
     """
     count = len(size)
     strides, dilations = node.sizes("strides", count, 1, 1), node.sizes("dilations", count, 1, 1)
     reach = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
-    mode = node.string("auto_pad", "NOTSET")
+    mode, pads = node.string("auto_pad", "NOTSET"), node.sizes("pads", 2 * count, 0)
+    if mode not in ("NOTSET", "") and any(pads):
+        raise node.error(f"has pads {list(pads)} and auto_pad '{shown(mode)}': expected one of them")
     if mode in ("NOTSET", ""):
-        pads = node.sizes("pads", 2 * count, 0)
         pairs = list(zip(pads[:count], pads[count:], strict=True))
     elif mode == "VALID":
         pairs = [(0, 0)] * count
@@ -79,7 +81,7 @@ def windows(
     else:
         raise node.error(f"auto_pad '{shown(mode)}': expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     pairs = [(a + extra[2 * i], b + extra[2 * i + 1]) for i, (a, b) in enumerate(pairs)]
-    ceil, output = bool(node.integer("ceil_mode", 0)), []
+    ceil, output = pool and bool(node.integer("ceil_mode", 0)), []
     for length, (a, b), stride, taps in zip(size, pairs, strides, reach, strict=True):
         room = length + a + b - taps
         if room < 0:

@@ -84,27 +84,31 @@ def _binary(graph: Graph, node: Node) -> None:
         graph.rename(node, values[0])
         return
     try:
-        shape = broadcast(*(value.shape for value in _aligned(node, values)))
+        shape = broadcast(*(value.shape for value in _aligned(graph, node, values)))
     except ValueError:
         shapes = " and ".join(str(list(value.shape)) for value in values[:8])
         raise node.error(f"shapes {shapes} do not broadcast together") from None
     if len(values) == 2 and _fold(graph, node, values, shape):
         return
-    values = _aligned(node, values)
+    values = _aligned(graph, node, values)
     reads = [value for value in values if value.constant is None or value.elements > 1]
     first = next((value for value in reads if value.shape == shape and value.constant is None), None)
     axis = None if first is None else first.axis
     if node.op in ("Add", "Sum") and len(reads) == len(values) and all(value.shape == shape for value in reads):
         made = graph.post(node, "add", values, shape, axis)
     else:
-        function = "+".join([BINARY[node.op]] * (1 if node.op == "Where" else len(values) - 1))
+        names = [BINARY[node.op]] * (1 if node.op == "Where" else len(values) - 1)
+        function = "+".join([*names, "div"] if node.op == "Mean" else names)
         made = graph.post(node, "elementwise", reads or values[:1], shape, axis, function=function)
     graph.bind(node, made)
 
 
-def _aligned(node: Node, values: list[Value]) -> list[Value]:
+def _aligned(graph: Graph, node: Node, values: list[Value]) -> list[Value]:
     """Operands of operator sets before 7, whose second one is aligned at an ``axis``."""
-    if "axis" not in node.attributes or len(values) != 2 or not node.integer("broadcast", 0):
+    if graph.opset >= 7:  # neither attribute exists any more
+        return values
+    broadcasts, given = node.integer("broadcast", 0), "axis" in node.attributes
+    if not given or len(values) != 2 or not broadcasts:
         return values
     axis, (first, second) = node.integer("axis", 0), values
     behind = len(first.shape) - max(axis, 0) - len(second.shape)
@@ -118,7 +122,7 @@ def _fold(graph: Graph, node: Node, values: list[Value], shape: tuple[int, ...])
     constant = other.constant
     if data.constant is not None or constant is None or data.shape != shape:
         return False
-    aligned = _aligned(node, values)[1].shape if not swapped else constant.shape
+    aligned = _aligned(graph, node, values)[1].shape if not swapped else constant.shape
     constant = replace(constant, shape=aligned) if aligned != constant.shape else constant
     if not graph.folds(data, constant) or (swapped and node.op in ("Div", "Sub")):
         return False
@@ -150,6 +154,7 @@ def batch_normalization(graph: Graph, node: Node) -> None:
     value = graph.read(node, 0)
     if len(value.shape) < 2:
         raise node.error(f"expected a map, not {list(value.shape)}")
+    node.only("spatial", 1, "one mean and variance a channel")
     if node.integer("training_mode", 0) or any(graph.uses[name] for name in node.outputs[1:] if name):
         raise node.error("is in training mode; export the model for inference")
     vectors = [graph.constant(node, place, "a parameter") for place in range(1, 5)]

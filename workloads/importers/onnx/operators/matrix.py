@@ -21,6 +21,8 @@ def matmul(graph: Graph, node: Node) -> None:
 @operators.add("com.microsoft.FusedMatMul")
 def fused_matmul(graph: Graph, node: Node) -> None:
     """A product of operands that may be transposed, times alpha."""
+    for name in ("transBatchA", "transBatchB"):
+        node.only(name, 0, "batches in front")
     a = _transposed(graph.read(node, 0), node.integer("transA", 0))
     b = _transposed(graph.read(node, 1), node.integer("transB", 0))
     made = product(graph, node, a, b)
@@ -139,7 +141,11 @@ def _batched(graph: Graph, node: Node, a: Value, b: Value, shape: tuple[int, ...
         return _stored(graph, node, a, weights, shape, {"G": G, "C": G * K, "H": rows, "M": G * J})
     if a.constant is not None and b.constant is None:
         return _stored(graph, node, b, a.constant, shape, {"G": G, "C": G * K, "H": J, "M": G * rows})
-    return graph.add(node, "matmul", [a, b], shape, axis=len(shape) - 1, G=G, C=G * K, H=rows, M=G * J, dynamic=True)
+    sizes = a.elements, b.elements  # fewer than the product's where an operand is broadcast
+    return graph.add(
+        node, "matmul", [a, b], shape, axis=len(shape) - 1, G=G, C=G * K, H=rows, M=G * J, dynamic=True,
+        input_sizes=() if sizes == (G * K * rows, G * K * J) else sizes,
+    )  # fmt: skip
 
 
 def _stored(

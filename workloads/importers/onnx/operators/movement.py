@@ -14,6 +14,16 @@ from workloads.importers.onnx.graph import Graph, Value, layout
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import broadcast
 
+PAD_MODES = ("constant", "reflect", "edge", "wrap")
+#: attribute of a nearest-neighbour Resize -> values with which its size is what sizes or scales say
+RESIZE_RULES = {
+    "coordinate_transformation_mode": (
+        "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+    ),
+    "keep_aspect_ratio_policy": ("stretch",),
+    "nearest_mode": ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+}  # fmt: skip
+
 # --- views ---
 
 
@@ -154,7 +164,7 @@ def concat(graph: Graph, node: Node) -> None:
     apart = len(set(sources)) == len(sources) and not graph.joined.intersection(sources)
     if apart and all(source in graph.layers for source in sources) and axis > 0 and math.prod(shape[1:axis]) == 1:
         graph.joined.update(sources)
-        made = graph.post(node, "concat", values, shape, axis, reads=(math.prod(shape),) * len(values))
+        made = graph.post(node, "concat", values, shape, axis)
     else:
         made = graph.post(node, "move", values, shape, axis)
     graph.bind(node, made)
@@ -176,6 +186,7 @@ def split_sizes(graph: Graph, node: Node, shape: tuple[int, ...]) -> tuple[int, 
     """(axis, size of each output)."""
     axis = graph.axis(node, node.integer("axis", 0), len(shape))
     sizes, count = graph.numbers(node, 1, "split"), len(node.outputs)
+    node.only("num_outputs", count, "as it has outputs")
     if sizes is None:
         each = -(-shape[axis] // max(1, count))
         sizes = [min(each, shape[axis] - each * place) for place in range(count)]
@@ -263,6 +274,9 @@ def pad(graph: Graph, node: Node) -> None:
     """Zeros around a map are left to the convolutions that read it; any other padding is a copy."""
     value, amounts = graph.read(node, 0), graph.numbers(node, 1, "pads")
     axes, rank = graph.numbers(node, 3, "axes"), len(value.shape)
+    mode, zero = node.string("mode", "constant"), node.real("value", 0.0) == 0
+    if mode not in PAD_MODES:
+        raise node.error(f"mode '{shown(mode)}': expected one of {', '.join(PAD_MODES)}")
     axes = tuple(range(rank)) if axes is None else tuple(graph.axis(node, axis, rank) for axis in axes)
     if amounts is None or len(amounts) != 2 * len(axes) or any(abs(n) > 1 << 20 for n in amounts):
         raise node.error(f"expected two amounts for each of {len(axes)} axes")
@@ -275,7 +289,7 @@ def pad(graph: Graph, node: Node) -> None:
     if shape == value.shape and not any(before):
         graph.rename(node, value)
         return
-    if _left_to_convolutions(graph, node, value, before, after):
+    if mode == "constant" and zero and _left_to_convolutions(graph, node, value, before, after):
         top, left = (*before[2:], 0)[:2]
         bottom, right = (*after[2:], 0)[:2]
         padded = replace(value, shape=shape, pads=(top, bottom, left, right), unpadded=value.shape)
@@ -286,16 +300,11 @@ def pad(graph: Graph, node: Node) -> None:
 
 def _left_to_convolutions(graph: Graph, node: Node, value: Value, before: list[int], after: list[int]) -> bool:
     fill = graph.peek(node, 2)
-    zero = node.real("value", 0.0) == 0
-    if fill is not None:
-        zero = fill.constant is not None and fill.constant.known and not np.any(fill.constant.array)
+    zero = fill is None or (fill.constant is not None and fill.constant.known and not np.any(fill.constant.array))
     plain = all(each.kind == "Conv" and each.inputs[0] == node.outputs[0] for each in graph.readers[node.outputs[0]])
     spatial = len(value.shape) in (3, 4) and not any((*before[:2], *after[:2])) and min(before + after) >= 0
     seen = node.outputs[0] in graph.model.outputs
-    return (
-        node.string("mode", "constant") == "constant" and zero and plain and spatial and not seen
-        and value.unpadded is None and value.constant is None
-    )  # fmt: skip
+    return zero and plain and spatial and not seen and value.unpadded is None and value.constant is None
 
 
 @operators.add("DepthToSpace")
@@ -307,6 +316,8 @@ def depth_to_space(graph: Graph, node: Node) -> None:
         raise node.error(f"expected a map and a blocksize, not {list(value.shape)} and {block}")
     N, C, H, W = value.shape
     if node.op == "DepthToSpace":
+        if node.string("mode", "DCR") not in ("DCR", "CRD"):
+            raise node.error(f"mode '{shown(node.string('mode', ''))}': expected DCR or CRD")
         shape, fits = (N, C // block**2, H * block, W * block), C % block**2 == 0
     else:
         shape, fits = (N, C * block**2, H // block, W // block), H % block == 0 and W % block == 0
@@ -324,6 +335,10 @@ def resize(graph: Graph, node: Node) -> None:
         raise node.error(f"mode '{shown(node.string('mode', ''))}' is not supported (supported: nearest)")
     if node.integers("axes") is not None:
         raise node.error("its attribute 'axes' is not supported")
+    for name, allowed in RESIZE_RULES.items():
+        rule = node.string(name, allowed[0])
+        if rule not in allowed:
+            raise node.error(f"{name} '{shown(rule)}' is not supported (supported: {', '.join(allowed)})")
     sizes = graph.numbers(node, 3, "sizes")
     if not sizes:
         place = 2 if node.op == "Resize" and len(node.inputs) > 2 else 1

@@ -5,6 +5,8 @@ import math
 from workloads.importers.onnx.file import Node
 from workloads.importers.onnx.graph import Graph
 from workloads.importers.onnx.operators import operators
+from workloads.layer import Lrn
+from workloads.registry import InputError
 
 
 @operators.add("Softmax")
@@ -70,4 +72,9 @@ def lrn(graph: Graph, node: Node) -> None:
     value = graph.read(node, 0)
     if len(value.shape) < 2:
         raise node.error(f"expected a map, not {list(value.shape)}")
-    graph.bind(node, graph.post(node, "lrn", [value], value.shape, 1))
+    constants = [node.real(name, default) for name, default in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))]
+    try:
+        fields = Lrn(node.integer("size", 0), *constants)
+    except InputError as error:
+        raise node.error(str(error)) from None
+    graph.bind(node, graph.post(node, "lrn", [value], value.shape, 1, lrn=fields))

@@ -3,7 +3,7 @@
 import math
 
 from workloads.importers.onnx.file import LIMIT_SIZE, Node
-from workloads.importers.onnx.graph import Graph, layout
+from workloads.importers.onnx.graph import Graph, Value, layout
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.operators.convolution import windows
 
@@ -20,7 +20,11 @@ REDUCTIONS = {
 @operators.add("AveragePool")
 def pool(graph: Graph, node: Node) -> None:
     """A window's maximum or mean; an error where the index of the maximum is read."""
-    value = graph.read(node, 0)
+    graph.bind(node, pooled(graph, node, graph.read(node, 0)))
+
+
+def pooled(graph: Graph, node: Node, value: Value) -> Value:
+    """The output of a pool of a map [N, C, W] or [N, C, H, W]."""
     if len(value.shape) not in (3, 4):
         raise node.error(f"expected a map of one or two spatial dimensions, not {list(value.shape)}")
     if len(node.outputs) > 1 and graph.uses[node.outputs[1]]:
@@ -28,45 +32,48 @@ def pool(graph: Graph, node: Node) -> None:
     kernel = node.sizes("kernel_shape", len(value.shape) - 2, 0, 1)
     if 0 in kernel:
         raise node.error("has no kernel_shape")
-    window = windows(node, value.shape[2:], kernel)
+    window = windows(node, value.shape[2:], kernel, pool=True)
+    if node.op == "AveragePool":
+        window["count_include_pad"] = bool(node.integer("count_include_pad", 0))
     (N, C), (H, W), (R, S) = value.shape[:2], (*value.shape[2:], 1)[:2], (*kernel, 1)[:2]
-    made = graph.add(
+    return graph.add(
         node, "pool", [value], (N, C, *window.pop("output")), axis=1,
         N=N, C=C, M=C, H=H, W=W, R=R, S=S, pool=POOLS[node.op], **window,
     )  # fmt: skip
-    graph.bind(node, made)
 
 
 @operators.add("GlobalAveragePool")
 @operators.add("GlobalMaxPool")
 def global_pool(graph: Graph, node: Node) -> None:
     """A pool whose window is the map."""
-    value = graph.read(node, 0)
+    graph.bind(node, globally_pooled(graph, node, graph.read(node, 0)))
+
+
+def globally_pooled(graph: Graph, node: Node, value: Value) -> Value:
+    """The output of a pool whose window is the map."""
     if len(value.shape) < 3:
         raise node.error(f"expected a map, not {list(value.shape)}")
     N, C, *sizes = value.shape
     H, W = (*sizes, 1)[:2] if len(sizes) < 3 else (math.prod(sizes), 1)
-    made = graph.add(
+    return graph.add(
         node, "pool", [value], (N, C, *(1 for _ in sizes)), axis=1,
         N=N, C=C, M=C, H=H, W=W, R=H, S=W, pool=POOLS[node.op], global_pool=True,
     )  # fmt: skip
-    graph.bind(node, made)
 
 
 def _reduce(graph: Graph, node: Node) -> None:
     """Every output is made of all elements along the axes: a pool whose window is the map it reads."""
     value = graph.read(node, 0)
-    rank = len(value.shape)
+    rank, keep = len(value.shape), bool(node.integer("keepdims", 1))
     if node.op.startswith("Arg"):
         axes = (node.integer("axis", 0),)
     else:
-        axes = graph.numbers(node, 1, "axes")
-        if not axes and node.integer("noop_with_empty_axes", 0):
+        axes, nothing = graph.numbers(node, 1, "axes"), node.integer("noop_with_empty_axes", 0)
+        if not axes and nothing:
             graph.rename(node, value)
             return
     axes = {graph.axis(node, axis, rank) for axis in axes} if axes else set(range(rank))
     kept = tuple(1 if place in axes else size for place, size in enumerate(value.shape))
-    keep = bool(node.integer("keepdims", 1))
     shape = kept if keep else tuple(size for place, size in enumerate(kept) if place not in axes)
     N, C, H, W = layout(kept, None, graph.batch)
     taps = math.prod(value.shape[axis] for axis in axes)

@@ -14,6 +14,7 @@ from workloads.importers.onnx.graph import Graph, Value
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.operators.convolution import convolution
 from workloads.importers.onnx.operators.matrix import product
+from workloads.importers.onnx.operators.pooling import globally_pooled, pooled
 from workloads.importers.onnx.tensors import TYPES, Constant
 
 
@@ -79,10 +80,11 @@ def dequantize(graph: Graph, node: Node) -> None:
     """A constant keeps its codes, scale and zero point; other values are renamed."""
     value, zero = graph.read(node, 0), graph.constant(node, 2, "its zero point")
     scale = graph.constant(node, 1, "its scale")
+    axis, block = node.integer("axis", 1), node.integer("block_size", 0)
     if value.constant is None:
+        node.only("block_size", 0, "blocks of a value that is computed are not supported")
         graph.rename(node, value)
         return
-    axis, block = node.integer("axis", 1), node.integer("block_size", 0)
     if block and len(value.shape):
         constant = _blocked(
             graph, node, value.constant, zero, min(abs(block), 1 << 20), graph.axis(node, axis, len(value.shape))
@@ -99,6 +101,7 @@ def quantize(graph: Graph, node: Node) -> None:
     scale = graph.constant(node, 1, "its scale")
     bits, signed = _width(node, zero)
     axis = node.integer("axis", 1)
+    node.only("block_size", 0, "quantisation in blocks is supported in DequantizeLinear alone")
     form = number_format(node, scale, zero, value.shape, axis, bits, signed)
     if value.constant is None:
         _remember(graph, value, form)
@@ -111,11 +114,14 @@ def quantize(graph: Graph, node: Node) -> None:
 
 def _width(node: Node, zero: Constant | None) -> tuple[int, bool]:
     """(bits, signed) of what QuantizeLinear writes: its zero point's type, or its output_dtype, or uint8."""
+    wanted = node.integer("output_dtype", 0) if node.op == "QuantizeLinear" else 0
+    kind = TYPES.get(wanted or 2)
     if zero is not None:
+        if wanted and (kind is None or (kind.bits, kind.signed) != (zero.bits, zero.signed)):
+            raise node.error(f"output_dtype {wanted} is not the type of its zero point")
         if zero.known and zero.array.dtype.kind not in "iu":
             raise node.error("its zero point is no integer")
         return min(zero.bits, 32), zero.signed
-    kind = TYPES.get(node.integer("output_dtype", 2))
     if kind is None or kind.is_float or kind.bits > 32:
         raise node.error("quantises to an element type that is not supported")
     return kind.bits, kind.signed
@@ -228,6 +234,25 @@ _WRAPPED = {
 }
 
 
+#: those that may have their channels last -> the layer
+_POOLS = {"AveragePool": pooled, "GlobalAveragePool": globally_pooled}
+
+
+def _pool(graph: Graph, node: Node) -> Value:
+    """A pool of a map whose channels lie last if the node says so: read as it lies, which costs nothing."""
+    value = graph.read(node, 0)
+    if not node.integer("channels_last", 0):
+        return _POOLS[node.op](graph, node, value)
+    rank = len(value.shape)
+    if rank < 3:
+        raise node.error(f"expected a map, not {list(value.shape)}")
+    value = graph.flush(node, value)
+    first = (value.shape[0], value.shape[-1], *value.shape[1:-1])
+    made = _POOLS[node.op](graph, node, replace(value, shape=first, axis=1))
+    shape = (made.shape[0], *made.shape[2:], made.shape[1])
+    return replace(made, shape=shape, axis=rank - 1)
+
+
 def _register() -> None:
     for name, entry in _WRAPPED.items():
 
@@ -236,7 +261,10 @@ def _register() -> None:
             if max(data) >= len(node.inputs):
                 raise node.error(f"input {max(data)} is missing")
             inner = replace(node, op=op, kind=op, inputs=tuple(node.inputs[place] for place in data))
-            operators.get(op)(graph, inner)
+            if op in _POOLS:
+                graph.bind(node, _pool(graph, inner))
+            else:
+                operators.get(op)(graph, inner)
             made = graph.values[node.outputs[0]]
             zeros = graph.constant(node, zero, "a zero point")
             form = number_format(

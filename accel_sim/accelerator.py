@@ -17,14 +17,14 @@ from accel_sim.mac_energy.units import unit_name
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper, MappingRules
 from accel_sim.mapping.search import Goal
-from accel_sim.parts import require
+from accel_sim.parts import dataflows, macs, memories, require
 from accel_sim.post import PostUnit
 from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import most_mhz
-from workloads.encoding import Encoding
+from workloads.encoding import Encoding, encodings
 from workloads.layer import Layer
 from workloads.operands import Operands
-from workloads.registry import InputError
+from workloads.registry import InputError, is_plugin
 
 
 class Memory(Protocol):
@@ -168,6 +168,13 @@ class Accelerator:
     def on_chip(self) -> tuple[OnChip, ...]:
         """All levels below it, the outermost first."""
         return self.memories[1:]
+
+    @property
+    def plugins(self) -> list[str]:
+        """Its parts that come from a user's plug-ins, as kind 'name'."""
+        named = [(macs, self.mac), (dataflows, self.dataflow), *((memories, each) for each in self.memories)]
+        named += [(encodings, each) for each in self.encodings.values()]
+        return [f"{each.kind} '{each.name_of(part)}'" for each, part in named if is_plugin(type(part))]
 
     def instances(self, memory: OnChip) -> int:
         """Pieces of a level: one for every lane, or one."""

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def place(text: str) -> str:
+    """The type of an option that takes a file or a directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a file or a directory, not an empty name")
+    return text
+
+
 def json_option(command: argparse.ArgumentParser) -> None:
     """Every command that prints something has it."""
     command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")

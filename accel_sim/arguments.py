@@ -9,7 +9,19 @@ from accel_sim.sweep import command as study
 
 
 class _Parser(argparse.ArgumentParser):
-    """Refuses in one line, with exit code 2."""
+    """Refuses in one line, with exit code 2; options may stand anywhere between a command's other arguments."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Of a command, not of the program (what follows a command is the command's)."""
+        if self._subparsers is not None or self._apart:
+            return super().parse_known_args(args, namespace)
+        self._apart = True  # the two passes of argparse come back here
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._apart = False
+
+    _apart = False
 
     def error(self, message: str):
         self.exit(2, f"{self.prog}: {message} (see '{self.prog} --help')\n")
@@ -45,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     study.plot_options(plot)
     experiment = commands.add_parser("experiment", help="answer a published question: one table, one figure")
     experiment.add_argument("name", metavar="NAME|all")
-    experiment.add_argument("--out", default="runs/experiments", metavar="DIR")
+    experiment.add_argument("--out", type=answer.place, default="runs/experiments", metavar="DIR")
     answer.options(experiment)
     dram = commands.add_parser("dram", help="play a trace of requests alone through a DRAM part")
     dram.add_argument("trace", metavar="TRACE.csv", help="columns address, op (R or W) and, if wanted, arrival")
@@ -69,13 +81,20 @@ def _run(commands: argparse._SubParsersAction) -> None:
         help="a built-in name or a network file (.onnx .tflite .npz .prototxt .csv)",
     )
     run.add_argument("hardware", nargs="?", metavar="HARDWARE", help="a preset, a YAML file or a SCALE-Sim .cfg")
-    run.add_argument("--config", metavar="FILE", help="config.yaml of an earlier run, instead of NETWORK and HARDWARE")
+    run.add_argument(
+        "--config",
+        type=answer.place,
+        metavar="FILE",
+        help="config.yaml of an earlier run, instead of NETWORK and HARDWARE",
+    )
     _data(run)
     run.add_argument("--layers", default="*", metavar="GLOB", help="only the layers whose name matches")
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the hardware, as array.rows=16"
     )
-    run.add_argument("--out", metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)")
+    run.add_argument(
+        "--out", type=answer.place, metavar="DIR", help="where the results go (default: runs/NETWORK-HARDWARE)"
+    )
     run.add_argument(
         "--check", action="store_true", help="also compute every output from the issued products, and compare"
     )
@@ -86,18 +105,26 @@ def _run(commands: argparse._SubParsersAction) -> None:
 def _accelergy(commands: argparse._SubParsersAction) -> None:
     accelergy = commands.add_parser("accelergy", help="write a run as Accelergy's ERT, ART, action counts and energies")
     accelergy.add_argument("dir", metavar="DIR", help="a run's directory")
-    accelergy.add_argument("--out", metavar="DIR", help="where the files go (default: DIR-accelergy)")
-    accelergy.add_argument("--art", metavar="FILE", help="areas of its components, in Accelergy's ART form")
+    accelergy.add_argument(
+        "--out", type=answer.place, metavar="DIR", help="where the files go (default: DIR-accelergy)"
+    )
+    accelergy.add_argument(
+        "--art", type=answer.place, metavar="FILE", help="areas of its components, in Accelergy's ART form"
+    )
     answer.options(accelergy)
 
 
 def _data(command: argparse.ArgumentParser) -> None:
     """What flows through a network."""
-    command.add_argument("--weights", metavar="FILE", help="real weights: a Deep Compression .net file")
+    command.add_argument(
+        "--weights", type=answer.place, metavar="FILE", help="real weights: a Deep Compression .net file"
+    )
     command.add_argument(
         "--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory"
     )
-    command.add_argument("--activations", metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones")
+    command.add_argument(
+        "--activations", type=answer.place, metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones"
+    )
     command.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
     command.add_argument(
         "--precision",

@@ -17,8 +17,8 @@ class Buffer:
     layout: packed or tensor, as of ``sram``.
     fill: bytes a cycle to and from other levels; latency: cycles. compressed: the operand lies here encoded; decoder:
     values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
-    instance_share: of one instance's capacity, bytes per byte in all. outer: the operand's levels farther out,
-    outermost first.
+    instance_share: of one instance's capacity, bytes per byte in all. capacity_field: where a user gives it. outer: the
+    operand's levels farther out, outermost first.
     """
 
     level: str
@@ -38,6 +38,7 @@ class Buffer:
     network: Any = None
     instance_share: Fraction = Fraction(1)
     outer: tuple["Buffer", ...] = ()
+    capacity_field: str = "capacity_kib"
 
     @property
     def slot_bytes(self) -> int:
@@ -152,4 +153,5 @@ def _share(
         network=part.network,
         instance_share=Fraction(len(part.holds), instances),
         outer=outer,
+        capacity_field=part.capacity_field,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """What on-chip memories share: whole words, packing, banks and ports, latency in cycles."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
@@ -86,6 +86,11 @@ class OnChip(Wiring):
         read, write = self.macro.read_pj, self.macro.write_pj
         each = {"read": read, "drain": read, "write": write, "fill": write}[action]
         return words * each, self.macro.source if words == 1 else f"{self.macro.source}; {words} words"
+
+    @property
+    def capacity_field(self) -> str:
+        """Name of the field that its capacity is given in, whose end is the unit."""
+        return next(field.name for field in fields(self) if field.name.startswith("capacity_"))
 
     @property
     def leakage(self) -> tuple[float, str]:

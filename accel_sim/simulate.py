@@ -47,6 +47,19 @@ def simulate(
     engine: makes what plays the schedule of (memory, state).
     Raises InputError (a layer that cannot run on this machine) and CheckError (a checked output differs).
     """
+    try:
+        return _simulate(network, machine, seed, check, layers, progress, data, engine)
+    except AssertionError as error:  # of ours, unless somebody else's parts take part
+        own = machine.plugins
+        if not own:
+            raise
+        raise InputError(f"{error}; this machine has parts of plug-ins: {', '.join(own)}") from None
+
+
+def _simulate(
+    network: Network, machine: Accelerator, seed: int, check: bool, layers: str,
+    progress: Callable[[str], None] | None, data: Walk | None, engine: Callable[[Any, Any], Engine],
+) -> Result:  # fmt: skip
     running = chosen(layers, network.names, f"network '{network.name}'")
     session = Session.start(network, machine, running, engine)
     data = walk(network, seed) if data is None else data

@@ -36,6 +36,8 @@ class Precision:
             if key not in KEYS:
                 raise InputError(f"precision: {unknown('key', str(key), list(KEYS))}")
         given = {key: _spec(value, key) for key, value in section.items() if key not in ("layers", "profile")}
+        if not isinstance(section.get("profile"), str | None):
+            raise InputError(f"precision.profile: expected the name of a profile, not {section['profile']!r}")
         layers = section.get("layers") or {}
         if not isinstance(layers, Mapping):
             raise InputError("precision.layers: expected a mapping of layer names to weights and activations")

@@ -39,8 +39,9 @@ def unknown(kind: str, name: str, known: list[str]) -> InputError:
 class Registry:
     """Parts of one kind, found by importing every module of ``package`` (and of $ACCEL_SIM_PLUGINS) once."""
 
-    def __init__(self, kind: str, package: str):
-        self.kind = kind
+    def __init__(self, kind: str, package: str, unfit: Callable[[Any], str | None] = lambda part: None):
+        """unfit: why what is registered is no such part, None if it is one."""
+        self.kind, self.unfit = kind, unfit
         self.package = package
         self._parts: dict[str, Any] = {}
         self._complete = False
@@ -49,6 +50,8 @@ class Registry:
         """Decorator: registers the decorated class or function under ``name``; a taken name is an error."""
 
         def register(part: Any) -> Any:
+            if (reason := self.unfit(part)) is not None:
+                raise ValueError(f"{self.kind} '{name}' {reason}")
             known = self._parts.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (part.__module__, part.__qualname__):
                 raise ValueError(f"{self.kind} '{name}' is registered twice")

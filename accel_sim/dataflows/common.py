@@ -176,11 +176,12 @@ def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole
     """The refusal of a layer whose smallest tile is larger than its buffer's slot; whole: it is the only one, and has
     all slots."""
     slots = 1 if whole else buffer.slots
-    kib = float(needed * slots * buffer.instance_share / 1024)
-    digits = 2 - math.floor(math.log10(kib))
-    enough = math.ceil(kib * 10**digits) / 10**digits
+    enough = math.ceil(needed * slots * buffer.instance_share)  # bytes of an instance
+    if buffer.capacity_field.endswith("_kib"):
+        digits = 2 - math.floor(math.log10(enough / 1024))
+        enough = float(f"{math.ceil(enough / 1024 * 10**digits) / 10**digits:.3g}")
     room = f"{buffer.bytes // slots} ({slots} slots)" if slots > 1 else f"{buffer.bytes}"
     return InputError(
         f"layer '{layer.name}' cannot fit: its smallest tile needs {needed} bytes of {operand} at once, level "
-        f"'{buffer.level}' holds {room}; raise its capacity_kib to at least {enough:.3g}"
+        f"'{buffer.level}' holds {room}; raise its {buffer.capacity_field} to at least {enough:g}"
     )

@@ -9,7 +9,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Adds compare, report and completion."""
     compare = commands.add_parser("compare", help="runs side by side: ratios, what changed, stacked bars")
     compare.add_argument("dirs", nargs="+", metavar="DIR", help="run directories; ratios are to the first")
-    compare.add_argument("--out", metavar="DIR", help="also write figures and the CSV each of them shows")
+    compare.add_argument(
+        "--out", type=answer.place, metavar="DIR", help="also write figures and the CSV each of them shows"
+    )
     answer.options(compare)
     report = commands.add_parser("report", help="write a run or a study as one HTML file, DIR/report.html")
     report.add_argument("dir", metavar="DIR")

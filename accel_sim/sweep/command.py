@@ -21,7 +21,9 @@ def options(commands: argparse._SubParsersAction) -> None:
     search = commands.add_parser("search", help="look for the front of a study without running all of it")
     for command in (sweep, search):
         command.add_argument("study", metavar="STUDY.yaml")
-        command.add_argument("--out", metavar="DIR", help="where its points and results go (default: runs/NAME)")
+        command.add_argument(
+            "--out", type=answer.place, metavar="DIR", help="where its points and results go (default: runs/NAME)"
+        )
         command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
         command.add_argument("--engine", choices=("local", "dask"), help="who works: processes here (default), or Dask")
         command.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as tcp://host:8786")

@@ -173,9 +173,10 @@ def _entries(kind: str, given: list[Any], where: str, errors: list[str]) -> list
         for key in entry:
             if key not in ("name", "label", *ENTRY[kind]):
                 errors.append(f"{place}.{key}: {unknown('key', str(key), ['name', 'label', *ENTRY[kind]])}")
-        for key in ("set", *NAMED):
-            if not isinstance(entry.get(key, {}), dict):
-                errors.append(f"{place}.{key}: expected a mapping, not {entry[key]!r}")
+        wrong = [key for key in ("set", *NAMED) if not isinstance(entry.get(key, {}), dict)]
+        errors += [f"{place}.{key}: expected a mapping, not {entry[key]!r}" for key in wrong]
+        if wrong:
+            continue
         label = entry.setdefault("label", entry["name"])
         if not isinstance(label, str) or label in labels:
             errors.append(f"{place}.label: expected a text of its own, not {label!r} (give entries a label)")
@@ -191,10 +192,13 @@ def _groups(given: Any, found: dict[str, list[Any]], errors: list[str]) -> tuple
     """Axes that move together, then every other on its own, in the order of the first of each."""
     lists = [given] if isinstance(given, list) and all(isinstance(each, str) for each in given) and given else given
     taken: dict[str, tuple[str, ...]] = {}
-    if not isinstance(lists, list) or not all(isinstance(each, list) and len(each) > 1 for each in lists):
-        errors.append("zip: expected lists of two axes or more, as [[array.rows, array.cols]]")
+    if not isinstance(lists, list):
+        errors.append(f"zip: expected lists of two axes or more, as [[array.rows, array.cols]], not {given!r:.80}")
         lists = []
     for number, group in enumerate(lists):
+        if not isinstance(group, list) or len(group) < 2 or not all(isinstance(path, str) for path in group):
+            errors.append(f"zip[{number}]: expected names of two axes or more, not {group!r:.80}")
+            continue
         missing = [path for path in group if path not in found]
         if missing:
             errors.append(f"zip[{number}]: {unknown('axis', str(missing[0]), list(found))}")

@@ -105,9 +105,9 @@ ARGUMENTS = {
     "preset 'eie': memories.act: capacity_bytes=1 must be at least 2: a word has 16 bits": (
         *LENET, "--set", "memories.act={name: register_file, level: act, capacity_bytes: 1, holds: [inputs, outputs]}"),
     "layer 'conv1' cannot fit: its smallest tile needs 128 bytes of weights at once, level 'spmat' holds 4 (2 slots); "
-    "raise its capacity_kib to at least 0.00391": (*LENET, "--set", TINY),
+    "raise its capacity_bytes to at least 4": (*LENET, "--set", TINY),
     "layer 'conv1' cannot fit: its smallest tile needs 168 bytes of inputs at once, level 'input_sram' holds 10 (2 "
-    "slots); raise its capacity_kib to at least 0.329": (*SYSTOLIC, "--set",
+    "slots); raise its capacity_bytes to at least 336": (*SYSTOLIC, "--set",
         "memories.input_sram={name: register_file, level: input_sram, capacity_bytes: 20, slots: 2, per_lane: false, "
         "holds: [inputs]}"),
     "unknown network 'lenet'; did you mean 'lenet5'? (known: ...); or give a network file (...)": (

@@ -294,3 +294,45 @@ def test_a_plugin_folder_that_is_not_there_is_named(plugins, capsys, monkeypatch
     monkeypatch.setenv("ACCEL_SIM_PLUGINS", "nowhere")
     assert run("list", "macs") == 2
     assert capsys.readouterr().err == "accel-sim list: ACCEL_SIM_PLUGINS: 'nowhere' is no directory\n"
+
+
+UNFINISHED = {
+    "MAC unit 'half_price' is no frozen dataclass": ("macs", ("@dataclass(frozen=True)\n", "")),
+    "MAC unit 'half_price' has no cost": ("macs", ("    def cost(", "    def costs(")),
+    "dataflow 'two_thirds' has no mode": ("dataflows", ("    def mode(", "    def modes(")),
+    "dataflow 'two_thirds' is no frozen dataclass": ("dataflows", ('")\n@dataclass(frozen=True)', '")\n@dataclass')),
+    "memory 'bursts' has no advance": ("memories", ("    def advance(", "    def advanced(")),
+    "MAC unit 'half_price': nothing prices mac.mult3 of 9 bits": ("macs", ('("mac", "mult"', '("mac", "mult3"')),
+    "MAC unit 'half_price': nothing prices multiplier.mult of 9 bits": (
+        "macs", ('("mac", "mult"', '("multiplier", "mult"')),
+    "lane-slots do not add up": ("dataflows", ("lanes=tile.work.lanes + self.lanes", "lanes=tile.work.lanes")),
+    "parts/half_price.py line 17: AttributeError: 'HalfPrice' object has no attribute 'nothing'": (
+        "macs", ("product = 2 * self.width_bits", "product = self.nothing")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNFINISHED)
+def test_an_unfinished_part_is_named_in_one_line(text, plugins, capsys):
+    kind, change = UNFINISHED[text]
+    name, whole, settings, network, preset = PARTS[kind]
+    assert change[0] in whole
+    (plugins / f"{name}.py").write_text(whole.replace(*change, 1))
+    options = [word for setting in settings for word in ("--set", setting)]
+    assert run("run", network, preset, *options, "--quiet", "--out", "r") == 2
+    said = capsys.readouterr().err
+    assert text in said and name in said and said.count("\n") == 1
+
+
+def test_what_a_part_is_asked_for_is_what_its_protocol_says():
+    """The names that registration looks for are methods of the protocol, and the shipped parts have all of them."""
+    from accel_sim import parts
+    from accel_sim.accelerator import Dataflow, Memory
+    from accel_sim.interconnect import Interconnect
+    from accel_sim.mac_unit import MacUnit
+    from accel_sim.on_chip import OnChip
+
+    for names, kind in (
+        (parts.UNIT, MacUnit), (parts.DATAFLOW, Dataflow), (parts.OUTERMOST, Memory), (parts.NETWORK, Interconnect),
+        (parts.ON_CHIP, OnChip),
+    ):  # fmt: skip
+        assert [name for name in names if not hasattr(kind, name) and name not in kind.__annotations__] == []

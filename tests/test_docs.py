@@ -1,13 +1,15 @@
 """The YAML in the documentation is what the simulator reads, and the parts it names are those that there are."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from accel_sim import yaml_io
-from accel_sim.config import from_tree, load_hardware, to_tree
+from accel_sim import fields, simulate, yaml_io
+from accel_sim.config import from_tree, load_hardware, presets, to_tree
 from accel_sim.parts import interconnects, macs, memories
+from workloads import load_network
 from workloads.format import formats
 from workloads.network import networks
 
@@ -80,3 +82,44 @@ def test_every_link_leads_to_a_file():
     ]
     assert len(links) > 10
     assert [f"{path.name}: {link}" for path, link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_page_of_fields_is_what_the_code_makes():
+    assert page("docs/fields.md") == fields.page(), "run: python -m accel_sim.fields > docs/fields.md"
+
+
+def test_every_field_of_every_part_has_a_meaning():
+    silent = [
+        f"{heading}: {name}"
+        for heading, record in fields.records()
+        for name, _, _, meaning in fields.rows(record)
+        if not meaning
+    ]
+    assert silent == []
+
+
+def named() -> set[str]:
+    """Words in back quotes in the first column of the glossary's tables."""
+    lines = [line.split("|")[1] for line in page("docs/glossary.md").splitlines() if line.startswith("| `")]
+    return set(re.findall(r"`(\w+)`", " ".join(lines)))
+
+
+def test_the_glossary_has_every_cause_column_and_component():
+    network, known, missing = load_network("lenet_300_100"), named(), set()
+    for preset in presets():
+        machine = load_hardware(preset)
+        result = simulate(network, machine)
+        levels = {memory.level for memory in machine.memories}
+        components = set(result.actions.component) - levels - {f"{level}_noc" for level in levels}
+        missing |= {*result.layers.columns, *result.cycles.cause, *result.summary, *components} - known
+    assert missing == set()
+
+
+def test_nothing_cites_what_a_user_does_not_have():
+    """Pages and tables of this repository and published sources alone."""
+    places = ("accel_sim", "workloads", "cython_core", "experiments", "docs", "README.md", "Makefile", "benchmarks")
+    found = subprocess.run(
+        ["git", "grep", "-nE", r"MODEL [0-9]|MODEL section|DESIGN |reference/[a-z]|\.md [0-9]+[a-z]? of the reference|of the reference\)",
+         "--", *places], cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.stdout == ""

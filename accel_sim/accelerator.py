@@ -112,7 +112,7 @@ class Array:
 
     @property
     def lanes(self) -> int:
-        """PEs, or lanes of MODEL 3."""
+        """PEs, or lanes of docs/model.md 3."""
         return self.rows * self.cols
 
 

@@ -1,4 +1,4 @@
-"""What a lane-slot went to: states and causes, with the level and the operand that it waited for (MODEL 4)."""
+"""What a lane-slot went to: states and causes, with the level and the operand that it waited for (docs/model.md 4)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

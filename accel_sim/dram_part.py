@@ -137,7 +137,7 @@ class DramPart:
 
     @cached_property
     def gaps(self) -> dict[str, int]:
-        """The least clocks between commands, as ``cython_core.dram`` names them (reference/memory.md 2.1)."""
+        """The least clocks between commands, as ``cython_core.dram`` names them."""
         v = {key: int(self[key]) for key in CLOCKS}
         burst, CL, CWL = v["burst_clocks"], v["CL"], v["CWL"]
         return {
@@ -154,7 +154,7 @@ class DramPart:
 
     @cached_property
     def energies(self) -> dict[str, tuple[float, str]]:
-        """action -> (pJ, source), by the currents of all devices of a rank (reference/memory.md 5): V x mA x ns = pJ.
+        """action -> (pJ, source), by the currents of all devices of a rank (as DRAMsim3 computes it): V x mA x ns = pJ.
 
         act_pre: an ACT and its PRE; rd, wr: a burst; ref: a refresh of the rank; background_open and
         background_precharged: one clock of a rank with a row open and with none. I/O and termination are not in it.

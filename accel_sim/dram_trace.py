@@ -102,7 +102,7 @@ def play(requests: np.ndarray, dram: DramBanked) -> dict[str, Any]:
     """Plays requests ([n, 3] as ``read`` gives them), one burst each, at most one entering a queue per memory clock.
 
     cycles: memory clocks from 0 to the last data beat; read latency: from entering a queue to the last beat;
-    hit_rate: 1 - ACT / (RD + WR), as in reference/memory.md; pj_per_bit_commands: without refresh and background.
+    hit_rate: 1 - ACT / (RD + WR); pj_per_bit_commands: without refresh and background.
     """
     part, n = dram.found, len(requests)
     state = dram.new_state(dram.memory_mhz)  # a trace counts memory clocks

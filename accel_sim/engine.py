@@ -1,4 +1,4 @@
-"""When tiles move: SimPy processes for loaders, array, post-processing unit and writers (MODEL 4).
+"""When tiles move: SimPy processes for loaders, array, post-processing unit and writers (docs/model.md 4).
 
 The engine knows nothing of dataflows: it gets bytes in, array cycles, post cycles and bytes out. Every stretch in which
 the array has no tile is charged to whatever arrived last; where that came through several levels, each cycle to what

@@ -1,4 +1,4 @@
-"""What a MAC unit is to the rest of the simulator: modes, tables and a bit-level functional model (MODEL 6).
+"""What a MAC unit is to the rest of the simulator: modes, tables and a bit-level functional model (docs/model.md 6).
 
 A unit never hands out a callback: ``cost`` is a table over operand codes and the operator that joins the products of
 lanes that move together. Its functional model (``products``, ``dot``) is built the way the hardware is built, and is

@@ -1,4 +1,4 @@
-"""The post-processing unit: layers without MACs, bias, requantisation and activation (MODEL 5)."""
+"""The post-processing unit: layers without MACs, bias, requantisation and activation (docs/model.md 5)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A run's directory: every file of DESIGN section 4, written whole or not at all, byte for byte the same each time."""
+"""A run's directory: every file of docs/design.md, written whole or not at all, byte for byte the same each time."""
 
 import hashlib
 import json

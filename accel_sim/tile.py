@@ -1,4 +1,4 @@
-"""The one value all stages meet in: a piece of a layer between two buffer swaps (MODEL 3)."""
+"""The one value all stages meet in: a piece of a layer between two buffer swaps (docs/model.md 3)."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -49,7 +49,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """Constants of MODEL section 3. depth, out_depth: 0 = unbounded; out_cycles: cycles an output takes to leave."""
+    """Constants of docs/model.md, section 3. depth, out_depth: 0 = unbounded; out_cycles: cycles an output takes to leave."""
 
     depth: int = 0
     gap: int = 0

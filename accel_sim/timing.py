@@ -1,4 +1,4 @@
-"""Tile -> exact array cycles and lane-slot states (MODEL 3 and 4)."""
+"""Tile -> exact array cycles and lane-slot states (docs/model.md 3 and 4)."""
 
 from dataclasses import dataclass
 

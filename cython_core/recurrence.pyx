@@ -1,4 +1,4 @@
-"""Work grid -> cycles and lane-slot states: the recurrence of MODEL section 3, O(T*L) whatever the number of cycles.
+"""Work grid -> cycles and lane-slot states: the recurrence of docs/model.md, section 3, O(T*L) whatever the number of cycles.
 
 A grid is a table of rows, cost[t, l] = table[rows[t], l], so that repeated steps (the columns of a weight matrix)
 are stored once.

@@ -31,7 +31,7 @@ PROFILES = {
     "vgg_s": ("vgg_s_100", 1.983, 2.04),
     "vgg19": ("vgg19_100", 1.349, 1.35),
 }
-PROFILE_SOURCE = "precision_profiles.csv of the reference: profiles recalled, speed-ups recomputed from layer shapes"
+PROFILE_SOURCE = "tables/precision_profiles.csv: profiles recalled, speed-ups recomputed from layer shapes"
 #: title -> steps that a column may be ahead of the last one
 REGISTERS = {"lockstep": 0, "1 register": 1, "4 registers": 4, "no bound": None}
 WEIGHTS = "data/squeezenet_deep_compression/compressed_SqueezeNet.net"

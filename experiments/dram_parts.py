@@ -28,7 +28,7 @@ REFERENCE = {
     ("lpddr3_1600", "stream"): (5.4, 6.1), ("lpddr3_1600", "random"): (10.9, 12.6),
     ("lpddr4_2400", "stream"): (6.2, 8.1), ("lpddr4_2400", "random"): (12.9, 14.8),
 }  # fmt: skip
-REFERENCE_SOURCE = "DRAMsim3 2981759 on the same trace, energies with the factor tCK (reference/memory.md 5)"
+REFERENCE_SOURCE = "DRAMsim3 2981759 on the same trace, energies with the factor tCK"
 SOURCE = "this simulator: dram_banked, synthetic AlexNet at Deep Compression's densities (recalled)"
 SOURCES = {"measured": REFERENCE_SOURCE, "recalled": f"{SOURCE}; the part's currents are recalled"}
 REQUESTS = 16384

@@ -102,7 +102,7 @@ def _areas() -> Iterator[dict[str, Any]]:
 
 
 def _mixes(pj: Costs) -> Iterator[dict[str, Any]]:
-    # not among the acceptance targets (precision.md 5): outside 25 %, and said so in the row instead of gating
+    # not among the acceptance targets of this project: outside 25 %, and said so in the row instead of gating
     why = f"{SHOWN}does NOT come out; how the paper splits the other 95 % is not known, here evenly over "
     for label, published, narrow in ((SWP, 0.32, ("4x4", "2x2")), (DC1D, 0.15, ("8x4", "8x2"))):
         saved = 1 - mixed(pj, label, 0.05, narrow) / mixed(pj, GATED, 0.05, narrow)

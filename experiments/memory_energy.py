@@ -29,7 +29,7 @@ EIE = "EIE (ISCA 2016), abstract (read)"
 DEEP_COMPRESSION = (
     "Deep Compression (ICLR 2016), abstract (read); the released AlexNet's README (8.9 MB without Huffman)"
 )
-CACTI = "CACTI 7.0 runs, 45 nm, itrs-lstp (reference/memory.md 4)"
+CACTI = "CACTI 7.0 runs, 45 nm, itrs-lstp"
 OURS = "this simulator: synthetic AlexNet at Deep Compression's densities (recalled)"
 #: pJ of 32 bit; FP32 add: our table has no float row
 DRAM, SRAM, REGISTER, FLOAT_ADD, INT_ADD, INT_MULT = 640.0, 5.0, 1.0, 0.9, 0.1, 3.1

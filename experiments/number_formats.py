@@ -41,7 +41,7 @@ PUBLISHED = {
     "int8": (127.0, 1.0, 1.0),
     "int4": (7.0, 1.0, 1.0),
 }  # fmt: skip
-PARAMETERS = "IEEE 754 and OCP definitions as ml_dtypes 0.6.0 has them (reference/precision/number_formats.csv)"
+PARAMETERS = "IEEE 754 and OCP definitions as ml_dtypes 0.6.0 has them"
 HOROWITZ = "Horowitz, ISSCC 2014, 45 nm 0.9 V (read in MIT 6.5930 notes)"
 NOTES = "MIT 6.5930 notes, L12 (read)"
 DRAM_PJ_PER_BIT = 20.0  # 640 pJ for 32 bit (Horowitz, ISSCC 2014)

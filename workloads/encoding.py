@@ -1,4 +1,4 @@
-"""What every encoding promises: codes <-> bit stream, and the exact bits of any slice (MODEL 7).
+"""What every encoding promises: codes <-> bit stream, and the exact bits of any slice (docs/model.md 7).
 
 A *slice* is the run of codes a machine reads in one go (a PE's part of a column, a row of a filter). The machine's
 dataflow cuts the slices; an encoding knows nothing of layers.

@@ -1,4 +1,4 @@
-"""One layer's shape in the field's letters (MODEL 1); it knows no data and no hardware."""
+"""One layer's shape in the field's letters (docs/model.md 1); it knows no data and no hardware."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

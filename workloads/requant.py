@@ -15,7 +15,7 @@ Rounding = Literal["double", "half_up", "floor", "single", "int16"]
 
 
 def accumulator_bits(activation_bits: int, weight_bits: int, products: int) -> int:
-    """Bits that hold any sum of so many products of signed operands: a + w + ceil(log2 products) (MODEL 6)."""
+    """Bits that hold any sum of so many products of signed operands: a + w + ceil(log2 products) (docs/model.md 6)."""
     return activation_bits + weight_bits + (products - 1).bit_length()
 
 

@@ -1,6 +1,6 @@
 """Broadcast of non-zero activations to lanes that hold compressed weight columns (EIE, Han et al., ISCA 2016).
 
-MODEL section 3 has the machine in full: a product is one matrix-vector product (an output pixel of one group), a step
+docs/model.md, section 3 has the machine in full: a product is one matrix-vector product (an output pixel of one group), a step
 one non-zero activation, and cost[t, l] the entries that lane l stores for its column, fillers included.
 """
 
@@ -64,7 +64,7 @@ class BroadcastCsc:
 
     @property
     def recurrence(self) -> Recurrence:
-        """MODEL 3's constants of this machine."""
+        """docs/model.md 3's constants of this machine."""
         return Recurrence(depth=self.queue_depth, gap=1, lat=1, free=int(self.registered_queue), floor=1)
 
     def mode(self, mac: MacUnit, operands: Operands) -> Mode:

@@ -10,14 +10,14 @@ from accel_sim.on_chip import OnChip, named, ports_of
 from accel_sim.parts import memories
 from accel_sim.sram_macro import Macro
 
-#: Accelergy's Aladdin plug-in, 40/45 nm at 1 ns (reference/memory.md 4): a flip-flop
+#: Accelergy's Aladdin plug-in, 40/45 nm at 1 ns: a flip-flop
 BIT_PJ, BIT_UM2, BIT_LEAKAGE_MW = 0.009, 5.98, 7e-5
-#: the same: a comparator of 32 bits, 0.0295 pJ in reference/memory.md 4; all three in hwcomponents' AladdinComparator
+#: the same: a comparator of 32 bits, 0.0295 pJ; all three in hwcomponents' AladdinComparator
 COMPARE_PJ, COMPARE_UM2, COMPARE_LEAKAGE_MW = 0.0295, 71.0, 2.51e-5
 COMPARE_BITS = 32
 #: the tables' clock; data is there by its end, how much before it is not known
 FLIP_FLOP_NS = 1.0
-#: reference/memory.md 4, proposal: flip-flops up to here, then CACTI with a port for each, then with one for both
+#: a guess: flip-flops up to here, then CACTI with a port for each, then with one for both
 MACRO_BYTES, SINGLE_PORT_BYTES = 64, 256
 #: CACTI's smallest arrays have as many words; it finds none of 16 rows or fewer
 MACRO_WORDS = 32

@@ -225,7 +225,7 @@ class Accelerator:
         per_mw = 1e3 / self.clock_mhz  # 1 mW for one cycle, in pJ
         guess = "of the hardware (a guess), x time"
         found = {}
-        logic, source = mac_pricing.leakage(self.mac_units, self.energy, self.clock_mhz)
+        logic, source = mac_pricing.leakage(self.mac_units, self.energy)
         if logic:
             found["mac", "leakage"] = logic * per_mw, source
         for memory in self.on_chip:

@@ -34,8 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     settings, machine = _plan(arguments)
     _check_seed(settings["seed"])
     network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
-    for warning in (*warnings_of(network), *machine.warnings):
-        print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     from accel_sim import console, output, rundir  # pandas takes most of a second: a refused file does not wait for it
     from accel_sim.reports.extras import Extras
     from accel_sim.simulate import simulate
@@ -55,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
             engine=extras.engine,
         )
+    for warning in (*warnings_of(network), *machine.warnings):  # what is refused is one line, and no warning before it
+        print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     seconds = time.perf_counter() - started
     log = [
         f"wall time: {seconds:.3f} s", f"host: {platform.node()}", f"python: {sys.version.split()[0]}",

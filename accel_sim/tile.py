@@ -49,7 +49,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """Constants of docs/model.md, section 3. depth, out_depth: 0 = unbounded; out_cycles: cycles an output takes to leave."""
+    """Constants of docs/model.md 3. depth, out_depth: 0 = unbounded; out_cycles: cycles an output takes to leave."""
 
     depth: int = 0
     gap: int = 0

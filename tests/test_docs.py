@@ -1,7 +1,6 @@
 """The YAML in the documentation is what the simulator reads, and the parts it names are those that there are."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,8 @@ def test_the_hierarchy_and_the_mapping_of_the_documentation_make_a_machine():
     machine = from_tree(tree, "docs")
     assert [level.level for level in machine.on_chip] == ["glb", "weight_sram", "input_sram", "output_sram"]
     assert [buffer.level for buffer in machine.buffers["weights"].path] == ["glb", "weight_sram"]
-    assert machine.mapping.given("fire9/expand3x3").tiles == {"filters": 64, "pixels": 1024}
+    given = machine.mapping.given(load_network("squeezenet1_0").layers)
+    assert given["fire9/expand3x3"].tiles == {"filters": 64, "pixels": 1024}
 
 
 def test_the_energy_of_the_documentation_is_a_section():
@@ -115,11 +115,22 @@ def test_the_glossary_has_every_cause_column_and_component():
     assert missing == set()
 
 
+#: notes that users do not have: shorthand for pages, and tables that are not shipped
+UNSHIPPED = re.compile(
+    r"MODEL [0-9]|MODEL section|DESIGN section|reference/[a-z]|\.md [0-9]+[a-z]? of the reference|of the reference\)"
+)
+
+
 def test_nothing_cites_what_a_user_does_not_have():
     """Pages and tables of this repository and published sources alone."""
-    places = ("accel_sim", "workloads", "cython_core", "experiments", "docs", "README.md", "Makefile", "benchmarks")
-    found = subprocess.run(
-        ["git", "grep", "-nE", r"MODEL [0-9]|MODEL section|DESIGN |reference/[a-z]|\.md [0-9]+[a-z]? of the reference|of the reference\)",
-         "--", *places], cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert found.stdout == ""
+    places = [ROOT / "README.md", ROOT / "Makefile"]
+    for folder in ("accel_sim", "workloads", "cython_core", "experiments", "docs", "benchmarks"):
+        files = (ROOT / folder).rglob("*")
+        places += [path for path in files if path.suffix in (".py", ".pyx", ".md", ".yaml", ".csv")]
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in places
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if UNSHIPPED.search(line)
+    ]
+    assert found == []

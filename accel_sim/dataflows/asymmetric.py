@@ -1,4 +1,4 @@
-"""Operands whose zero point is not 0 (docs/model.md 2): multiplied as differences, or as raw codes whose sums are corrected.
+"""Operands whose zero point is not 0 (docs/model.md 2): multiplied as differences, or as raw codes with corrected sums.
 
     sum (a - za)(w - zw) = sum a*w - zw * sum a - sum za*w + sum za*zw
 

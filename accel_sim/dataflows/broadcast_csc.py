@@ -1,6 +1,6 @@
 """Broadcast of non-zero activations to lanes that hold compressed weight columns (EIE, Han et al., ISCA 2016).
 
-docs/model.md, section 3 has the machine in full: a product is one matrix-vector product (an output pixel of one group), a step
+docs/model.md 3 has the machine in full: a product is one matrix-vector product (an output pixel of one group), a step
 one non-zero activation, and cost[t, l] the entries that lane l stores for its column, fillers included.
 """
 

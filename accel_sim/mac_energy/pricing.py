@@ -14,6 +14,8 @@ DVAFS_PRODUCTS, DVAFS_RATIO = 4, 0.75 / 1.1
 #: synthesis, read in hsharma35/bitfusion; its other units, 2 to 16 bits: 23 to 39). Flip-flops and multipliers of
 #: Aladdin's 40 nm table leak 12.
 LEAKAGE_MW_PER_MM2 = 22.952e-3 / 687.6e-6
+#: the clock that unit was synthesised for (Bit Fusion, 500 MHz): leakage is that of units made for it
+LEAKAGE_MHZ = 500.0
 LEAKAGE_SOURCE = "33.4 mW/mm2: an 8-bit unit of Bit Fusion's synthesis, 45 nm (read in hsharma35/bitfusion)"
 #: the operation that prices a lane's cycle, and the unit it was synthesised for
 CYCLE, SYNTHESISED = "mac.cycle", {"max_bits": 8, "levels": 2, "dimensions": 2, "sharing": "together"}
@@ -124,12 +126,12 @@ def area_um2(units: Units, table: EnergyTable, clock_mhz: float) -> tuple[float,
     return area * units.lanes * units.per_lane, source + units.note
 
 
-def leakage(units: Units, table: EnergyTable, clock_mhz: float) -> tuple[float, str]:
-    """(mW of all units, source)."""
+def leakage(units: Units, table: EnergyTable) -> tuple[float, str]:
+    """(mW of all units, source), whatever the machine's clock: that of units made for LEAKAGE_MHZ."""
     if table.leakage_mw_per_lane is not None:
         return table.leakage_mw_per_lane * units.lanes, "energy.leakage_mw_per_lane of the hardware (a guess), x time"
     given = table.leakage_mw_per_mm2
-    area, source = area_um2(units, table, clock_mhz)
+    area, source = area_um2(units, table, LEAKAGE_MHZ)
     density, of = (LEAKAGE_MW_PER_MM2, LEAKAGE_SOURCE) if given is None else (given, "energy.leakage_mw_per_mm2")
     if given is None and logic_nm(units.unit, table) != LOGIC_NM:
         of += f", the same per area at {logic_nm(units.unit, table):g} nm: guess"

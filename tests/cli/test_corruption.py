@@ -212,7 +212,7 @@ def test_outputs_owe_nothing_to_the_reference(hardware, ends, tmp_path, monkeypa
     """A wrong reference fails the check: it is compared, never copied."""
     from accel_sim import check
 
-    original = check.reference
-    monkeypatch.setattr(check, "reference", lambda *arguments: original(*arguments) + 1)
+    original = check.Sums.reference
+    monkeypatch.setattr(check.Sums, "reference", lambda *arguments: original(*arguments) + 1)
     done = ends(3, *tiny(tmp_path, hardware), *SMALL[hardware], "--check", "--quiet", "--out", "r")
     assert f"layer '{LAYER}': 5760 of 5760 sums differ" in done.line

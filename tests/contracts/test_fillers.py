@@ -62,7 +62,7 @@ def test_sums_are_right_whatever_the_code_of_zero(preset, name):
             except InputError as refusal:
                 assert str(refusal).startswith("dataflow '"), title
                 return
-            assert np.array_equal(run.output, expected(layer, x, w)), (title, zero)
+            assert np.array_equal(run.sums, expected(layer, x, w)), (title, zero)
 
 
 @pytest.mark.parametrize("asymmetric", ["differences", "correction"])
@@ -75,7 +75,7 @@ def test_indices_of_other_widths(preset, index_bits, asymmetric):
     machine, layer = load_hardware(preset, settings), LAYERS["runs along k"]
     x, w = codes(layer.input_shape, 5, 0.6, 3), codes(layer.weight_shape, 53, 0.1, 4)
     session = Session.start(Network("one", (layer,), layer.input_shape[1:]), machine)
-    assert np.array_equal(run_layer(layer, Operands(x, w), session, check=True).output, expected(layer, x, w))
+    assert np.array_equal(run_layer(layer, Operands(x, w), session, check=True).sums, expected(layer, x, w))
 
 
 def test_a_filler_still_takes_its_slot_by_hand():
@@ -87,7 +87,7 @@ def test_a_filler_still_takes_its_slot_by_hand():
     x = Codes(np.array([[[[2]]]], np.int8), NumberFormat(8, True))
     session = Session.start(Network("one", (layer,), (1, 1, 1)), load_hardware("eie", {"array.rows": 1}))
     run = run_layer(layer, Operands(x, w), session, check=True)
-    assert run.output.ravel().tolist() == [0] * 17 + [-100]
+    assert run.sums.ravel().tolist() == [0] * 17 + [-100]
     assert (run.array_cycles, run.slots["effectual"], run.slots["ineffectual"]) == (3, 1, 1)
     assert run.facts.macs_issued == 1
 

@@ -90,12 +90,12 @@ def post(kind: str) -> Layer:
 @EVERY
 @pytest.mark.parametrize("kind", POST_KINDS)
 def test_layers_without_macs_cost_time_and_energy(name, kind):
-    """All but concat, whose inputs are written side by side."""
+    """A concat too, whose input is the network's: it is copied twice to lie beside itself."""
     machine = load_hardware(name)
     result = simulate(Network("n", (post(kind),), (6, 5, 4)), machine, check=True)
     row = result.layers.iloc[0]
     assert (row.macs_nominal, row.macs_issued, row.macs_effectual, row.array_cycles) == (0, 0, 0, 0)
-    assert (row.cycles > 0) == (row.energy_pj > 0) == (kind != "concat")
+    assert row.cycles > 0 and row.energy_pj > 0
     assert result.cycles.lane_slots.sum() == row.cycles * machine.array.lanes
     if kind != "concat":
         assert row.dram_write_bytes == result.network.layers[0].output_elements

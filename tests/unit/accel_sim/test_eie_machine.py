@@ -77,7 +77,7 @@ def agree(case: Case, machine: Machine, more: dict | None = None) -> Counter:
     assert {state: run.slots[state] for state in STATES} == {state: slots[state] for state in STATES}
     assert run.actions["accumulator", "write", 32] == entries
     assert run.facts.macs_issued == entries - fillers
-    assert np.array_equal(run.output.transpose(0, 2, 3, 1).reshape(sums.shape), sums)
+    assert np.array_equal(run.sums.transpose(0, 2, 3, 1).reshape(sums.shape), sums)
     return slots + Counter(fillers=fillers, tiles=len(pieces), blocks=len(tiled.cuts.blocks))
 
 

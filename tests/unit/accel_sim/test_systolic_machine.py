@@ -58,7 +58,7 @@ def test_cycles_states_outputs_and_accesses(case, rows, cols, stationary, part_f
     run = simulated(case, rows, cols, stationary, {"dataflow.part_folds": part_folds})
     assert run.array_cycles == array.cycles
     assert {state: run.slots[state] for state in STATES} == array.slots
-    assert np.array_equal(run.output, out)
+    assert np.array_equal(run.sums, out)
     assert run.actions["mac", "mult", 9] == array.counts["macs"] == case.layer.macs
     accesses(case, run.actions, array.counts, stationary)
 
@@ -167,4 +167,4 @@ def test_small_buffers_change_no_array_cycle(case, stationary, kib):
     assert run.array_cycles == array.cycles
     assert run.slots["effectual"] == array.slots["effectual"]
     assert run.slots["ineffectual"] == array.slots["ineffectual"]
-    assert np.array_equal(run.output, out)
+    assert np.array_equal(run.sums, out)

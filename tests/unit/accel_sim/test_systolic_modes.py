@@ -87,7 +87,7 @@ def test_cycles_slots_and_outputs_are_those_of_a_clocked_array(
         state: array.slots[state] for state in ("unmapped", "sram", "fill_drain")
     }
     shape = layer.N, layer.E, layer.F, layer.M
-    assert np.array_equal(ran.output, out.reshape(shape).transpose(0, 3, 1, 2))
+    assert np.array_equal(ran.sums, out.reshape(shape).transpose(0, 3, 1, 2))
 
 
 def test_one_fold_of_four_bit_products_by_hand():

@@ -51,7 +51,7 @@ def test_a_tile_with_a_value_wider_than_its_field_cannot_exist():
 def test_the_last_pointer_is_the_number_of_entries(entries, tiles):
     """4 bits hold 15, though 16 entries have numbers from 0 to 15 and the memory has room for all of them."""
     run = ran(fc(entries), "eie", ONE_LANE | {"dataflow.pointer_bits": 4})
-    assert (run.tiles, run.output.ravel().tolist()) == (tiles, [entries])
+    assert (run.tiles, run.sums.ravel().tolist()) == (tiles, [entries])
     assert ran(fc(entries), "eie", ONE_LANE | {"dataflow.pointer_bits": 5}).tiles == 1
 
 
@@ -118,7 +118,7 @@ def test_counts_before_a_slice_cut_the_reduction_of_an_array(stationary):
     tiled = tile_layer(layer, full(layer), session(layer, "systolic", machine))
     assert {loop.dim: loop.tile for loop in tiled.nest.loops}["k"] <= 15
     assert all(tile.fields[0].largest <= 15 for tile in tiled)
-    assert ran(layer, "systolic", machine).output.ravel().tolist() == [40] * 4
+    assert ran(layer, "systolic", machine).sums.ravel().tolist() == [40] * 4
     wide = tile_layer(layer, full(layer), session(layer, "systolic", machine | {"dataflow.pointer_bits": 6}))
     assert {loop.dim: loop.tile for loop in wide.nest.loops}["k"] == 40
 
@@ -135,7 +135,7 @@ def test_a_count_too_wide_for_the_smallest_tile_is_refused(preset, more, smalles
         f"layer 'f': dataflow.pointer_bits={enough - 1} counts up to {smallest - 1} entries of a filter in a tile, the "
         f"smallest tile has {smallest}: raise it to at least {enough}"
     )
-    assert ran(fc(40, 4), preset, settings | {"dataflow.pointer_bits": enough}).output.ravel().tolist() == [40] * 4
+    assert ran(fc(40, 4), preset, settings | {"dataflow.pointer_bits": enough}).sums.ravel().tolist() == [40] * 4
 
 
 @pytest.mark.parametrize("preset", ["eie", "systolic", "dadiannao"])
@@ -148,7 +148,7 @@ def test_a_codebook_wider_than_its_field_is_refused(preset):
         "layer 'f': dataflow.codebook_bits=7 cannot hold its codebook's entries, -3 to 100: raise it to at least 8"
     )
     run = ran(fc(8), preset, settings | {"dataflow.codebook_bits": 8}, full(fc(8), form))
-    assert run.output.ravel().tolist() == [800]
+    assert run.sums.ravel().tolist() == [800]
 
 
 def test_a_sum_of_many_products_wraps_into_its_accumulator_however_far_it_lies_outside():
@@ -162,8 +162,8 @@ def test_a_sum_of_many_products_wraps_into_its_accumulator_however_far_it_lies_o
     )
     narrow = {"mac.activation_bits": 8, "mac.weight_bits": 8, "mac.accumulator_bits": 16}
     run = ran(layer, "dadiannao", narrow, data)
-    assert (run.output.ravel().tolist(), run.overflows) == ([-4080], 1)
-    assert ran(layer, "dadiannao", narrow | {"mac.overflow": "saturate"}, data).output.ravel().tolist() == [32767]
+    assert (run.sums.ravel().tolist(), run.overflows) == ([-4080], 1)
+    assert ran(layer, "dadiannao", narrow | {"mac.overflow": "saturate"}, data).sums.ravel().tolist() == [32767]
 
 
 @pytest.mark.slow
@@ -172,4 +172,4 @@ def test_a_dense_layer_is_cut_at_what_the_preset_addresses():
     layer = fc(8192, 1024)
     run = ran(layer, "eie", {}, full(layer, NumberFormat(4, False, codebook=(0, 1))))
     assert run.tiles == 3  # 65,535 entries are 4,095 columns of 16
-    assert set(run.output.ravel().tolist()) == {8192}
+    assert set(run.sums.ravel().tolist()) == {8192}

@@ -122,7 +122,7 @@ def test_a_given_tile_that_does_not_fit_says_what_would():
         Cut.of(FC, "systolic", mapped(tiles={"pixels": 7, "k": 5}) | tight)
     assert str(error.value) == (
         "layer 'fc' cannot fit: its smallest tile needs 35 bytes of inputs at once, level 'input_sram' holds 14; "
-        "raise its capacity_kib to at least 0.0342"
+        "raise its capacity_bytes to at least 35"
     )
 
 
@@ -131,9 +131,9 @@ def test_a_given_tile_that_does_not_fit_says_what_would():
 def test_the_capacity_that_a_refusal_asks_for_is_enough_and_no_less_is(share, per_lane):
     """For a level of one operand or shared by three, one in all or one a lane."""
 
-    def level(kib: float) -> dict:
+    def level(size: float) -> dict:
         part = {
-            "name": "register_file", "level": "glb", "capacity_bytes": kib * 1024, "slots": 2,
+            "name": "register_file", "level": "glb", "capacity_bytes": size, "slots": 2,
             "word_bits": 1 if per_lane else 8,
             "per_lane": per_lane, "holds": ["inputs", "weights", "outputs"][:share],
         }  # fmt: skip
@@ -143,7 +143,7 @@ def test_the_capacity_that_a_refusal_asks_for_is_enough_and_no_less_is(share, pe
         f"memories.{name}.holds": ["pointers"] for name in ("weight_sram", "output_sram")[: max(0, share - 1)]
     }
     case = dense(Layer(name="fc", kind="fc", C=101, M=3, N=5))
-    text, asked = refusal(case, level(0.0002 if per_lane else 0.001)), 0.0
+    text, asked = refusal(case, level(0.2 if per_lane else 1)), 0.0
     while text is not None:  # one operand after another
         asked, before = float(text.rsplit(" ", 1)[1]), text
         text = refusal(case, level(asked))

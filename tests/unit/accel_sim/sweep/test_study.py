@@ -155,7 +155,7 @@ def test_all_mistakes_of_the_points_at_once():
         "batch=0 must be at least 1",
         "unknown hardware 'sytolic'",
         "hardware preset 'systolic': array: rows=0 must be at least 1",
-        "network 'lenet5': no layer matches 'nothing'",
+        "network 'lenet5': unknown layer 'nothing'",
         "hardware preset 'systolic': mac.acumulator_bits: unknown key",
         "hardware preset 'systolic': array: rows=-1",
     ):

@@ -68,7 +68,7 @@ def test_stats_is_a_table_or_one_object():
 
 def test_plot_draws_the_same_figures_again(runs, tmp_path):
     source = tree(runs["lenet5", "eie"])
-    for name in ("cycles.csv", "actions.csv", "roofline.csv", "summary.json"):
+    for name in ("cycles.csv", "actions.csv", "roofline.csv", "roofs.csv", "summary.json"):
         (tmp_path / name).write_bytes(source[name])
     done = call("plot", tmp_path)
     assert (done.code, done.err) == (0, "")
@@ -83,7 +83,7 @@ def test_plot_draws_the_same_figures_again(runs, tmp_path):
 )
 def test_plot_refuses_what_is_no_run(text, why, tmp_path):
     if text is not None:
-        for name in ("cycles.csv", "actions.csv", "roofline.csv", "summary.json"):
+        for name in ("cycles.csv", "actions.csv", "roofline.csv", "roofs.csv", "summary.json"):
             (tmp_path / name).write_text(text.replace("a,b\n1,2\n", "{}") if name == "summary.json" else text)
     before, done = tree(tmp_path), call("plot", tmp_path)
     assert (done.code, done.out) == (2, "")

@@ -20,7 +20,7 @@ RUNS = [
 DRAWN = {("lenet5", "eie")}
 FILES = {
     "layers.csv", "cycles.csv", "actions.csv", "summary.json", "config.yaml", "provenance.json", "run.log",
-    "roofline.csv", "mapping.txt",
+    "roofline.csv", "roofs.csv", "mapping.txt",
 }  # fmt: skip
 FIGURES = {"cycles.png", "energy.png", "roofline.png"}
 CAUSES = [

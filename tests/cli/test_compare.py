@@ -108,7 +108,11 @@ BROKEN = {
         "cycles.csv", ("conv1,decode,", "conv1,noc,")),
     "cycles.csv: cause 'decode' is missing": ("cycles.csv", ("decode,", "decoding,")),
     "actions.csv: column 'count' holds infinity": ("actions.csv", (",32,", ",32,1e999")),
-    "roofline.csv: column 'cycles' holds no numbers": ("roofline.csv", ("conv1,compute,", "conv1,compute,x")),
+    "roofline.csv: column 'bound_share' holds no numbers": (
+        "roofline.csv", ("conv1,compute,unmapped,,,", "conv1,compute,unmapped,,,x")),
+    "roofline.csv: layer 'conv1' is not bound by what cycles.csv says": (
+        "roofline.csv", ("conv1,compute,", "conv1,post,")),
+    "roofs.csv is missing": ("roofs.csv", None),
     "config.yaml: hardware is no mapping": ("config.yaml", ("hardware:", "hardware: 3\nrest:")),
     "summary.json: cycles is no number": ("summary.json", ('"cycles"', '"cycle"')),
     "summary.json: network is no text": ("summary.json", ('"lenet5"', "5")),

@@ -79,7 +79,7 @@ CASES = {
         (found["points"], found["space"]) == (2, 2) and found["front"]))],
     "compare": [(["r", "s"], lambda found: (
         [run["hardware"] for run in found["runs"]] == ["eie", "systolic"]
-        and found["total"][0]["cycles"] == 61_739 and found["total"][0]["cycles_ratio"] == 1))],
+        and found["total"][0]["cycles"] == 57_261 and found["total"][0]["cycles_ratio"] == 1))],
     "report": [(["r"], lambda found: found["report"] == "r/report.html" and found["bytes"] > 10_000)],
 }  # fmt: skip
 #: command -> arguments that it refuses

@@ -96,7 +96,7 @@ ARGUMENTS = {
         *SYSTOLIC, "--set", "mapping.layers={conv1: {tiles: {k: 0}}}"),
     "layer 'conv1': mapping.layers.conv1: order pixels filters k groups cannot be played, expected ...": (
         *SYSTOLIC, "--set", "mapping.layers={conv1: {order: [pixels, filters, k, groups]}}"),
-    "layer 'conv1': mapping.layers.conv1: this dataflow cuts pixels alone, not k": (
+    "layer 'conv1': mapping.layers.conv1: this dataflow cuts groups and pixels alone, not k": (
         *LENET, "--set", "mapping.layers={conv1: {tiles: {k: 4}}}"),
     "layer 'conv1': MAC unit 'conventional': 8x8-bit operands do not fit any mode ...": (
         *LENET, "--set", "mac.activation_bits=4"),

@@ -166,7 +166,7 @@ def test_a_trace_through_several_levels_is_valid():
 def test_unfinished_sums_are_counted_in_their_width():
     """lenet5 fc1 on pragmatic: five tiles, the first four leave the sums of 500 results of 48 bits behind."""
     recorder = trace.Recorder()
-    machine = load_hardware("pragmatic", {"energy.leakage_mw_per_lane": 0.05})  # more makes fewer tiles cheaper
+    machine = load_hardware("pragmatic", {"mapping.layers": {"fc1": {"tiles": {"k": 160}}}})
     result = simulate(load_network("lenet5"), machine, layers="fc1", engine=recorder.engine)
     (run,) = result.runs
     assert (run.tiles, run.mode.sum_bits, run.bytes_written) == (5, 48, 500)

@@ -92,7 +92,7 @@ def test_a_tile_beyond_the_layer_is_told_too(bracketed):
 
 def test_a_tile_that_is_played_says_nothing(bracketed):
     run("--set", "mapping.layers.conv0.tiles.pixels=32")
-    assert rows(bracketed / "o")["conv0"]["notes"] == ""
+    assert "pixels" not in rows(bracketed / "o")["conv0"]["notes"]
 
 
 WITH_MACS = "conv[0], conv[1], conv0"

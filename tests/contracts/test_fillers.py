@@ -15,7 +15,7 @@ LAYERS = {
     "runs along filters": Layer(name="m", kind="conv", C=2, H=1, W=2, M=1300),
     "groups": Layer(name="g", kind="depthwise", C=3, H=6, W=6, M=3, G=3, R=5, S=5),
     "second operand": Layer(
-        name="dynamic", kind="matmul", C=2 * 40, H=3, M=2 * 6, G=2, inputs=("input", "input"), dynamic=True
+        name="dynamic", kind="matmul", C=2 * 40, H=3, M=2 * 6, G=2, inputs=("input", "second"), dynamic=True
     ),
 }  # fmt: skip
 ZEROS = {"symmetric": 0, "low": -128, "middle": 53, "high": 127, "per filter": None}
@@ -47,6 +47,12 @@ def expected(layer: Layer, x: Codes, w: Codes) -> np.ndarray:
     return sums
 
 
+def alone(layer: Layer) -> Network:
+    """A network of this layer, whose second operand enters beside the input if it has one."""
+    beside = dict.fromkeys(layer.inputs[1:], (layer.weights,))
+    return Network("one", (layer,), layer.input_shape[1:], side_inputs=beside)
+
+
 @pytest.mark.parametrize("name", encodings.names())
 @pytest.mark.parametrize("preset", presets())
 def test_sums_are_right_whatever_the_code_of_zero(preset, name):
@@ -56,7 +62,7 @@ def test_sums_are_right_whatever_the_code_of_zero(preset, name):
             if zero is None and layer.dynamic:  # an activation has one zero point
                 continue
             x, w = codes(layer.input_shape, -3, 0.6, 1), codes(layer.weight_shape, zero, 0.05, 2)
-            network = Network("one", (layer,), layer.input_shape[1:])
+            network = alone(layer)
             try:
                 run = run_layer(layer, Operands(x, w), Session.start(network, machine), check=True)
             except InputError as refusal:
@@ -97,7 +103,7 @@ def test_a_second_operand_is_read_as_it_was_written():
     layer = LAYERS["second operand"]
     machine = load_hardware("systolic", {"encodings.weights": {"name": "relative_index"}})
     x, w = codes(layer.input_shape, 3, 0.6, 5), codes(layer.weight_shape, 3, 0.1, 6)
-    session = Session.start(Network("one", (layer,), layer.input_shape[1:]), machine)
+    session = Session.start(alone(layer), machine)
     run = run_layer(layer, Operands(x, w), session, check=True)
     assert run.facts.weight_bits == 8 * layer.weights
     assert "the second operand is an activation: it is read plain, not as relative_index" in run.notes

@@ -15,11 +15,17 @@ from accel_sim.result import Result
 from workloads.network import Network
 
 
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader of our output has gone: the command line knows what to do (rich would exit with 1)."""
+        raise BrokenPipeError
+
+
 def plain_console() -> Console:
     """stdout without guessed colours."""
-    console = Console(highlight=False)
+    console = _Terminal(highlight=False)
     # a pipe or file has no width of its own: let a row keep to its line
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    return console if console.is_terminal else _Terminal(highlight=False, width=160)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from typing import Any, Protocol
 
 from accel_sim.sweep.task import Task
@@ -168,7 +168,9 @@ def _hire() -> _Worker:
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    # Ctrl-C reaches the whole group: a worker that still starts would print a traceback of its own
+    # Ctrl-C reaches the whole group: a worker that still starts would print a traceback of its own. The tracker of
+    # multiprocessing unblocks the signal whatever it was when it starts (CPython 3.11), so it starts before
+    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

@@ -420,7 +420,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(full, tmp_path,
     done = call("sweep", study(tmp_path), "--out", out, "--workers", 1, "--quiet")
     if full == "points":
         assert done.code == 2
-        assert re.fullmatch(rf"accel-sim sweep: {out}/points/\w+.json: cannot be written \(No space left on .*", done.line)
+        said = rf"accel-sim sweep: {out}/points/\w+.json: cannot be written \(No space left on .*"
+        assert re.fullmatch(said, done.line)
     else:
         assert (done.code, done.err) == (0, "")
     assert not [name for name in tree(out) if ".new" in name or ".cache" in name]

@@ -160,9 +160,10 @@ def test_a_full_device_behind_the_output(command):
 
 @pytest.mark.slow
 def test_a_pipe_that_nobody_reads_any_more_is_no_fault():
-    process = start("show", "network", "resnet152")
-    process.stdout.close()
-    assert (process.stderr.read(), process.wait()) == ("", 0)
+    with start("show", "network", "resnet152") as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (said, process.returncode) == ("", 0)
 
 
 @pytest.mark.slow

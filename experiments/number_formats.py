@@ -121,7 +121,7 @@ def loss(spec: str) -> Loss:
         error += float(((real - back) ** 2).sum())
         zeros += int((back == 0).sum())
         count += real.size
-    return Loss(part.bits, 10 * math.log10(signal / error) if error else None, zeros / count)
+    return Loss(part.bits, 10 * math.log10(signal / error) if error else math.inf, zeros / count)
 
 
 def mac_pj(spec: str, products: int) -> tuple[float, str]:

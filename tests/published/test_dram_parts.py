@@ -18,7 +18,7 @@ def frame():
 
 
 def test_every_row_is_within_its_tolerance(frame):
-    assert frame[~frame.within]["item"].tolist() == []
+    assert frame[frame.within.eq(False)]["item"].tolist() == []
 
 
 def test_the_four_parts_with_a_reference_stream_and_jump_as_it_does():

@@ -35,7 +35,7 @@ def test_energies_of_a_multiply_accumulate_by_hand():
 def test_every_gated_row_is_within_on_the_released_weights(shared, fresh, monkeypatch, tmp_path):
     monkeypatch.setenv("ACCEL_SIM_SHARED", str(shared))
     frame = table(number_formats.rows())
-    assert frame[~frame.within]["item"].tolist() == []
+    assert frame[frame.within.eq(False)]["item"].tolist() == []
     assert (frame["class"] == "exact").sum() == 27
     assert frame.source.str.contains("released Deep Compression SqueezeNet").any()
     assert frame["item"].is_unique
@@ -47,7 +47,7 @@ def test_every_gated_row_is_within_on_the_released_weights(shared, fresh, monkey
 def test_without_data_the_rows_say_that_weights_are_made_up(fresh, monkeypatch, tmp_path):
     monkeypatch.setenv("ACCEL_SIM_SHARED", str(tmp_path))
     frame = table(number_formats.rows(("int8:axis=0", "fp16")))
-    assert frame[~frame.within]["item"].tolist() == []
+    assert frame[frame.within.eq(False)]["item"].tolist() == []
     own = frame[frame.source.str.startswith("this simulator")]
     assert len(own) == 12
     assert own.source.str.contains("synthetic half-normal weights").all()

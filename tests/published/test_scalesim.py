@@ -17,7 +17,7 @@ def rows(shared):
 
 def verdict(rows):
     frame = table(compare(rows))
-    return frame[~frame.within]["item"].tolist()
+    return frame[frame.within.eq(False)]["item"].tolist()
 
 
 def test_a_sample_of_rows_of_every_dataflow_is_exact(rows):

@@ -1,5 +1,6 @@
 """A machine: one frozen record, equal to its YAML."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,9 @@ from workloads.encoding import Encoding, encodings
 from workloads.layer import Layer
 from workloads.operands import Operands
 from workloads.registry import InputError, is_plugin
+
+#: a level's name stands in tables, prefixes of columns and settings
+LEVEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Memory(Protocol):
@@ -138,6 +142,9 @@ class Accelerator:
         if not self.memories or not hasattr(self.memories[0], "submit"):
             raise ValueError("memories: the first level must serve requests (such as flat)")
         levels = [memory.level for memory in self.memories]
+        for level in levels:
+            if not LEVEL_NAME.fullmatch(level):
+                raise ValueError(f"memories: level '{level}': expected a name of letters, digits, _ and -")
         twice = {level for level in levels if levels.count(level) > 1}
         if twice:
             raise ValueError(f"memories: level '{min(twice)}' is used twice")

@@ -1,16 +1,13 @@
 """Actions x table: the only place where counts become pJ. Every figure carries its source."""
 
-import csv
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from accel_sim import registers
+from accel_sim import energy_rows, registers
 from accel_sim.accelergy.reference import SUFFIXES, Ert
 from accel_sim.actions import Actions
 from accel_sim.parts import require
@@ -18,7 +15,6 @@ from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import logic_energy_scale
 from workloads.registry import InputError, unknown
 
-TABLES = "accel_sim.tables"
 #: adders and multipliers of their own width; zero_point: subtractions and window sums of asymmetric
 #: operands; decoder: one addition a code, which places it
 ARITHMETIC = ("mac", "zero_point", "decoder")
@@ -67,8 +63,7 @@ class EnergyTable:
                 raise ValueError("mac, node_nm and vdd cannot be given with an Accelergy ERT, which prices everything")
             return
         _ = self.logic_scale
-        files = [path.name for path in resources.files(TABLES).iterdir()]
-        known = sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv"))
+        known = list(energy_rows.names())
         if self.table not in known:
             raise ValueError(f"{unknown('energy table', self.table, known)}; or give an Accelergy ERT (.yaml)")
 
@@ -90,28 +85,14 @@ class EnergyTable:
         """What the figures were read from beside our own tables: name -> sha256."""
         return {} if self.ert is None else {Path(self.table).name: self.ert.sha256}
 
-    @cached_property
-    def _table(self) -> list[dict[str, str]]:
-        text = resources.files(TABLES).joinpath(f"{self.table}.csv").read_text(encoding="utf-8")
-        return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
-
-    @cached_property
-    def rows(self) -> dict[str, dict[int, tuple[float, str]]]:
+    @property
+    def rows(self) -> Mapping[str, dict[int, tuple[float, str]]]:
         """operation -> bits -> (pJ, source)."""
-        rows: dict[str, dict[int, tuple[float, str]]] = {}
-        for row in self._table:
-            rows.setdefault(row["operation"], {})[int(row["bits"])] = (float(row["energy_pj"]), row["source"])
-        return rows
+        return energy_rows.prices(self.table)
 
     def area_um2(self, operation: str, bits: int) -> float:
         """um2 of an adder or multiplier at the table's node; widths it lacks follow laws as their energies do."""
-        rows = {
-            int(row["bits"]): float(row["area_um2"]) for row in self._table
-            if row["operation"] == operation and row["area_um2"]
-        }  # fmt: skip
-        if operation == "add" and bits not in rows:
-            return 1.0 + 4.23 * bits  # least squares through the table's rows
-        return rows[bits] if bits in rows else _power_law(rows, bits)[0]
+        return energy_rows.area_um2(self.table, operation, bits)
 
     def per_bit(self, operation: str, bits: int) -> tuple[float, str]:
         """(pJ, source) of an access of ``bits``, linear in the width of the table's row."""
@@ -136,16 +117,9 @@ class EnergyTable:
             return rows[bits]
         if operation == "add":
             return 0.0067 + 0.0029 * bits, f"law: 0.0067 + 0.0029 b pJ, fitted to int add of {self.table}"
-        energy, law = _power_law({width: pj for width, (pj, _) in rows.items()}, bits)
+        energy, law = energy_rows.power_law({width: pj for width, (pj, _) in rows.items()}, bits)
         kind = {"mult": "int mult"}.get(operation, operation)
         return energy, f"law: {law.format('pJ')}, {kind} of {self.table}"
-
-
-def _power_law(rows: dict[int, float], bits: int) -> tuple[float, str]:
-    """Through the narrowest and the widest row: (figure, the law with a place for its unit)."""
-    low, high = min(rows), max(rows)
-    exponent = math.log(rows[high] / rows[low]) / math.log(high / low)
-    return rows[low] * (bits / low) ** exponent, f"{rows[low]} {{}} x (b/{low})^{exponent:.3g}"
 
 
 def _priced(table: EnergyTable, memories: dict) -> str:

@@ -9,6 +9,7 @@ from hypothesis import settings
 import cython_core
 
 ROOT = Path(__file__).parents[1]
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # commands that tests start need not compile accel_sim again
 
 settings.register_profile("steady", max_examples=35, derandomize=True, deadline=None)
 settings.load_profile("steady")

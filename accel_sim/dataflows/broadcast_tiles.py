@@ -102,6 +102,11 @@ class TiledBroadcast:
             file_words=self._file_words,
         )
 
+    @cached_property
+    def _sum_bits(self) -> int:
+        """Width of an accumulator in the mode of these operands."""
+        return self.machine.mode(self.mac, self.operands).sum_bits
+
     @property
     def _file_words(self) -> dict[str, int]:
         """Of a lane's queue, its sums and the table that weight codes are looked up in."""
@@ -296,8 +301,8 @@ class TiledBroadcast:
                 (inputs.level, "read", inputs.word_bits): taken * inputs.words(1, activation),
                 ("queue", "write", activation): queued,
                 ("queue", "read", activation): queued,
-                ("accumulator", "read", self.mac.accumulator_bits): entries,
-                ("accumulator", "write", self.mac.accumulator_bits): entries,
+                ("accumulator", "read", self._sum_bits): entries,
+                ("accumulator", "write", self._sum_bits): entries,
             }
         )
         pointers = self.buffers.get("pointers", weights)  # a slice lies between its pointer and the next
@@ -309,7 +314,7 @@ class TiledBroadcast:
         if raw is None and wide(self.operands.inputs):
             actions["zero_point", "add", self.operands.inputs.format.value_bits] += taken
         if raw is not None and raw.weights_raw:
-            actions["zero_point", "add", self.mac.accumulator_bits] += taken
+            actions["zero_point", "add", self._sum_bits] += taken
         if self.operands.weights.format.codebook is not None:
             actions.update({("codebook", "read", self.machine.codebook_bits): entries})
         return actions

@@ -20,8 +20,9 @@ from workloads.layer import Layer
 from workloads.registry import InputError
 
 OBJECTIVES = ("dram", "cycles", "energy", "edp")
-#: latencies of the outermost memory that a tile costs beside what it moves (a guess): what waits behind other transfers
-PER_TILE = 0.5
+#: what a tile costs beside what it moves (guesses): latencies of the outermost memory, which wait behind other
+#: transfers, and cycles, in which an array that only just keeps up waits
+PER_TILE, TILE_CYCLES = 0.5, 2
 #: a layer is cut into more tiles only if it must be
 MOST_TILES = 2000
 
@@ -215,7 +216,7 @@ def evaluate(
                 slowest = np.maximum(slowest, moving / goal.bytes_per_cycle + loads * goal.latency)
         first += space.room(operand, buffers[operand], frozenset(), found) / goal.bytes_per_cycle
     array = space.array_cycles(order, found)
-    swaps = (2 + PER_TILE * tiles) * goal.latency
+    swaps = 2 * goal.latency + tiles * (PER_TILE * goal.latency + TILE_CYCLES)
     cycles = np.maximum(array, np.maximum(slowest, dram / goal.bytes_per_cycle)) + first + swaps
     return Metrics(dram, cycles, energy + goal.static_pj * cycles, tiles, keeps, fits)
 

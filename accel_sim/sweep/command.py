@@ -31,7 +31,7 @@ def options(commands: argparse._SubParsersAction) -> None:
         answer.options(command)
     search.add_argument("--points", type=int, required=True, metavar="N", help="how many points to look at")
     search.add_argument("--seed", type=int, default=0, metavar="N", help="of the search")
-    search.add_argument("--sampler", choices=("nsga2", "tpe"), default="nsga2", help="default: nsga2")
+    search.add_argument("--sampler", choices=("tpe", "nsga2"), default="tpe", help="default: tpe")
     sweep.add_argument("--dry-run", action="store_true", help="check it, count its points and estimate the time")
 
 

@@ -4,6 +4,7 @@ The same seed asks for the same points in the same order, and points that are th
 was killed is begun again and goes quickly through what it has. So it does not depend on when it was killed.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
@@ -70,7 +71,7 @@ def explore(
     points: int,
     objectives: int,
     seed: int,
-    sampler: str = "nsga2",
+    sampler: str = "tpe",
     journal: Path | None = None,
 ) -> Iterator[dict[Picks, tuple[list[float], bool] | None]]:
     """Yields all that is known after each batch, until ``points`` points are.
@@ -125,8 +126,10 @@ def _optuna() -> Any:
 
 def _sampler(optuna: Any, name: str, seed: int) -> Any:
     if name == "nsga2":
-        return optuna.samplers.NSGAIISampler(population_size=2 * BATCH, seed=seed)
-    return optuna.samplers.TPESampler(n_startup_trials=2 * BATCH, seed=seed)
+        return optuna.samplers.NSGAIISampler(population_size=BATCH, seed=seed)
+    with warnings.catch_warnings():  # optuna calls what it takes for ``multivariate`` an experiment
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(n_startup_trials=2 * BATCH, multivariate=True, seed=seed)
 
 
 def _storage(journal: Path | None) -> Any:

@@ -33,7 +33,7 @@ class Found:
 
 
 def search(
-    path: Path, out: Path | None, engine: Engine, *, points: int, seed: int = 0, sampler: str = "nsga2",
+    path: Path, out: Path | None, engine: Engine, *, points: int, seed: int = 0, sampler: str = "tpe",
     retry_failed: bool = False, loud: bool = False, warn: Callable[[str], None] = unheard,
 ) -> Found:  # fmt: skip
     """Looks at ``points`` of a study's points below ``out``; InputError if the study or its goal is wrong. The rest as

@@ -112,7 +112,7 @@ def test_it_finds_the_front_with_a_fifth_of_the_points(tmp_path):
         assert len(seen) <= 72
         found.append(share(seen))
         by_chance.append(share(values[np.random.default_rng(seed).choice(363, 72, replace=False)]))
-    assert np.median(found) >= 0.9
+    assert np.median(found) >= 0.95
     assert np.median(found) > np.median(by_chance)
 
 

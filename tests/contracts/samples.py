@@ -1,5 +1,6 @@
 """Small layers on given codes, the machines that can run a part, and a convolution written as its definition."""
 
+import bisect
 import itertools
 from dataclasses import dataclass, replace
 
@@ -147,10 +148,12 @@ def takes(machine: Accelerator, layer: Layer) -> bool:
 
 def shrunk(machine: Accelerator, layer: Layer) -> Accelerator:
     """The machine with the smallest buffers, in steps of two, that still hold the layer's smallest tile."""
-    for step in range(24, 0, -1):
+
+    def smaller(step: int) -> Accelerator:
         sizes = [max(1, level.capacity_kib * 1024 / 2**step) for level in machine.memories[1:]]
         levels = tuple(small(*pair) for pair in zip(machine.memories[1:], sizes, strict=True))
-        smaller = replace(machine, memories=(machine.memories[0], *levels))
-        if takes(smaller, layer):
-            return smaller
-    raise AssertionError(f"layer '{layer.name}' does not fit half the buffers of {machine.name}")
+        return replace(machine, memories=(machine.memories[0], *levels))
+
+    least = bisect.bisect(range(1, 25), False, key=lambda step: not takes(smaller(step), layer))
+    assert least, f"layer '{layer.name}' does not fit half the buffers of {machine.name}"
+    return smaller(least)

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 KERNELS := $(wildcard cython_core/*.pyx cython_core/*.pxd)
 
-.PHONY: demo install test test-slow test-debug soak lint bench wheel clean
+.PHONY: demo install test test-slow test-long test-debug soak lint bench wheel clean
 
 demo: $(STAMP)
 	@$(BIN)/accel-sim run squeezenet1_0 eie --out runs/demo
@@ -18,7 +18,11 @@ test: $(STAMP)
 	@$(PYTEST) -m "not slow"
 
 test-slow: $(STAMP)
-	@$(PYTEST) -m slow
+	@$(PYTEST) -m "slow and not long"
+
+# what takes longer than the other tiers together: whole experiments, thousands of mutants
+test-long: $(STAMP)
+	@$(PYTEST) -m long
 
 # the fast tier with bounds and initialisation checks in every kernel; then the portable build again
 test-debug: $(STAMP)

@@ -23,6 +23,12 @@ def pytest_configure(config):
         pytest.exit("expected the debug build of the kernels (ACCEL_SIM_DEBUG=1 pip install -e .)", 2)
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference data; tests that need it skip without it, and fail in CI."""

@@ -28,6 +28,7 @@ def pattern(expected: str) -> str:
     return "".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", examples(), ids=lambda block: block[0][0][:60])
 def test_examples_print_what_the_page_says(block, tmp_path):
     for name, body in re.findall(r"```yaml\n# (\S+\.yaml)\n(.*?)```", README, re.DOTALL):

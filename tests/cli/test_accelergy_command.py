@@ -96,6 +96,7 @@ def test_each_layer_has_the_same_forms(key, runs, exports):
     assert whole == {(name, each["name"], str(each.get("arguments"))): each["counts"] for name, each in counts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", RUNS)
 def test_the_way_back_gives_the_same_run(key, runs, exports, here):
     """Priced by its own ERT: every byte but config, provenance and sources; and again from its config.yaml."""
@@ -350,6 +351,7 @@ def test_mutated_tables_are_read_or_refused(exports, tmp_path, mutants):  # noqa
     assert survive(good, path, lambda: Ert.read(path), 11, WORDS, mutants) == {"read", "refused"}
 
 
+@pytest.mark.slow
 def test_mutated_runs_are_written_or_refused(copy, here):
     """Whatever is broken in a run's files, it is one line and no file, or a whole export."""
     import numpy as np

@@ -66,6 +66,7 @@ def test_stats_is_a_table_or_one_object():
     assert all(row["layer"] in table.out for row in layers)
 
 
+@pytest.mark.slow
 def test_plot_draws_the_same_figures_again(runs, tmp_path):
     source = tree(runs["lenet5", "eie"])
     for name in ("cycles.csv", "actions.csv", "roofline.csv", "roofs.csv", "summary.json"):
@@ -155,7 +156,7 @@ def check_experiment(folder: Path, name: str, rows: int, within: int) -> None:
         assert row["source"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(experiment.experiments()))
 def test_each_installed_experiment_passes(name, tmp_path):
     done = call("experiment", name, "--out", tmp_path / "x", "--json")

@@ -69,6 +69,7 @@ def test_different_networks_are_compared_by_their_totals(runs, tmp_path):
     assert set(pd.read_csv(tmp_path / "c" / "compare_cycles.csv").layer) == {"total"}
 
 
+@pytest.mark.slow
 def test_figures_lie_beside_the_csv_they_show_and_are_the_same_each_time(runs, tmp_path):
     folders = runs["lenet5", "eie"], runs["lenet5", "systolic"]
     for out in ("a", "b"):

@@ -72,6 +72,7 @@ def test_a_part_of_ones_own(run, tmp_path):
     assert report["cycles"] == 1 + 20 + 21
 
 
+@pytest.mark.slow
 def test_a_whole_run_with_the_first_level_from_yaml(tmp_path, capsys):
     """As `accel-sim run lenet5 eie`, with DDR4 commands instead of a bandwidth and a latency."""
     main(["show", "hardware", "eie"])

@@ -97,6 +97,7 @@ def test_a_small_prototxt(seed, tmp_path, mutants):
     assert survive(TINY.encode(), path, lambda: load_network(path), seed, WORDS, mutants) == {"read", "refused"}
 
 
+@pytest.mark.slow
 def test_the_released_prototxt(tmp_path, shared, mutants):
     path = tmp_path / "n.prototxt"
     good = (shared / "data/squeezenet_deep_compression/SqueezeNet_deploy.prototxt").read_bytes()

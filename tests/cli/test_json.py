@@ -96,6 +96,7 @@ def test_every_command_is_tried():
         assert ("--json" in command.format_help()) == (name not in NO_RESULT), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "arguments", "check"), [
     pytest.param(name, arguments, check, id=f"{name}-{number}")
     for name, cases in CASES.items() for number, (arguments, check) in enumerate(cases)

@@ -54,6 +54,7 @@ def test_a_lossless_file_of_a_picture_is_the_picture(suffix, here):
     assert summary(call(*command, "--image", f"a.{suffix}")) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hardware", ["eie", pytest.param("systolic", marks=pytest.mark.slow)])
 def test_a_checked_run_classifies_as_the_reference(hardware, here, shared, golden):
     data = ("--weights", shared / NET, "--image", f"{shared / PHOTOS}:chelsea")

@@ -9,6 +9,7 @@ import pytest
 from .calls import call, results
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bytes(runs, tmp_path):
     command = [sys.executable, "-m", "accel_sim", "run", "lenet5", "eie", "--out", "deep/er/run"]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=True)

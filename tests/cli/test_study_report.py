@@ -107,6 +107,7 @@ def test_a_sweep_goes_on_beside_a_report_and_takes_the_old_one_away(copy):
     assert tree(copy) == {name: bytes_ for name, bytes_ in before.items() if name != "report.html"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_page_of_many_points_is_below_two_megabytes(copy, count):
     frame = results.read(copy)

@@ -368,7 +368,7 @@ def test_retry_failed_makes_what_can_be_made_now(tmp_path, monkeypatch):
 LONGER = SMALL.replace("[4, 8]", "{range: [1, 30, 1]}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(tmp_path):
     path = study(tmp_path, LONGER)
     with started(path, "--out", tmp_path / "whole", "--workers", 1) as whole:
@@ -399,6 +399,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
     assert json.loads(text)["made"] == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", ["points", ".cache"])
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(full, tmp_path, monkeypatch):
     """The cache of networks is a convenience; a point that cannot be kept ends the study."""

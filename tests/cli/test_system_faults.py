@@ -89,6 +89,7 @@ def refuse(monkeypatch, name: str, number: int) -> None:
     monkeypatch.setattr(pd.DataFrame, "to_csv", write_csv)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stub", "plain_of_runs")
 @pytest.mark.parametrize(("command", "name", "number"), CASES, ids=lambda value: str(value)[:40])
 def test_one_line_and_nothing_left(command, name, number, made, tmp_path, monkeypatch):

@@ -133,6 +133,7 @@ def test_a_study_refuses_a_mapping_of_no_layer_before_it_runs(refused, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_an_axis_does_not_change_the_value_of_another(here):
     """A mapping given as one axis, and a field of it as another: every point has its own."""
     (here / "s.yaml").write_text(

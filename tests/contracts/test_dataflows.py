@@ -52,6 +52,8 @@ EVERY = {
     for title, machine in MACHINES.items()
     for fields in (VARIANTS.get(title.split()[0], [{}]) if isinstance(machine.mac, Conventional) else [{}])
 }
+#: layers of other shapes that small buffers cut in the slow tier
+SHAPES = ("depthwise", "batch", "fc", "matmul", "pointwise")
 #: those of them that cut layers into other tiles
 CUTS = {title: machine for title, machine in EVERY.items() if title.endswith("{}") or title.startswith("systolic")}
 
@@ -107,7 +109,9 @@ def test_nothing_and_everything_is_zero(machine, density):
         run(machine, network, samples.LAYERS[name], naive)
 
 
-@pytest.mark.parametrize("name", ["crooked", "grouped", "depthwise", "batch", "fc", "matmul", "pointwise"])
+@pytest.mark.parametrize(
+    "name", ["crooked", "grouped", *(pytest.param(name, marks=pytest.mark.slow) for name in SHAPES)]
+)
 @pytest.mark.parametrize("machine", CUTS.values(), ids=CUTS)
 def test_the_smallest_buffers_give_the_same_outputs(machine, name):
     layer = samples.LAYERS[name]

@@ -92,6 +92,7 @@ def test_without_data(kind, function, maps):
     assert simulate(few, load_hardware("systolic"), check=True).summary["check"]["passed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "function", "maps"), CASES)
 def test_with_an_image(kind, function, maps):
     made = network(kind, function, maps, image=True)

@@ -53,6 +53,7 @@ def alone(layer: Layer) -> Network:
     return Network("one", (layer,), layer.input_shape[1:], side_inputs=beside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", encodings.names())
 @pytest.mark.parametrize("preset", presets())
 def test_sums_are_right_whatever_the_code_of_zero(preset, name):

@@ -65,6 +65,7 @@ def test_its_modes_are_sane(part):
         assert all(min(each) >= 1 for each in (*parts["multipliers"], *parts["adders"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_its_cost_is_a_table_over_all_codes(part):
     for mode, (a_signed, w_signed) in itertools.product(part.modes, SIGNS):
@@ -171,6 +172,7 @@ def test_a_machine_computes_with_it(machine, name):
         assert (result.layers.macs_nominal[0], result.layers.macs_effectual[0]) == (layer.macs, naive.effectual)
 
 
+@pytest.mark.slow
 def test_gating_saves_energy_and_no_cycle():
     for machine in MACHINES.values():
         network, _, _ = samples.given(samples.LAYERS["fc"], "narrow", mac=machine.mac)

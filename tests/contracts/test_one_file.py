@@ -238,6 +238,7 @@ def kind_of(kind: str) -> str:
     return registries.get(kind, networks).kind
 
 
+@pytest.mark.slow
 def test_a_machine_in_one_file_has_all_of_them(plugins, tmp_path):
     """In a fresh process: five parts, a preset of them by path, and nothing else."""
     for name, text, *_ in PARTS.values():

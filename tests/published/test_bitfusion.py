@@ -38,6 +38,7 @@ def test_the_energy_table_makes_the_released_powers_of_the_released_counts():
     assert (abs(frame.ratio - 1) < 0.002).all()
 
 
+@pytest.mark.slow
 def test_the_networks_have_the_shapes_and_widths_of_the_table():
     walks = {name: walk(load_network(ours), 0) for name, ours in bitfusion.NETWORKS.items()}
     operands = {name: {layer.name: codes for layer, codes in each} for name, each in walks.items()}

@@ -14,6 +14,7 @@ from experiments.eie_isca16 import LAYERS, layer_times, rows
 SMALL = ("NT-We", "NT-LSTM", "VGG-8", "Alex-8")
 
 
+@pytest.mark.slow
 def test_theoretical_and_actual_times_are_within_their_tolerances():
     frame = table(rows())
     assert frame[frame.within.eq(False)]["item"].tolist() == []

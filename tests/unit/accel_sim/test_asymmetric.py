@@ -235,6 +235,7 @@ def quarter(shared, tmp_path_factory):
     return load_network(shared / "data/mobilenet_int8/mobilenet_v1_0.25_128_quant.tflite", image=path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hardware", [pytest.param("eie", marks=pytest.mark.slow), "systolic"])
 def test_the_cost_of_both_choices_on_a_real_network(quarter, hardware):
     plain, corrected = (

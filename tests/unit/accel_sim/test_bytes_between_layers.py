@@ -130,6 +130,7 @@ def chain() -> Network:
 JOINED = {"left": (0, 294), "right": (294, 686), "join": (0, 686), "sum": (686, 1372)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [3, 4, 16])
 @pytest.mark.parametrize("preset", presets())
 def test_bytes_of_a_run(preset, bits):
@@ -185,6 +186,7 @@ def test_squeezenet_writes_what_its_first_pool_reads(machine, bits):
     assert conv is None or conv.layers.dram_write_bytes[0] == exact
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bits", "expected"), [(2, 2304), (8, 9216)])
 def test_a_map_of_one_pixel_is_packed(bits, expected):
     """fc6 of AlexNet: 9,216 values."""

@@ -48,6 +48,7 @@ def rows(cost) -> np.ndarray:
     return np.arange(len(cost), dtype=np.int32)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(grids(), constants)
 def test_both_kernels_agree_with_the_machine(grid, fixed):
@@ -57,6 +58,7 @@ def test_both_kernels_agree_with_the_machine(grid, fixed):
     assert recurrence.schedule(cost, rows(cost), bar, avail, NO_LINK, *fixed, 1, 0, 0) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(grids(), constants, st.data())
 def test_links_and_output_queues_agree_with_the_machine(grid, fixed, data):

@@ -34,6 +34,7 @@ def checked(result, layers):
     return int(frame.macs_effectual.sum())
 
 
+@pytest.mark.slow
 @EVERY_PRESET
 def test_the_sparse_network_on_every_preset(hardware, shared, tmp_path):
     data = network(shared, tmp_path, "vww_96_int8", "grace_hopper")

@@ -194,6 +194,7 @@ def test_what_is_moved_dense_is_plain():
         assert row.dram_plain_bytes == row.dram_read_bytes + row.dram_write_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MACHINES)
 @settings(max_examples=15)
 @given(
@@ -256,6 +257,7 @@ def texts(figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if text.get_text() and id(text) not in ticks]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 4, 60])
 def test_names_cover_neither_each_other_nor_a_mark_and_none_is_cut_off(rows):
     layers, ports = run_of(rows)
@@ -278,6 +280,7 @@ def test_names_cover_neither_each_other_nor_a_mark_and_none_is_cut_off(rows):
         plt.close(figure)
 
 
+@pytest.mark.slow
 def test_the_figure_is_the_same_bytes_and_needs_a_layer(tmp_path):
     layers, ports = run_of(20)
     with plots.house_style() as plt:

@@ -39,6 +39,7 @@ def string(text):
 SIZE = 200_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [("c__weight__npy", "layer 'c': weight has shape [200000000], expected [4, 4, 1, 1]"),

@@ -114,6 +114,7 @@ def test_the_time_is_linear_in_a_chain_of_views():
     assert expected(*chain) == HALF
 
 
+@pytest.mark.slow
 def test_dense_guesses_of_an_imported_network_are_told_once(tmp_path, capsys):
     m = Model()
     x = m.op("Conv", [m.input("x", [1, 3, 6, 6]), m.weights("w", 4, 3, 3, 3)], "c1")

@@ -168,6 +168,7 @@ def test_data_has_the_size_of_its_tensor(fields, text):
     assert text in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_layers_take_linear_time():
     layers = [made(), *(replace(made(f"r{i}"), inputs=(f"r{i - 1}" if i else "a",)) for i in range(20_000))]
     started = time.process_time()

@@ -39,6 +39,7 @@ def photos(shared):
     return network, [(layer, operands) for layer, operands in data if layer.has_macs], data
 
 
+@pytest.mark.slow
 def test_parameters_equal_the_golden_ones(photos, shared):
     _, layers, _ = photos
     rows = table(shared, "golden_int8_params.csv")
@@ -52,6 +53,7 @@ def test_parameters_equal_the_golden_ones(photos, shared):
         assert zlib.crc32(operands.bias.astype(np.int32).tobytes()) == int(row["bias_crc32_int32"])
 
 
+@pytest.mark.slow
 def test_every_output_has_the_golden_crc(photos, shared):
     network, layers, _ = photos
     golden = defaultdict(list)

@@ -61,6 +61,7 @@ def test_kinds_of_a_block(bert):
     assert dict(bert.side_inputs) == {"mask": (1, 1, 1, 128)}
 
 
+@pytest.mark.slow
 @EVERY_PRESET
 def test_bert_base_block_runs(bert, hardware):
     result = simulate(bert, load_hardware(hardware))

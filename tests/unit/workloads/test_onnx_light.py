@@ -103,6 +103,7 @@ def test_fixed_batch_can_be_changed():
 RUNS = [("squeezenet", "n4[0-4]", 3), ("shufflenet", "n19?", 2)]
 
 
+@pytest.mark.slow
 @EVERY_PRESET
 @pytest.mark.parametrize(("model", "layers", "checked"), RUNS)
 def test_runs_with_check(model, layers, checked, hardware):

@@ -245,13 +245,14 @@ def fuzz(name: str, rounds: int, path: Path) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", samples())
 def test_fuzz(name, tmp_path):
     counts = fuzz(name, 200, tmp_path / "m.onnx")
     assert min(counts.values()) > 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", samples())
 def test_fuzz_long(name, tmp_path):
     counts = fuzz(name, 2000, tmp_path / "m.onnx")

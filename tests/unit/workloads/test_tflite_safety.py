@@ -82,13 +82,14 @@ def fuzz(data, count, seed):
     return refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [VWW, QUARTER, WHOLE])
 def test_mutants_are_read_or_refused(name, shared):
     data = (shared / f"data/mobilenet_int8/{name}.tflite").read_bytes()
     assert 0 < fuzz(data, 200, 1) < 200
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", [VWW, QUARTER, WHOLE])
 def test_two_thousand_mutants_are_read_or_refused(name, shared):
     data = (shared / f"data/mobilenet_int8/{name}.tflite").read_bytes()

@@ -24,6 +24,7 @@ def every_pair(mode, a_signed, w_signed):
     return tuple(np.stack([np.roll(each, 7919 * lane) for lane in lanes], axis=-1).reshape(shape) for each in (a, w))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
 def test_every_product_of_every_mode(unit):
     for mode in unit.modes:

@@ -39,6 +39,7 @@ def test_a_layer_that_fits_reaches_the_peak():
     assert 2 * row.macs_nominal / row.array_cycles == 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", [(16, 16, 16), (16, 8, 16), (8, 16, 8), (16, 8, 4), (4, 4, 8)])
 def test_a_mix_takes_the_cycles_of_its_layers(mix):
     """A layer of 16 bits takes 262144 / 512 cycles, one of fewer bits as much less as the unit gains from them."""

@@ -42,6 +42,7 @@ def test_csd_has_no_neighbours_and_is_never_longer():
         assert (term_counts(numbers, "csd") <= term_counts(numbers, other)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [EssentialBits, TermProduct])
 @pytest.mark.parametrize("recoding", RECODINGS)
 def test_every_product_of_nine_bits(unit, recoding):

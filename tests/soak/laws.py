@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def energy_is_counts_times_prices(run: Run) -> None:
 
 @law
 def what_must_be_read_is_read(run: Run) -> None:
-    """Weights that are kept are read at least once at their width, and every element of a dense map that is used."""
+    """Weights that are kept are read at least once at their width, and every element of a map that a product needs."""
     keeps = run.machine.mapping.keep_maps
     for name, counted in run.counted.items():
         spec = next(each for each in run.specs() if each.name == name)
@@ -153,9 +154,27 @@ def what_must_be_read_is_read(run: Run) -> None:
             codes, zero = run.case.weights[name]
             kept = codes != np.broadcast_to(zero, (spec.M,)).reshape(-1, 1, 1, 1)
             least = int(kept.sum())
-        if least and row.macs_effectual:
+        if not keeps:
+            least += counted.touched
+        if row.macs_effectual:
             assert row.dram_read_bytes >= least, (name, row.dram_read_bytes, least)
-        assert counted.touched <= np.prod((run.case.batch, spec.C, spec.H, spec.W))
+
+
+@law
+def waits_stand_at_levels_that_hold_the_operand(run: Run) -> None:
+    """A wait names the outermost memory, or an on-chip level (or its network) that holds what was waited for."""
+    machine = run.machine
+    holds = {memory.level: set(memory.holds) for memory in machine.on_chip}
+    places = (run.result.cycles[key] for key in ("cause", "level", "operand"))
+    for cause, level, operand in set(zip(*places, strict=True)):
+        if not level:
+            continue
+        if cause in ("dram_read", "dram_write"):
+            assert level == machine.dram.level, (cause, level, operand)
+        elif (at := level.removesuffix("_noc")) != machine.dram.level:
+            kin = {"outputs", "partial_sums"} if operand in ("outputs", "partial_sums") else {operand}
+            kin |= {"weights"} if operand == "pointers" else set()
+            assert holds[at] & kin, (cause, level, operand)
 
 
 @law
@@ -222,3 +241,18 @@ def twice_the_bandwidth_is_no_slower(run: Run) -> None:
     fast = run.simulate(check=False, **{field: run.machine.dram.bandwidth_gb_s * 2})
     if "post" not in run.result.cycles.query("cycles > 0").cause.tolist():  # greedy arbitration may lose
         assert fast.summary["cycles"] <= run.result.summary["cycles"]
+
+
+@dear
+def twice_a_level_moves_no_more_bytes(run: Run) -> None:
+    """Of all levels at once, where tiles are chosen by bytes; those that the user chose stay."""
+    sizes = {
+        f"memories.{memory.level}.{name}": getattr(memory, name) * 2
+        for memory in run.machine.on_chip
+        for name in ("capacity_kib", "capacity_bytes")
+        if name in {each.name for each in fields(memory)}
+    }
+    less = run.simulate(check=False, **{"mapping.objective": "dram"})
+    roomy = run.simulate(check=False, **{"mapping.objective": "dram"}, **sizes)
+    bytes_of = [each.layers.dram_read_bytes + each.layers.dram_write_bytes for each in (roomy, less)]
+    assert bytes_of[0].sum() <= bytes_of[1].sum(), [each.tolist() for each in bytes_of]

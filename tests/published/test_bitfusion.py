@@ -55,7 +55,7 @@ def test_the_networks_have_the_shapes_and_widths_of_the_table():
 
 @pytest.mark.slow
 def test_speedup_and_energy_over_eyeriss():
-    """Geomean of speed 3.925 within 5 %; each network's energy within 25 % but for the two whose traffic differs."""
+    """Geomean of speed 3.925 within 5 %; each network's energy within 25 % but AlexNet's, whose traffic differs."""
     frame = table(bitfusion.network_rows(NETWORKS)).set_index("item")
     assert frame[~frame.within].index.tolist() == []
     assert frame.ratio["GEOMEAN: speedup over Eyeriss"] == pytest.approx(1, abs=0.05)

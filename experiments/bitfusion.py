@@ -43,8 +43,8 @@ WHY = {
     "(here what never changes has both halves), and 27 and 13 rows count as 28 and 14",
     "LSTM": "both wait for DRAM all the time, over 64.7 Mbit there and 56.2 here: 3600 x 3600 counts as 3712 x 3648 "
     "there (54.2 Mbit of weights for 51.8), and inputs are loaded 28 times (6.8 Mbit for 0.2)",
-    "GEOMEAN": "traffic, of AlexNet, LSTM and LeNet-5 (69.3 Mbit there, 58.0 here): the tiles chosen here move less; and "
-    "inputs are read once a row here, once in each fusion unit there",
+    "GEOMEAN": "traffic, of AlexNet, LSTM and LeNet-5 (69.3 Mbit there, 58.0 here): the tiles chosen here move less; "
+    "and inputs are read once a row here, once in each fusion unit there",
 }
 Row = dict[str, Any]
 

@@ -53,7 +53,7 @@ def test_the_networks_have_the_shapes_and_widths_of_the_table():
     assert macs_layers == 61
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_speedup_and_energy_over_eyeriss():
     """Geomean of speed 3.925 within 5 %; each network's energy within 25 % but AlexNet's, whose traffic differs."""
     frame = table(bitfusion.network_rows(NETWORKS)).set_index("item")

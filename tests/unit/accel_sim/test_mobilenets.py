@@ -48,7 +48,7 @@ def test_the_sparse_network_on_every_preset(hardware, shared, tmp_path):
     assert late.weight_density < 0.011  # 1 % of its weights are left
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @EVERY_PRESET
 def test_the_large_network_on_every_preset(hardware, shared, tmp_path):
     data = network(shared, tmp_path, "mobilenet_v1_1.0_224_quant_embedding_extractor", "coffee")

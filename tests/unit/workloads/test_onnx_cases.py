@@ -35,6 +35,7 @@ def variant(case, known: int) -> ModelProto:
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("known", "least"), [(99, 700), (1, 900), (0, 900)])
 def test_cases(known, least, cases, tmp_path):
     counts, path = Counter(), tmp_path / "m.onnx"

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 KERNELS := $(wildcard cython_core/*.pyx cython_core/*.pxd)
 
-.PHONY: demo install test test-slow test-long test-debug soak lint bench wheel clean
+.PHONY: demo install test test-slow test-long test-debug soak mutants lint bench wheel clean
 
 demo: $(STAMP)
 	@$(BIN)/accel-sim run squeezenet1_0 eie --out runs/demo
@@ -35,6 +35,11 @@ SEED ?= 0
 MINUTES ?= 2
 soak: $(STAMP)
 	@$(BIN)/python -m tests.soak --seed $(SEED) --minutes $(MINUTES)
+
+# COUNT small faults drawn from SEED, each put into a copy of the source and run through the tests that could notice
+COUNT ?= 60
+mutants: $(STAMP)
+	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

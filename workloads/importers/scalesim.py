@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,13 @@ def read_topology(path: Path) -> Network:
     seen: set[str] = set()
     densities: dict[str, Density] = {}
     for record in records:
-        layer, kept = _layer(record)
-        if layer.name in seen:
-            raise InputError(f"{record.where}: layer name '{layer.name}' is used twice")
-        seen.add(layer.name)
-        layer = replace(layer, name=names.layer(layer.name), inputs=(layers[-1].name if layers else "input",))
+        name = record["name"]
+        if not name:
+            raise InputError(f"{record.where}: a layer has no name")
+        if name in seen:
+            raise InputError(f"{record.where}: layer name '{name}' is used twice")
+        seen.add(name)
+        layer, kept = _layer(record, names.layer(name), layers[-1].name if layers else "input")
         layers.append(layer)
         if kept is not None:
             source = f"{path.name}: {kept[0]}:{kept[1]} (drawn at random, not in blocks)"
@@ -172,12 +174,9 @@ def _check_header(names: list[str | None], cells: list[str], where: str) -> None
         raise InputError(f"{where}: its header has no column for {missing[0]}")
 
 
-def _layer(row: Record) -> tuple[Layer, tuple[int, int] | None]:
-    """(layer, N:M or None) of one row."""
-    name, kept = row["name"], None
-    if not name:
-        raise InputError(f"{row.where}: a layer has no name")
-    ratio = row.get(SPARSITY)
+def _layer(row: Record, name: str, before: str) -> tuple[Layer, tuple[int, int] | None]:
+    """(layer of this name, N:M or None) of one row. before: the layer that it reads."""
+    kept, ratio = None, row.get(SPARSITY)
     if ratio:
         match = _RATIO.fullmatch(ratio)
         kept = (int(match[1]), int(match[2])) if match else (1, 0)
@@ -187,10 +186,10 @@ def _layer(row: Record) -> tuple[Layer, tuple[int, int] | None]:
         M, N, K = (_size(row, column) for column in GEMM)
         fields = {"kind": "conv", "C": K, "M": N, "H": M}
     else:
-        fields = _convolution(name, row)
+        fields = _convolution(row["name"], row)
     row.done()
     try:
-        return Layer(name=name, activation="relu", **fields), kept
+        return Layer(name=name, inputs=(before,), activation="relu", **fields), kept
     except InputError as error:
         raise InputError(f"{row.where}: {error}") from None
 

@@ -96,26 +96,36 @@ def _need(wish: Wish, *names: str) -> None:
 
 
 def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
+    """A panel for each network, unless that is on an axis or a colour."""
     _need(wish, "x", "y")
     table = chart_data.lines(frame, wish.x, wish.y, wish.color)
-    figure, axis = plt.subplots(figsize=(8, 5))
-    place = _place(axis.xaxis, table[wish.x])
+    several = "network" in table and "network" not in (wish.x, wish.color)
+    parts = _by_network(table) if several else {"": table}
     hues = _hues(table, wish.color)
-    for _, line in table.groupby("line", sort=False):
-        hue = hues[_key(line[wish.color].iloc[0])] if wish.color else COLOURS[0]
-        axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
-    _in_ratios(axis.set_yscale, table[wish.y])
-    _axis(axis.yaxis, wish.y)
-    axis.set(xlabel=wish.x, title=f"{title_of(wish.y)} over {wish.x}")
-    _legend(axis, hues, wish.color)
+    figure, panels = plt.subplots(1, len(parts), figsize=(8 if len(parts) == 1 else 5.5 * len(parts), 5), squeeze=False)
+    for axis, (network, part) in zip(panels[0], parts.items(), strict=True):
+        place = _place(axis.xaxis, part[wish.x])
+        for _, line in part.groupby("line", sort=False):
+            hue = hues[_key(line[wish.color].iloc[0])] if wish.color else COLOURS[0]
+            axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
+        _in_ratios(axis.set_yscale, part[wish.y])
+        _axis(axis.yaxis, wish.y)
+        name = f"{network}: " if len(parts) > 1 else ""
+        axis.set(xlabel=wish.x, title=f"{name}{title_of(wish.y)} over {wish.x}")
+    _legend(panels[0, -1], hues, wish.color)
     return figure, table
+
+
+def _by_network(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Network -> its rows, in the order in which they come."""
+    return dict(iter(frame.groupby("network", sort=False)))
 
 
 def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
     """A panel for each network, unless that is on an axis."""
     _need(wish, "x", "y", "z")
     pick = wish.pick or "min"
-    parts = {"": frame} if "network" in (wish.x, wish.y) else dict(iter(frame.groupby("network", sort=False)))
+    parts = {"": frame} if "network" in (wish.x, wish.y) else _by_network(frame)
     tables = {network: chart_data.heat(part, wish.x, wish.y, wish.z, pick) for network, part in parts.items()}
     grids = [table.pivot(index=wish.y, columns=wish.x, values=wish.z) for table in tables.values()]
     size = max(5.0, 0.7 * max(len(grid.columns) for grid in grids) + 2.5), max(3.5, 0.45 * len(grids[0]) + 1.8)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.sweep import chart_data
+from accel_sim.style import house_style
+from accel_sim.sweep import chart_data, charts
 from workloads.registry import InputError
 
 
@@ -31,6 +32,17 @@ def test_points_that_differ_in_x_alone_lie_on_one_line():
     assert found.groupby("line")["array.rows"].apply(list).tolist() == [[2, 4, 8]] * 4
     assert found[found.line == 1].energy_pj.tolist() == [10, 20, 40]
     assert found[found.line == 1]["mac.name"].unique().tolist() == ["serial"]
+
+
+@pytest.mark.parametrize(("color", "panels"), [("mac.name", ["a", "b"]), ("network", [""])])
+def test_networks_have_panels_of_their_own_unless_they_are_told_apart_by_colour(color, panels):
+    with house_style() as plt:
+        figure, _ = charts.KINDS["line"](plt, table(), charts.Wish("line", "array.rows", "energy_pj", color=color))
+        titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
+        lines = [len(axis.get_lines()) for axis in figure.axes]
+        plt.close(figure)
+    assert [title.partition("energy")[0].strip(" :") for title in titles] == panels
+    assert sum(lines) == 4
 
 
 def test_a_derived_value_does_not_cut_a_line():

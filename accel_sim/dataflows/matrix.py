@@ -99,20 +99,21 @@ class MatrixProducts:
         """Adds the products of these ranges to sums [N*E*F, M], step after step; returns the overflows."""
         overflows, per_group = 0, self.layer.M // self.layer.G
         safe = self._largest_sum <= min(high, 1 << 53)
-        mine = np.arange(r.k[1])[r.columns] - r.k[0]
+        columns, order = r.columns, np.arange(self.layer.K)[r.columns]
         for g in range(*r.groups):
             a = np.empty((r.pixels[1] - r.pixels[0], r.k[1] - r.k[0]))
             gather_taps(*self._factors, *r.pixels, g, *r.k, a)
-            a = np.ascontiguousarray(a[:, mine])
+            if not isinstance(columns, slice):
+                a = np.ascontiguousarray(a[:, columns - r.k[0]])
             if self.raw is not None and r.filters[0] == 0:  # once for all filters, at the array's edge
                 self.raw.windows[slice(*r.pixels), g] += a.sum(axis=1).astype(np.int64)
             m = slice(g * per_group + r.filters[0], g * per_group + r.filters[1])
-            w = np.ascontiguousarray(self._weights[m, r.columns])
+            w = np.ascontiguousarray(self._weights[m, columns])
             part = np.ascontiguousarray(sums[slice(*r.pixels), m])
             if safe:  # no order of additions can overflow: one exact product in float64
                 part += (a @ w.T).astype(np.int64)
             else:
-                a, w = self._in_steps(a, mine + r.k[0]), self._in_steps(w, mine + r.k[0])
+                a, w = self._in_steps(a, order), self._in_steps(w, order)
                 overflows += dense_products(a, w, part, low, high, saturate, self.steps.shape[1])
             sums[slice(*r.pixels), m] = part
         return overflows

@@ -75,6 +75,35 @@ def test_two_slots_of_one_tap_are_enough_for_a_vector_machine_and_no_less_is(pre
     too_small(case, preset, machine, tap)
 
 
+def with_taps(case: Case, preset: str, machine: dict, taps: int):
+    """A tile of one pass: two windows of two filters, or one of four."""
+    filters = 4 if case.layer.E * case.layer.F == 1 else 2
+    wish = {"mapping.layers": {"conv": {"tiles": {"k": 1, "taps": taps, "pixels": 2, "filters": filters}}}}
+    return case.run(preset, machine | wish)
+
+
+@pytest.mark.parametrize("preset", ["dadiannao", "laconic", "shapeshifter"])
+def test_a_step_of_a_vector_machine_takes_as_long_whatever_taps_are_in_its_tile(preset):
+    """Costs of nothing, of pairs of operands, and of groups of windows."""
+    case = conv()
+    whole, cut = (with_taps(case, preset, VECTOR, taps) for taps in (25, 5))
+    assert (cut.array_cycles, cut.macs_effectual) == (whole.array_cycles, whole.macs_effectual)
+    assert {key: n for key, n in cut.actions.items() if key[0] in ("mac", "accumulator") and key[1] != "leakage"} == {
+        key: n for key, n in whole.actions.items() if key[0] in ("mac", "accumulator") and key[1] != "leakage"
+    }
+
+
+@pytest.mark.parametrize("more", [{}, {"dataflow.column_registers": 1}])
+@pytest.mark.parametrize("preset", ["dadiannao", "bit_tactical", "laconic"])
+def test_one_window_tap_by_tap(preset, more):
+    """Columns take filters: two groups of them, for a map as small as its kernel."""
+    case = conv(padding=(0,) * 4, H=5, W=5, M=7)
+    whole, cut = (with_taps(case, preset, VECTOR | more, taps) for taps in (25, 4))
+    assert np.array_equal(cut.output, whole.output)
+    assert cut.macs_effectual == whole.macs_effectual
+    assert cut.tiles == 7 * whole.tiles
+
+
 def test_the_layer_of_2048_bytes_a_tap_is_not_asked_for_51200():
     """32 x 32 weights a tap in two slots."""
     machine = SQUARE | {"array.rows": 32, "array.cols": 32, "dataflow.stationary": "ws"}

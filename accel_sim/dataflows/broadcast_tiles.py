@@ -20,6 +20,7 @@ from accel_sim.dataflows.common import (
 )
 from accel_sim.dataflows.dynamic import encoding_tiles
 from accel_sim.dataflows.lane_part import LanePart
+from accel_sim.dataflows.lane_room import LaneRoom
 from accel_sim.dataflows.product_cuts import ProductCuts
 from accel_sim.dataflows.scan import Broadcasts, Scanned, group_note, zero_point_notes
 from accel_sim.levels import Buffer
@@ -70,11 +71,8 @@ class TiledBroadcast:
     @cached_property
     def cuts(self) -> ProductCuts:
         """How products are cut into tiles."""
-        machine = self.machine
-        return ProductCuts(
-            self.layer, self.columns, self.buffers, self.operands.inputs.format.bits,
-            self.placement.outputs.bits, machine.pointer_bits, self.mapper,
-        )  # fmt: skip
+        room = LaneRoom(self.layer, self.columns, self.buffers, self.machine.pointer_bits)
+        return ProductCuts(room, self.operands.inputs.format.bits, self.placement.outputs.bits, self.mapper)
 
     @property
     def nest(self) -> Nest:

@@ -1,7 +1,7 @@
 """What the mapping of a layer on a 2-D array of folds may be, and what each choice moves and costs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 from accel_sim.dataflows.pieces import channel_counts, pixel_values
 from accel_sim.levels import Buffer
 from accel_sim.map_layout import packed_bytes
+from accel_sim.mapping.nest import TAPS
 from accel_sim.mapping.search import Candidates, distinct_tiles, orders_of
 from workloads.layer import Layer
 
@@ -46,7 +47,8 @@ class FoldSpace:
     per_lane: dim -> elements that one PE takes in a step (k: products summed together, filters: sums apart);
     step_cycles: of a step. taps: R*S where a fold takes channels of one tap alone, else 1. hidden_loads: while the fold
     before streams, so that only what takes longer is seen. stored_sums: finished ones leave beside their codes.
-    countable: whether the counts in the stored weights can be held by their field in a tile of so many k.
+    countable: whether the counts in the stored weights can be held by their field in a tile of so many k, or of so
+    many taps of them.
     """
 
     layer: Layer
@@ -62,24 +64,25 @@ class FoldSpace:
     taps: int = 1
     hidden_loads: bool = False
     stored_sums: bool = False
-    countable: Callable[[int], bool] = bool
+    countable: Callable[..., bool] = lambda *of: True
     used_alone: bool = False
     fixed_pj: float = 0.0
     operands = ("inputs", "weights", "outputs")
 
     @cached_property
     def sizes(self) -> dict[str, int]:
-        """dim -> elements of the whole layer."""
+        """dim -> elements of the whole layer; taps only where a fold takes one of several."""
         layer = self.layer
-        return {
+        found = {
             "groups": layer.G, "pixels": layer.N * layer.E * layer.F, "filters": layer.M // layer.G, "k": layer.K,
         }  # fmt: skip
+        return found | ({TAPS: self.taps} if self.taps > 1 else {})
 
     @cached_property
     def blocks(self) -> dict[str, int]:
         """dim -> elements that one fold takes, or all folds of different taps and the same channels."""
         rows, cols, stream = self.dims
-        lanes = {"groups": self.pack, rows: self.array[0], cols: self.array[1], stream: 1}
+        lanes = {"groups": self.pack, rows: self.array[0], cols: self.array[1], stream: 1, TAPS: 1}
         return {dim: count * self.width(dim) * self.apart(dim) for dim, count in lanes.items()}
 
     def width(self, dim: str) -> int:
@@ -98,6 +101,13 @@ class FoldSpace:
     def apart(self, dim: str) -> int:
         """Parts of equal size that never share a fold or a step: the taps of a filter."""
         return self.taps if dim == "k" else 1
+
+    def of_taps(self, taps: int) -> "FoldSpace":
+        """The same array for so many of the taps: what its folds take of a tile that has no more of them."""
+        return self if taps == self.taps else self._value(self._of_taps, TAPS, taps)
+
+    def _of_taps(self, taps: int) -> "FoldSpace":
+        return replace(self, taps=taps)
 
     def folds(self, dim: str, elements):
         """Folds that so many elements of a dim take."""
@@ -157,7 +167,7 @@ class FoldSpace:
     @property
     def orders(self) -> tuple[tuple[str, ...], ...]:
         """Orders of the loops, outermost first."""
-        return tuple(orders_of(("groups", *self.dims)))
+        return tuple(orders_of(("groups", *self.dims), TAPS in self.sizes))
 
     def choices(self) -> dict[str, list[int]]:
         """dim -> tile sizes worth trying: whole folds, and for pixels whole rows of the map."""
@@ -170,19 +180,30 @@ class FoldSpace:
     def continues(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
         """A fold goes on from tile to tile: a tile is one fold, and no loop inside the stream's turns."""
         rows, cols, stream = self.dims
-        goes_on = np.ones(len(found), bool)
+        goes_on, cut = np.ones(len(found), bool), self.cuts_taps(found)
         for dim in ("groups", rows, cols):
-            goes_on &= found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile)) == 1
+            folds = found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile))
+            goes_on &= (np.where(cut, found.tiles(TAPS), folds) if dim == "k" and cut.any() else folds) == 1
         for dim in order[order.index(stream) + 1 :]:
-            goes_on &= found.counts(dim) == 1
+            if (stream, dim) != ("k", TAPS):  # they are a part of the stream
+                goes_on &= found.counts(dim) == 1
         return goes_on
 
+    def cuts_taps(self, found: Candidates) -> np.ndarray:
+        """[n] bool: tiles that have only some of the taps."""
+        return found.counts(TAPS) > 1 if TAPS in found.choices else np.zeros(len(found), bool)
+
     def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
-        """Sums in the PEs cannot leave them unfinished, and no count is wider than its field."""
+        """Sums in the PEs cannot leave them unfinished, no count is wider than its field, and taps are cut within one
+        block of channels."""
         counts = found.per_tile("k", "countable", lambda tile: int(self._value(self.countable, "k", tile))) > 0
+        cut, block = self.cuts_taps(found), min(self.blocks["k"], self.sizes["k"])
+        if cut.any():
+            some = found.per_tile(TAPS, "countable", lambda tile: int(self.countable(block, tile)))
+            counts = np.where(cut, (found.tiles("k") == block) & (some > 0), counts)
         if self.dims[2] != "k":
             return counts
-        return counts & ((found.counts("k") == 1) | self.continues(order, found))
+        return counts & ((found.counts("k") == 1) & ~cut | self.continues(order, found))
 
     @cached_property
     def sum_width(self) -> int:
@@ -222,7 +243,8 @@ class FoldSpace:
             values = factor(self._pixel_values, "pixels") * factor(self._channels, "k") * groups
             return packed_bytes(values, self.bits["inputs"])
         if operand == "weights":
-            return factor(self._row_bytes, "k") * factor(_length, "filters") * groups
+            rows = self._rows(factor(self._row_bytes, "k"), TAPS not in inside and self.cuts_taps(found), found, 1)
+            return rows * factor(_length, "filters") * groups
         return packed_bytes(factor(_length, "pixels") * factor(_length, "filters") * groups, self.sum_width)
 
     def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
@@ -237,7 +259,7 @@ class FoldSpace:
         if operand == "weights":
             if self.stored_weights is not None:
                 return np.full(len(found), self.stored_weights())
-            return factor(self._row_bytes, "k") * filters * groups
+            return self._rows(factor(self._row_bytes, "k"), apart.get(TAPS, False), found, 0) * filters * groups
         width = self.sum_bits if sums else self.bits["outputs"] + self.sum_bits * self.stored_sums
         return np.full(len(found), packed_bytes(self.layer.output_elements, width))
 
@@ -254,10 +276,28 @@ class FoldSpace:
         sizes = -(-np.minimum(starts + tile, K) * bits // 8) - starts * bits // 8
         return int(sizes.sum()), int(sizes.max())
 
+    def _rows(self, uncut, cut, found: Candidates, which: int):
+        """Bytes of a filter's weights where taps are whole (``uncut``) or, in those of ``cut``, apart."""
+        if not np.any(cut):
+            return uncut
+        some = found.per_tile(TAPS, ("bytes", which), lambda tile: self._value(self._tap_bytes, TAPS, tile)[which])
+        return np.where(cut, some, uncut)
+
+    def _tap_bytes(self, tile: int) -> tuple[int, int]:
+        """As ``_row_bytes``, of pieces of ``tile`` taps of each block of channels."""
+        bits, K, block = self.bits["weights"], self.sizes["k"], self.blocks["k"]
+        first = np.arange(0, K, block)[:, None]
+        channels = np.minimum(block, K - first) // self.taps
+        edges = (first + channels * np.append(np.arange(0, self.taps, tile), self.taps)) * bits
+        sizes = -(-edges[:, 1:] // 8) - edges[:, :-1] // 8
+        return int(sizes.sum()), int(sizes.max())
+
     def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
-        """[n] cycles of the array without a stall."""
+        """[n] cycles of the array without a stall; too many where a fold of one tap goes on from tile to tile, so that
+        no estimate is better than that of a level which all taps fit."""
         streams, around = self.folds_last()
-        return streams + around * np.where(self.continues(order, found), 1, found.counts(self.dims[2]))
+        goes_on = self.continues(order, found) & ((self.dims[2] == "k") | ~self.cuts_taps(found))
+        return streams + around * np.where(goes_on, 1, found.counts(self.dims[2]))
 
     def folds_last(self) -> tuple[int, int]:
         """(cycles of all streams, of all loads and skews) of folds that no tile cuts."""

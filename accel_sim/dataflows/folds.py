@@ -8,25 +8,60 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import input_extents, output_extents
 from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace, Shape
+from accel_sim.dataflows.pieces import tap_columns
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
 from accel_sim.map_layout import StoredMap
-from accel_sim.mapping.nest import Nest
+from accel_sim.mapping.nest import TAPS, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent, Stream
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """What a tile covers, each [first, last); k and filters count within a group."""
+    """What a tile covers, each [first, last); k and filters count within a group.
+
+    taps: those of ``all_taps`` positions of the kernel that the tile has of k, which is one block of channels if they
+    are not all.
+    """
 
     groups: tuple[int, int]
     pixels: tuple[int, int]
     filters: tuple[int, int]
     k: tuple[int, int]
+    taps: tuple[int, int] = (0, 1)
+    all_taps: int = 1
+
+    def elements(self, dim: str) -> int:
+        """Of a dim, k without the taps that other tiles have."""
+        count = _length(getattr(self, dim))
+        return count // self.all_taps * _length(self.taps) if dim == "k" else count
+
+    def begins(self, dim: str) -> bool:
+        """No tile has earlier elements of a dim."""
+        return getattr(self, dim)[0] == 0 and (dim != "k" or self.taps[0] == 0)
+
+    def ends(self, dim: str, size: int) -> bool:
+        """No tile has later ones of a dim of ``size`` elements."""
+        return getattr(self, dim)[1] == size and (dim != "k" or self.taps[1] == self.all_taps)
+
+    @property
+    def columns(self) -> slice | np.ndarray:
+        """Indices k of the tile, in the order in which its weights lie."""
+        if _length(self.taps) == self.all_taps:
+            return slice(*self.k)
+        return tap_columns(self.k, self.taps, self.all_taps)
+
+    @property
+    def row(self) -> tuple[int, int]:
+        """[first, last) of its weights in a filter's row; tap by tap within a block of channels that is cut."""
+        channels = _length(self.k) // self.all_taps
+        return self.k[0] + self.taps[0] * channels, self.k[1] - (self.all_taps - self.taps[1]) * channels
 
 
 @dataclass(frozen=True)
@@ -73,26 +108,38 @@ class FoldPlan:
     @cached_property
     def _continues(self) -> bool:
         """A fold goes on from tile to tile: a tile is one fold, and no loop inside the stream's turns."""
-        space, loops, at = self.space, self.nest.loops, self._stream
-        one = all(space.folds(loop.dim, loop.tile) == 1 for loop in loops if loop.dim != space.dims[2])
-        return one and all(loop.count == 1 for loop in loops[at + 1 :])
-
-    @cached_property
-    def _stream(self) -> int:
-        """Place of the streamed dimension among the loops."""
-        return self.nest.place(self.space.dims[2])
+        stream, loops = self.space.dims[2], self.nest.loops
+        at, taps = self.nest.place(stream), self.nest.loop(TAPS)
+        folds = {loop.dim: self.space.folds(loop.dim, loop.tile) for loop in loops if loop.dim not in (stream, TAPS)}
+        if taps is not None and "k" in folds:  # of one block of channels
+            folds["k"] = taps.tile
+        inside = [loop.count for loop in loops[at + 1 :] if (stream, loop.dim) != ("k", TAPS)]  # a part of the stream
+        return all(count == 1 for count in (*folds.values(), *inside))
 
     def boxes(self) -> Iterator[Box]:
         """Every tile, in order."""
-        at = self._stream
-        last = self.nest.loops[at].count - 1
+        stream, taps = self.space.dims[2], self.space.taps
         for index in self.nest:
-            first_piece = not self._continues or index[at] == 0
-            last_piece = not self._continues or index[at] == last
-            yield Box(index, Ranges(**self.nest.spans(index)), first_piece, last_piece)
+            ranges = Ranges(**{TAPS: (0, taps)} | self.nest.spans(index), all_taps=taps)
+            first_piece = not self._continues or ranges.begins(stream)
+            last_piece = not self._continues or ranges.ends(stream, self.space.sizes[stream])
+            yield Box(index, ranges, first_piece, last_piece)
+
+    def _space(self, box: Box) -> FoldSpace:
+        """The array as the taps of a tile use it."""
+        return self.space.of_taps(_length(box.ranges.taps))
+
+    def steps(self, box: Box) -> int:
+        """Of a fold of a tile."""
+        stream = self.space.dims[2]
+        return self._space(box).lanes(stream, box.ranges.elements(stream))
+
+    def row_folds(self, box: Box) -> int:
+        """Folds of a tile for what lies on the rows."""
+        return self._folds(box, self.space.dims[0])
 
     def _folds(self, box: Box, dim: str) -> int:
-        return self.space.folds(dim, _length(getattr(box.ranges, dim)))
+        return self._space(box).folds(dim, box.ranges.elements(dim))
 
     def folds(self, box: Box) -> int:
         """Of a tile."""
@@ -102,15 +149,13 @@ class FoldPlan:
     def edges(self, box: Box) -> tuple[int, int]:
         """(elements on the rows, on the columns), summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
-        groups = _length(box.ranges.groups)
-        return (
-            groups * _length(getattr(box.ranges, rows)) * self._folds(box, cols),
-            groups * _length(getattr(box.ranges, cols)) * self._folds(box, rows),
-        )
+        r = box.ranges
+        groups = _length(r.groups)
+        return groups * r.elements(rows) * self._folds(box, cols), groups * r.elements(cols) * self._folds(box, rows)
 
     def shapes(self, box: Box) -> list[Shape]:
         """What the folds of a tile take of the array, equal ones together."""
-        return self.space.shapes({dim: _length(getattr(box.ranges, dim)) for dim in ("groups", *self.space.dims[:2])})
+        return self._space(box).shapes({dim: box.ranges.elements(dim) for dim in ("groups", *self.space.dims[:2])})
 
     def edge_steps(self, box: Box) -> tuple[dict[int, int], dict[int, int]]:
         """Per edge (rows, columns): elements at it -> folds of the tile in which it is so many."""
@@ -124,14 +169,14 @@ class FoldPlan:
     def mapped(self, box: Box) -> int:
         """PEs with work, summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
-        high, wide = (self.space.lanes(dim, _length(getattr(box.ranges, dim))) for dim in (rows, cols))
+        high, wide = (self._space(box).lanes(dim, box.ranges.elements(dim)) for dim in (rows, cols))
         return _length(box.ranges.groups) * high * wide
 
     def held(self, box: Box) -> int:
         """Elements that lie in the PEs, summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
         r = box.ranges
-        return _length(r.groups) * _length(getattr(r, rows)) * _length(getattr(r, cols))
+        return _length(r.groups) * r.elements(rows) * r.elements(cols)
 
     def load_hops(self, box: Box) -> int:
         """Hops of what a PE holds down the columns: what is for row i passes i + 1 registers."""
@@ -142,7 +187,7 @@ class FoldPlan:
 
     def sums_complete(self, box: Box) -> bool:
         """The tile finishes the sums of the outputs it covers."""
-        return box.ranges.k[1] == self.space.sizes["k"]
+        return box.ranges.ends("k", self.space.sizes["k"])
 
     def outputs(self, box: Box) -> int:
         """Outputs whose sums a tile finishes."""
@@ -159,7 +204,7 @@ class FoldPlan:
         streams = staging.load("inputs", "inputs", index, lambda _: self._input_extents(r), overlap=True)
         streams += staging.load(
             "weights", "weights", index, lambda encoded: self.store.extents(r, self.placement.weights, encoded),
-            overlap=self.store.overlaps, values=_length(r.groups) * _length(r.filters) * _length(r.k),
+            overlap=self.store.overlaps, values=_length(r.groups) * _length(r.filters) * r.elements("k"),
             values_bits=self.space.bits["weights"],
         )  # fmt: skip
         sums = StoredMap.at(self.placement.partial_sums, self.space.sum_bits, self.space.layer.output_elements)

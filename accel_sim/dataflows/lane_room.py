@@ -16,7 +16,10 @@ Spans = list[tuple[int, int]]
 
 @dataclass(frozen=True, eq=False)
 class LaneRoom:
-    """A lane's last pointer is the number of its entries in a tile: no tile gives a lane 2^pointer_bits of them."""
+    """A lane's last pointer is the number of its entries in a tile: no tile gives a lane 2^pointer_bits of them.
+
+    columns: weights as the lanes store them; buffers: operand -> its level; pointer_bits: of a column pointer.
+    """
 
     layer: Layer
     columns: Columns

@@ -72,8 +72,8 @@ class MatrixProducts:
 
     def _within(self, before: np.ndarray, span: tuple[int, int], block: int, r: Ranges) -> np.ndarray:
         first, last = span[0] // block, -(-span[1] // block)
-        window = (slice(*r.groups), slice(*r.k))
-        return (before[last][window].astype(np.int64) - before[first][window]).ravel()
+        of_tile = before[last, slice(*r.groups)][:, r.columns].astype(np.int64)
+        return (of_tile - before[first, slice(*r.groups)][:, r.columns]).ravel()
 
     @cached_property
     def _weights(self) -> np.ndarray:
@@ -99,27 +99,31 @@ class MatrixProducts:
         """Adds the products of these ranges to sums [N*E*F, M], step after step; returns the overflows."""
         overflows, per_group = 0, self.layer.M // self.layer.G
         safe = self._largest_sum <= min(high, 1 << 53)
+        columns, order = r.columns, np.arange(self.layer.K)[r.columns]
         for g in range(*r.groups):
             a = np.empty((r.pixels[1] - r.pixels[0], r.k[1] - r.k[0]))
             gather_taps(*self._factors, *r.pixels, g, *r.k, a)
+            if not isinstance(columns, slice):
+                a = np.ascontiguousarray(a[:, columns - r.k[0]])
             if self.raw is not None and r.filters[0] == 0:  # once for all filters, at the array's edge
                 self.raw.windows[slice(*r.pixels), g] += a.sum(axis=1).astype(np.int64)
             m = slice(g * per_group + r.filters[0], g * per_group + r.filters[1])
-            w = np.ascontiguousarray(self._weights[m, slice(*r.k)])
+            w = np.ascontiguousarray(self._weights[m, columns])
             part = np.ascontiguousarray(sums[slice(*r.pixels), m])
             if safe:  # no order of additions can overflow: one exact product in float64
                 part += (a @ w.T).astype(np.int64)
             else:
-                a, w = self._in_steps(a, r.k), self._in_steps(w, r.k)
+                a, w = self._in_steps(a, order), self._in_steps(w, order)
                 overflows += dense_products(a, w, part, low, high, saturate, self.steps.shape[1])
             sums[slice(*r.pixels), m] = part
         return overflows
 
-
-    def _in_steps(self, factors: np.ndarray, span: tuple[int, int]) -> np.ndarray:
-        """[n, k of a tile] -> [n, products] in hardware order, 0 in empty places."""
-        mine = self.steps[(self.steps[:, 0] >= span[0]) & (self.steps[:, 0] < span[1])].ravel()
-        return np.ascontiguousarray(np.where(mine >= 0, factors[:, np.maximum(mine - span[0], 0)], 0))
+    def _in_steps(self, factors: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[n, k of a tile] -> [n, products] in hardware order, 0 in empty places. columns: indices k of the tile."""
+        place = np.full(self.layer.K, -1)
+        place[columns] = np.arange(len(columns))
+        steps = self.steps[place[self.steps[:, 0]] >= 0].ravel()
+        return np.ascontiguousarray(np.where(steps >= 0, factors[:, np.maximum(place[steps], 0)], 0))
 
 
 def _before(counts: np.ndarray) -> np.ndarray:

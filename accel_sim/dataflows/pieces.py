@@ -70,6 +70,12 @@ def _span(first: np.ndarray, last: np.ndarray, stride: int, before: int, reach: 
     return np.maximum(0, np.minimum(size, high) - np.maximum(0, low))
 
 
+def tap_columns(k: tuple[int, int], taps: tuple[int, int], of: int) -> np.ndarray:
+    """[n] indices k (C, R, S order) of taps [first, last) ``of`` those of the channels in [first, last) k: tap by tap,
+    the channels inside, as the weights of a tile with some of the taps lie."""
+    return (np.arange(*taps)[:, None] + np.arange(*k, of)).ravel()
+
+
 def channel_counts(layer: Layer, tile: int) -> tuple[int, int]:
     """(sum, largest) channels of one group over the tiles of ``tile`` reduction steps, C, R, S order."""
     taps = layer.R * layer.S

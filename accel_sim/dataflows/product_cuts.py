@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.common import cannot_fit, input_bytes_bound, window_bytes
 from accel_sim.dataflows.lane_part import LanePart
 from accel_sim.dataflows.lane_room import LaneRoom
@@ -28,20 +27,22 @@ ORDER = ("groups", "pixels", "filters", "k")
 
 @dataclass(frozen=True, eq=False)
 class ProductCuts:
-    """columns: weights as the lanes store them; *_bits: stored inputs, outputs and column pointers."""
+    """room: what the lanes can hold of the layer's weights; *_bits: of stored inputs and outputs."""
 
-    layer: Layer
-    columns: Columns
-    buffers: dict[str, Buffer]
+    room: LaneRoom
     input_bits: int
     output_bits: int
-    pointer_bits: int
     mapper: Mapper
 
-    @cached_property
-    def room(self) -> LaneRoom:
-        """What lanes can hold of the weights."""
-        return LaneRoom(self.layer, self.columns, self.buffers, self.pointer_bits)
+    @property
+    def layer(self) -> Layer:
+        """The layer that is cut."""
+        return self.room.layer
+
+    @property
+    def buffers(self) -> dict[str, Buffer]:
+        """Of all operands."""
+        return self.room.buffers
 
     @cached_property
     def _wanted(self) -> dict[str, int]:
@@ -79,9 +80,9 @@ class ProductCuts:
     @cached_property
     def parts(self) -> dict[tuple[int, int], LanePart]:
         """(number of the groups, of the block) -> the weights of their tiles, in the order they are loaded."""
-        pointers = self.buffers.get("pointers", self.buffers["weights"])
+        room, pointers = self.room, self.buffers.get("pointers", self.buffers["weights"])
         return {
-            (i, j): LanePart(self.columns, groups, block, self.pointer_bits, pointers)
+            (i, j): LanePart(room.columns, groups, block, room.pointer_bits, pointers)
             for i, groups in enumerate(self.groups)
             for j, block in enumerate(self.blocks)
         }

@@ -111,7 +111,8 @@ class TiledSystolic:
         )
 
     def _nest(self) -> Nest:
-        self._whole_store.check_counts(min(self.space.blocks["k"], self.layer.K))
+        taps = 1 if self.space.taps > 1 else None
+        self._whole_store.check_counts(min(self.space.blocks["k"], self.layer.K), taps)
         return self.mapper.nest(self.space, self.buffers)
 
     @property
@@ -169,7 +170,7 @@ class TiledSystolic:
 
     def _tile(self, box: Box, staging: Staging) -> Tile:
         plan = self.plan
-        products, steps = self.products.slots(box.ranges), self._steps(box)
+        products, steps = self.products.slots(box.ranges), plan.steps(box)
         effectual, ineffectual = self._lane_slots(*products, plan.mapped(box) * steps)
         passes, again = self._passes(box)
         work = FoldWork(
@@ -191,22 +192,18 @@ class TiledSystolic:
 
     def _passes(self, box: Box) -> tuple[tuple[Passes, ...], int]:
         """(folds that last equally long together, cycles of loads and skews beyond one a fold)."""
-        space, steps, again = self.space, self._steps(box), 0
-        stream, size = getattr(box.ranges, space.dims[2]), space.sizes[space.dims[2]]
+        space, steps, again = self.space, self.plan.steps(box), 0
+        stream, size = space.dims[2], space.sizes[space.dims[2]]
+        begins, ends = box.ranges.begins(stream), box.ranges.ends(stream, size)
         found: dict[tuple[int, int], tuple[int, int]] = {}
         for shape in self.plan.shapes(box):
             load, skew = space.around(shape.rows, shape.cols, steps)
             load, skew = load * box.first_piece, skew * box.last_piece
-            once, _ = space.around(shape.rows, shape.cols, space.lanes(space.dims[2], size))
-            again += shape.folds * (load - once * box.first_piece * (stream[0] == 0) + skew * (stream[1] < size))
+            once, _ = space.around(shape.rows, shape.cols, space.lanes(stream, size))
+            again += shape.folds * (load - once * box.first_piece * begins + skew * (not ends))
             folds, mapped = found.get((load, skew), (0, 0))
             found[load, skew] = folds + shape.folds, mapped + shape.folds * shape.lanes
         return tuple(Passes(folds, *beside, mapped) for beside, (folds, mapped) in found.items()), again
-
-    def _steps(self, box: Box) -> int:
-        """Steps of a fold of a tile."""
-        first, last = getattr(box.ranges, self.space.dims[2])
-        return self.space.lanes(self.space.dims[2], last - first)
 
     def _lane_slots(self, effectual: int, ineffectual: int, lane_steps: int) -> tuple[int, int]:
         """(effectual, ineffectual) slots of so many products: a step of a lane has ``reduction * outputs`` places, and
@@ -228,7 +225,7 @@ class TiledSystolic:
 
     def _folds(self, box: Box) -> Iterator[tuple[Shape, bool, int]]:
         """(what it takes of the array, sums are read back, how many) of the folds of a tile."""
-        begins = getattr(box.ranges, self.space.dims[0])[0] == 0  # sums of the first row fold begin at the bias
+        begins = box.ranges.begins(self.space.dims[0])  # sums of the first row fold begin at the bias
         for shape in self.plan.shapes(box):
             fresh = shape.first if begins else 0
             yield from ((shape, back, n) for back, n in ((False, fresh), (True, shape.folds - fresh)) if n)
@@ -248,7 +245,7 @@ class TiledSystolic:
             late, cause = self.feeding.late(shape, back)
             if late:
                 cycles, mapped = stalls.get(cause, (0, 0))
-                more = late * self._steps(box) * folds
+                more = late * self.plan.steps(box) * folds
                 stalls[cause] = cycles + more, mapped + more * shape.lanes
         return stalls
 
@@ -294,8 +291,7 @@ class TiledSystolic:
 
     def _entering(self, box: Box) -> dict[str, int]:
         """operand -> codes that enter the array at its edge: streamed once per fold, a held one while it is loaded."""
-        plan, (first, last) = self.plan, getattr(box.ranges, self.space.dims[2])
-        stream = last - first
+        plan, stream = self.plan, box.ranges.elements(self.space.dims[2])
         edge_rows, edge_cols = plan.edges(box)
         by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
         entering = {by_rows: edge_rows * stream, by_cols: edge_cols * stream}
@@ -325,7 +321,7 @@ class TiledSystolic:
         down to the bottom edge, through rows without work too, and are kept in the output
         buffer, from which every row fold but the first reads them back (WS, IS).
         """
-        plan, space, sums, steps = self.plan, self.space, self.mode.sum_bits, self._steps(box)
+        plan, space, sums, steps = self.plan, self.space, self.mode.sum_bits, self.plan.steps(box)
         bits = {"inputs": self.operands.inputs.format.bits, "weights": self.operands.weights.format.bits}
         by_rows, by_cols, held = (plan.operand_on(role) for role in ("rows", "cols", "both"))
         actions = self.mac.actions(
@@ -353,9 +349,8 @@ class TiledSystolic:
             leaving = sum(used * count for used, count in at_cols.items()) * space.width(space.dims[2])
             add["register", "hop", sums] += leaving * steps * self.rows
             add.update(self._accesses("outputs", "write", sums, at_cols, steps))
-            rows = getattr(box.ranges, space.dims[0])
-            folds = space.folds(space.dims[0], rows[1] - rows[0])
-            again = {used: count - count // folds if rows[0] == 0 else count for used, count in at_cols.items()}
+            folds, begins = plan.row_folds(box), box.ranges.begins(space.dims[0])
+            again = {used: count - count // folds if begins else count for used, count in at_cols.items()}
             add.update(self._accesses("outputs", "read", sums, again, steps))
         width = {**bits, "outputs": sums}[held]
         for shape, back, folds in self._folds(box):

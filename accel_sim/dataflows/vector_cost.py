@@ -38,10 +38,10 @@ class BrickCosts:
         """Of a group's channels."""
         return -(-(self.layer.C // self.layer.G) // self.lanes)
 
-    def lanes_used(self, bricks: tuple[int, int]) -> np.ndarray:
-        """[steps] lanes that have a channel, of the steps of these bricks."""
+    def lanes_used(self, bricks: tuple[int, int], taps: tuple[int, int]) -> np.ndarray:
+        """[steps] lanes that have a channel, of the steps of these bricks, each for these taps."""
         channels = self.layer.C // self.layer.G - np.arange(*bricks) * self.lanes
-        return np.repeat(np.minimum(channels, self.lanes), self.layer.R * self.layer.S)
+        return np.repeat(np.minimum(channels, self.lanes), taps[1] - taps[0])
 
     def _by_channel(self, values: np.ndarray) -> np.ndarray:
         """[N, C, H, W] -> [N, G, bricks, lanes, H, W], 0 in lanes without a channel."""
@@ -80,11 +80,33 @@ class BrickCosts:
         serial.two_stage(values.reshape(-1, self.lanes, pixels), self.table.reach, found.reshape(-1, pixels))
         return found
 
-    def of(self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
+    def of(
+        self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], taps: tuple[int, int],
+        filters: tuple[int, int],
+    ) -> np.ndarray:  # fmt: skip
         """[window groups, steps, windows] int32 cycles, 0 beyond the last pixel; steps: bricks outside, taps inside.
 
         filters: [first, last) of the group, which share the step.
         """
+        if taps == (0, self.layer.R * self.layer.S):
+            return self._of(group, pixels, bricks, filters)
+        at = group, pixels, bricks
+        if at not in self._last:  # tiles with the other taps of these bricks come next
+            self._last.clear()
+            self._last[at] = {}
+        if filters not in self._last[at]:
+            self._last[at][filters] = self._of(*at, filters)
+        found = self._last[at][filters]
+        by_tap = found.reshape(len(found), bricks[1] - bricks[0], -1, self.windows)[:, :, slice(*taps)]
+        return np.ascontiguousarray(by_tap.reshape(len(found), -1, self.windows))
+
+    @cached_property
+    def _last(self) -> dict[tuple, dict[tuple[int, int], np.ndarray]]:
+        """(group, pixels, bricks) of the last tile with some of the taps -> filters -> cycles of all taps."""
+        return {}
+
+    def _of(self, group: int, pixels: tuple[int, int], bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
+        """As ``of``, for all taps."""
         count, taps = pixels[1] - pixels[0], self.layer.R * self.layer.S
         shape = -(-count // self.windows), (bricks[1] - bricks[0]) * taps, self.windows
         if self.table.constant is not None and not self.by_pairs:
@@ -119,12 +141,13 @@ class BrickCosts:
         return self._by_pixel(self.table.table[self.inputs - self.table.a_min])
 
     def schedule(
-        self, group: int, bricks: tuple[int, int], filters: tuple[int, int], lookahead: int, lookaside: int
-    ) -> Schedule:
+        self, group: int, bricks: tuple[int, int], taps: tuple[int, int], filters: tuple[int, int], lookahead: int,
+        lookaside: int,
+    ) -> Schedule:  # fmt: skip
         """Of the weights of these filters, which tiles of all pixels share."""
-        key = group, bricks, filters, lookahead, lookaside
+        key = group, bricks, taps, filters, lookahead, lookaside
         if key not in self._schedules:
-            weights = self._weights_in_steps(group, bricks, filters)
+            weights = self._weights_in_steps(group, bricks, taps, filters)
             self._schedules[key] = Schedule.of(weights, lookahead, lookaside)
         return self._schedules[key]
 
@@ -133,29 +156,31 @@ class BrickCosts:
         return {}
 
     def scheduled(
-        self, schedule: Schedule, group: int, pixels: tuple[int, int], bricks: tuple[int, int]
+        self, schedule: Schedule, group: int, pixels: tuple[int, int], bricks: tuple[int, int], taps: tuple[int, int]
     ) -> np.ndarray:
         """As ``of``, steps those of the schedule."""
         first, last = bricks[0] * self.lanes, bricks[1] * self.lanes
-        taps, parts = self.layer.R * self.layer.S, []
+        every, parts = self.layer.R * self.layer.S, []
         outside, two_stage = int(self.table.table[-self.table.a_min]), self.table.operator == "two_stage"
         for low in range(*pixels, self.windows):
             at = low, min(low + self.windows, pixels[1])
-            entries = np.zeros((1, (last - first) * taps, self.windows), np.int32)
+            entries = np.zeros((1, (last - first) * every, self.windows), np.int32)
             serial.gather(self._entries[group], geometry(self.layer), *at, first, last, outside, entries)
-            entries = entries.reshape(-1, self.lanes, taps, self.windows).transpose(0, 2, 1, 3)
+            entries = entries.reshape(-1, self.lanes, every, self.windows)[:, :, slice(*taps)].transpose(0, 2, 1, 3)
             cost = schedule.costs(entries.reshape(-1, self.lanes, self.windows), two_stage, self.table.reach)
             cost[:, at[1] - at[0] :] = 0
             parts.append(cost)
         return np.stack(parts)
 
-    def _weights_in_steps(self, group: int, bricks: tuple[int, int], filters: tuple[int, int]) -> np.ndarray:
+    def _weights_in_steps(
+        self, group: int, bricks: tuple[int, int], taps: tuple[int, int], filters: tuple[int, int]
+    ) -> np.ndarray:
         """[filters, steps, lanes] integers, 0 in lanes without a channel; bricks outside, taps inside."""
         layer, per_group = self.layer, self.layer.M // self.layer.G
         mine = self.weights[group * per_group + filters[0] : group * per_group + filters[1]]
         mine = mine.reshape(len(mine), -1, layer.R * layer.S)
         padded = np.pad(mine, ((0, 0), (0, self.bricks * self.lanes - mine.shape[1]), (0, 0)))
-        parts = padded.reshape(len(mine), self.bricks, self.lanes, -1)[:, slice(*bricks)]
+        parts = padded.reshape(len(mine), self.bricks, self.lanes, -1)[:, slice(*bricks), :, slice(*taps)]
         return parts.transpose(0, 1, 3, 2).reshape(len(mine), -1, self.lanes)
 
     @cached_property

@@ -114,15 +114,15 @@ class TiledVector(TiledSystolic):
     def _window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
         """Of each group: (cost, rows, mapped, height, nothing, products)."""
         filters, pixels, bricks, parts = self._filter_groups(box), box.ranges.pixels, self._bricks(box), []
-        apart = filters if self.costs.by_pairs else filters[:1]
+        apart, taps = filters if self.costs.by_pairs else filters[:1], box.ranges.taps
         for group in range(*box.ranges.groups):
-            cost = np.stack([self.costs.of(group, pixels, bricks, each) for each in apart], axis=1)
+            cost = np.stack([self.costs.of(group, pixels, bricks, taps, each) for each in apart], axis=1)
             windows, _, steps, _ = cost.shape
             rows = np.arange(windows * len(apart) * steps).reshape(windows, len(apart), steps)
             shape = windows, len(filters), steps
             mapped = np.full(windows, self.cols)
             mapped[-1] = (pixels[1] - pixels[0] - 1) % self.cols + 1
-            height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks))
+            height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks, taps))
             every = (rows, mapped[:, None, None], height[None, :, None], products[None])
             rows, mapped, height, products = (np.broadcast_to(each, shape).ravel() for each in every)
             parts.append((cost.reshape(-1, self.cols), rows, mapped, height, _NONE, products))
@@ -130,13 +130,13 @@ class TiledVector(TiledSystolic):
 
     def _one_window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
         """Of each group and pixel: columns take a filter group each, and do a brick one after another."""
-        filters, bricks, parts = self._filter_groups(box), self._bricks(box), []
+        filters, bricks, taps, parts = self._filter_groups(box), self._bricks(box), box.ranges.taps, []
         apart = filters if self.costs.by_pairs else filters[:1]
-        height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks))
+        height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks, taps))
         for group in range(*box.ranges.groups):
             for pixel in range(*box.ranges.pixels):
                 at = (pixel, pixel + 1)
-                cost = np.concatenate([self.costs.of(group, at, bricks, each)[0] for each in apart])
+                cost = np.concatenate([self.costs.of(group, at, bricks, taps, each)[0] for each in apart])
                 steps = len(cost) // len(apart)
                 order = [
                     (low + column, step, column)
@@ -152,11 +152,11 @@ class TiledVector(TiledSystolic):
     def _scheduled_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
         """As the other two, where every group of filters has a schedule of its own."""
         filters, pixels, bricks, parts = self._filter_groups(box), box.ranges.pixels, self._bricks(box), []
-        height, m = self._heights(filters), self.machine
+        height, m, taps = self._heights(filters), self.machine, box.ranges.taps
         for group in range(*box.ranges.groups):
-            schedules = [self.costs.schedule(group, bricks, each, m.lookahead, m.lookaside) for each in filters]
+            schedules = [self.costs.schedule(group, bricks, taps, each, m.lookahead, m.lookaside) for each in filters]
             # each [window groups, steps, windows]
-            costs = [self.costs.scheduled(schedule, group, pixels, bricks) for schedule in schedules]
+            costs = [self.costs.scheduled(schedule, group, pixels, bricks, taps) for schedule in schedules]
             products = [schedule.products for schedule in schedules]
             before = np.cumsum([0, *(cost.shape[0] * cost.shape[1] for cost in costs)])
             cost = np.concatenate([cost.reshape(-1, cost.shape[2]) for cost in costs])

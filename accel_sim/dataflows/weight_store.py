@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from accel_sim.dataflows.common import encoding_notes
+from accel_sim.dataflows.pieces import tap_columns
 from accel_sim.map_layout import StoredMap, packed_bytes
-from accel_sim.mapping.nest import Nest
+from accel_sim.mapping.nest import TAPS, Loop, Nest
 from accel_sim.tile import Extent, Field
 from workloads.encoding import Encoding, encodings, stream
 from workloads.encodings.dense import Dense
@@ -22,10 +23,11 @@ from workloads.registry import InputError
 class WeightStore:
     """codes: [M, C/G, R, S] as stored; plain_bits: of a code once decoded.
 
-    An encoded layer is a run of chunks, one per tile of the nest (groups, filters, k): a slice per filter, each encoded
-    on its own so that a chunk can be read alone, behind a count of entries per slice of ``pointer_bits``. The codebook
-    of ``codebook_bits`` entries lies before the first chunk. Plain filters begin at whole bytes each; what an earlier
-    layer made (a dynamic operand) lies as that layer wrote it, value behind value.
+    An encoded layer is a run of chunks, one per tile of the nest (groups, filters, k, taps): a slice per filter, each
+    encoded on its own so that a chunk can be read alone, behind a count of entries per slice of ``pointer_bits``. The
+    codebook of ``codebook_bits`` entries lies before the first chunk. Plain filters begin at whole bytes each; what an
+    earlier layer made (a dynamic operand) lies as that layer wrote it, value behind value. The weights of a filter lie
+    in C, R, S order; where tiles have some of the taps alone, in (block of channels, tap, channel) order.
     """
 
     layer: Layer
@@ -45,9 +47,14 @@ class WeightStore:
     def overlaps(self) -> bool:
         """Tiles share bytes: k is cut inside a byte."""
         k = self.nest.loops[self.nest.place("k")]
-        if self.layer.dynamic:
+        if self.layer.dynamic or self._taps is not None:
             return self.plain and self.plain_bits % 8 != 0
         return self.plain and k.count > 1 and k.tile * self.plain_bits % 8 != 0
+
+    @property
+    def _taps(self) -> Loop | None:
+        """The loop that cuts them, if one does."""
+        return self.nest.loop(TAPS)
 
     @cached_property
     def _zero(self) -> np.ndarray:
@@ -66,33 +73,41 @@ class WeightStore:
         return np.ascontiguousarray(self.codes.kept().reshape(self.layer.M, self.layer.K).view(np.uint8))
 
     @cached_property
-    def _k_cuts(self) -> list[tuple[int, int]]:
-        loop = self.nest.loops[self.nest.place("k")]
-        return [loop.span(i) for i in range(loop.count)]
+    def _cuts(self) -> list[np.ndarray]:
+        """Of each tile of k and taps, the [n] indices k of its slices."""
+        loop, taps = self.nest.loops[self.nest.place("k")], self._taps
+        return self._cut(loop.tile, None if taps is None else taps.tile)
+
+    def _cut(self, k_tile: int, tap_tile: int | None) -> list[np.ndarray]:
+        K, taps = self.layer.K, self.layer.R * self.layer.S
+        spans = [(a, min(a + k_tile, K)) for a in range(0, K, k_tile)]
+        if tap_tile is None:
+            return [np.arange(*span) for span in spans]
+        some = [(t, min(t + tap_tile, taps)) for t in range(0, taps, tap_tile)]
+        return [tap_columns(span, each, taps) for span in spans for each in some]
 
     @cached_property
     def entries(self) -> np.ndarray:
-        """[M, k tiles] int64 entries of each slice, fillers included."""
-        return self._entries(self._k_cuts)
+        """[M, tiles of k and taps] int64 entries of each slice, fillers included."""
+        return self._entries(self._cuts)
 
-    def _entries(self, cuts: list[tuple[int, int]]) -> np.ndarray:
-        slices = [self.encoding.entries(np.ascontiguousarray(self._kept[:, a:b])) for a, b in cuts]
+    def _entries(self, cuts: list[np.ndarray]) -> np.ndarray:
+        slices = [self.encoding.entries(np.ascontiguousarray(self._kept[:, cut])) for cut in cuts]
         return np.stack(slices, axis=1).astype(np.int64)
 
-    def most_entries(self, k_tile: int) -> int:
-        """Of a slice, if k is cut into tiles of this size; 0 where nothing counts them."""
-        cuts = [(a, min(a + k_tile, self.layer.K)) for a in range(0, self.layer.K, k_tile)]
-        return 0 if self.plain else int(self._entries(cuts).max())
+    def most_entries(self, k_tile: int, tap_tile: int | None = None) -> int:
+        """Of a slice, if k is cut into tiles of this size, and these into so many taps; 0 where nothing counts them."""
+        return 0 if self.plain else int(self._entries(self._cut(k_tile, tap_tile)).max())
 
-    def countable(self, k_tile: int) -> bool:
-        """The count of entries before each slice fits its field, if k is cut into tiles of this size."""
+    def countable(self, k_tile: int, tap_tile: int | None = None) -> bool:
+        """The count of entries before each slice fits its field, if k is cut into such tiles."""
         most = (1 << self.pointer_bits) - 1
-        return self.plain or k_tile <= most or self.most_entries(k_tile) <= most
+        return self.plain or k_tile <= most or self.most_entries(k_tile, tap_tile) <= most
 
-    def check_counts(self, k_tile: int) -> None:
-        """InputError unless ``countable``: k_tile is the smallest that the dataflow can take."""
-        if not self.countable(k_tile):
-            most = self.most_entries(k_tile)
+    def check_counts(self, k_tile: int, tap_tile: int | None = None) -> None:
+        """InputError unless ``countable``: the smallest tile that the dataflow can take."""
+        if not self.countable(k_tile, tap_tile):
+            most = self.most_entries(k_tile, tap_tile)
             raise InputError(
                 f"layer '{self.layer.name}': dataflow.pointer_bits={self.pointer_bits} counts up to "
                 f"{(1 << self.pointer_bits) - 1} entries of a filter in a tile, the smallest tile has {most}: raise it "
@@ -103,17 +118,22 @@ class WeightStore:
         """The largest count of entries before a slice of a tile's ranges."""
         if self.plain:
             return ()
-        at, filters = self.nest.place("k"), self.layer.M // self.layer.G
-        rows = self.entries[:, r.k[0] // self.nest.loops[at].tile].reshape(-1, filters)
+        rows = self.entries[:, self._number(r)].reshape(-1, self.layer.M // self.layer.G)
         most = int(rows[slice(*r.groups), slice(*r.filters)].max())
         return (Field("dataflow.pointer_bits", self.pointer_bits, most),)
 
+    def _number(self, r: Any) -> int:
+        """Which of the ``_cuts`` a tile's ranges have."""
+        k, taps = self.nest.loops[self.nest.place("k")], self._taps
+        number = r.k[0] // k.tile
+        return number if taps is None else number * taps.count + r.taps[0] // taps.tile
+
     @cached_property
     def _chunks(self) -> tuple[np.ndarray, int]:
-        """([group tiles, filter tiles, k tiles, 2] first and last + 1 byte of every chunk, bytes in all)."""
-        groups, filters, k = (self.nest.loops[self.nest.place(dim)] for dim in ("groups", "filters", "k"))
+        """([group tiles, filter tiles, cuts, 2] first and last + 1 byte of every chunk, bytes in all)."""
+        groups, filters = (self.nest.loops[self.nest.place(dim)] for dim in ("groups", "filters"))
         bits = self.entries * self.encoding.entry_bits(self.codes.format.bits) + self.pointer_bits
-        bits = bits.reshape(self.layer.G, -1, k.count)
+        bits = bits.reshape(self.layer.G, -1, len(self._cuts))
         bits = np.add.reduceat(bits, np.arange(0, groups.size, groups.tile), axis=0)
         bits = np.add.reduceat(bits, np.arange(0, filters.size, filters.tile), axis=1)
         sizes = -(-bits // 8)
@@ -139,7 +159,7 @@ class WeightStore:
     @property
     def pointer_bytes(self) -> int:
         """Those of them that are counts of entries."""
-        return 0 if self.plain else -(-self.layer.M * len(self._k_cuts) * self.pointer_bits // 8)
+        return 0 if self.plain else -(-self.layer.M * len(self._cuts) * self.pointer_bits // 8)
 
     def notes(self, wanted: Encoding) -> Iterator[str]:
         """What the user should know of how they lie; wanted: the machine's encoding of weights."""
@@ -150,14 +170,14 @@ class WeightStore:
     def extents(self, r: Any, base: int, encoded: bool) -> tuple[Extent, ...]:
         """Bytes of the weights of a tile's ranges, from address ``base`` on."""
         if encoded:
-            at = tuple(
-                getattr(r, dim)[0] // self.nest.loops[self.nest.place(dim)].tile for dim in ("groups", "filters", "k")
-            )
+            tiles = [getattr(r, d)[0] // self.nest.loops[self.nest.place(d)].tile for d in ("groups", "filters")]
+            at = (*tiles, self._number(r))
             first, last = (int(edge) for edge in self._chunks[0][at])
             first = 0 if at == (0, 0, 0) else first  # the codebook comes with the first chunk
             return (Extent(base + first, last - first),)
         filters, row = self.layer.M // self.layer.G, self._row_bits
-        left, right = r.k[0] * self.plain_bits, row if r.k[1] == self.layer.K else r.k[1] * self.plain_bits
+        begin, end = r.row
+        left, right = begin * self.plain_bits, row if end == self.layer.K else end * self.plain_bits
         if r.filters == (0, filters):
             runs = [(r.groups[0] * filters, r.groups[1] * filters)]
         else:
@@ -169,11 +189,11 @@ class WeightStore:
         """The codes as the decoder makes them from the stored stream, slice by slice: what is not stored is zero."""
         form, mask = self.codes.format, (1 << self.codes.format.bits) - 1
         values = self._zero.copy()
-        for a, b in self._k_cuts:
-            part = np.ascontiguousarray(self._symbols[:, a:b]), np.ascontiguousarray(self._kept[:, a:b])
+        for cut in self._cuts:
+            part = np.ascontiguousarray(self._symbols[:, cut]), np.ascontiguousarray(self._kept[:, cut])
             decoded = self.encoding.decode(stream(self.encoding, *part, form.bits))
             rows = np.repeat(np.arange(self.layer.M), decoded.entries)[decoded.kept]
-            place = rows, a + decoded.positions[decoded.kept]
+            place = rows, cut[decoded.positions[decoded.kept]]
             values[place] = (decoded.symbols[decoded.kept] + self._zero[place]) & mask
         if form.signed:
             values = np.where(values > form.high, values - mask - 1, values)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accel_sim.levels import Buffer
-from accel_sim.mapping.nest import DIMENSIONS, Nest
+from accel_sim.mapping.nest import DIMENSIONS, TAPS, Nest
 from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Space, search
 from workloads.layer import Layer
 from workloads.layer_names import chosen
@@ -63,8 +63,8 @@ def _check(name: str, wanted: dict[str, Any]) -> None:
     if not isinstance(tiles, dict):
         raise ValueError(f"{where}.tiles: expected a mapping of {', '.join(DIMENSIONS)} to elements")
     for dim, tile in tiles.items():
-        if dim not in DIMENSIONS:
-            raise ValueError(f"{where}.tiles: {unknown('dimension', str(dim), list(DIMENSIONS))}")
+        if dim not in (*DIMENSIONS, TAPS):
+            raise ValueError(f"{where}.tiles: {unknown('dimension', str(dim), [*DIMENSIONS, TAPS])}")
         if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
             raise ValueError(f"{where}.tiles.{dim}: expected a number of elements from 1 on, not {tile!r}")
 

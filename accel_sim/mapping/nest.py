@@ -9,10 +9,13 @@ from accel_sim.levels import Buffer
 
 #: the dimensions a mapping may cut; k = channels of a group x taps, in the order of the weights
 DIMENSIONS = ("groups", "pixels", "filters", "k")
+#: kernel positions, cut inside a k of one block of channels where a fold takes one of them; its loop is directly inside
+#: that of k, and left out where nothing cuts it
+TAPS = "taps"
 #: operand -> the dimensions it depends on; channels: of a layer without MACs
 RELEVANT = {
     "inputs": frozenset({"groups", "pixels", "k", "channels"}),
-    "weights": frozenset({"groups", "filters", "k"}),
+    "weights": frozenset({"groups", "filters", "k", TAPS}),
     "pointers": frozenset({"groups", "filters", "k"}),
     "outputs": frozenset({"groups", "pixels", "filters", "channels"}),
 }
@@ -67,6 +70,10 @@ class Nest:
         """Position of a dim's loop, the outermost is 0."""
         return next(i for i, loop in enumerate(self.loops) if loop.dim == dim)
 
+    def loop(self, dim: str) -> Loop | None:
+        """A dim's loop; None for taps that nothing cuts."""
+        return next((loop for loop in self.loops if loop.dim == dim), None)
+
     def lifetime(self, operand: str, keep: int, index: tuple[int, ...]) -> tuple[int, ...]:
         """What of the operand lies in a level that keeps it below ``keep`` loops, while tile ``index`` is worked on."""
         relevant = RELEVANT[operand]
@@ -112,6 +119,9 @@ def render(nest: Nest, levels: dict[str, tuple[str, ...]], inside: str) -> str:
     for depth, loop in enumerate(nest.loops):
         if held := fetched(depth):
             lines.append("  " * depth + f"# kept here: {', '.join(held)}")
+        if loop.dim == TAPS:
+            channels = nest.loops[nest.place("k")].tile // loop.size
+            lines.append("  " * depth + f"# a tile: {loop.tile} of {loop.size} taps of {channels} channels")
         tiles = f"{loop.count} x {loop.tile}" if loop.count > 1 else f"all {loop.size}"
         rest = f", last {loop.size - (loop.count - 1) * loop.tile}" if loop.size % loop.tile and loop.count > 1 else ""
         lines.append("  " * depth + f"for {loop.dim} in {tiles}{rest}:")

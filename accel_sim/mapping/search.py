@@ -6,17 +6,16 @@ level as in ZigZag, Mei et al., TC 2021). Bytes are exact, cycles and energy are
 itself is played tile by tile.
 """
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import permutations
-from typing import Protocol
 
 import numpy as np
 
 from accel_sim.dataflows.common import cannot_fit
 from accel_sim.levels import Buffer
-from accel_sim.mapping.nest import DIMENSIONS, RELEVANT, Loop, Nest
-from workloads.layer import Layer
+from accel_sim.mapping.nest import DIMENSIONS, RELEVANT, TAPS, Loop, Nest
+from accel_sim.mapping.space import Candidates, Space
 from workloads.registry import InputError
 
 OBJECTIVES = ("dram", "cycles", "energy", "edp")
@@ -25,75 +24,6 @@ OBJECTIVES = ("dram", "cycles", "energy", "edp")
 PER_TILE, TILE_CYCLES = 0.5, 2
 #: a layer is cut into more tiles only if it must be
 MOST_TILES = 2000
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Tile sizes side by side. choices: dim -> tile sizes; at: dim -> [n] which of them; sizes: dim -> elements.
-
-    tables: values by dim, computed once for all candidates that have the same choices.
-    """
-
-    choices: dict[str, list[int]]
-    at: dict[str, np.ndarray]
-    sizes: dict[str, int]
-    tables: dict = field(default_factory=dict)
-
-    def per_tile(self, dim: str, name: Hashable, of: Callable[[int], int]) -> np.ndarray:
-        """[n] a value of each candidate's tile of one dim; name: of the value."""
-        if (dim, name) not in self.tables:
-            self.tables[dim, name] = np.array([of(tile) for tile in self.choices[dim]], np.int64)
-        return self.tables[dim, name][self.at[dim]]
-
-    def tiles(self, dim: str) -> np.ndarray:
-        """[n] tile sizes of a dim."""
-        return self.per_tile(dim, "tile", lambda tile: tile)
-
-    def counts(self, dim: str) -> np.ndarray:
-        """[n] tiles of a dim."""
-        return self.per_tile(dim, "count", lambda tile: -(-self.sizes[dim] // tile))
-
-    def take(self, keep: np.ndarray) -> "Candidates":
-        """Those of them that ``keep`` (a mask or positions) chooses."""
-        return Candidates(self.choices, {dim: at[keep] for dim, at in self.at.items()}, self.sizes, self.tables)
-
-    def __len__(self) -> int:
-        return len(self.at[DIMENSIONS[0]])
-
-
-class Space(Protocol):
-    """What a dataflow lets the search choose from.
-
-    sizes: dim -> elements; choices: dim -> sorted tile sizes worth a try; operands: those that move. orders: loops
-    outermost first. allowed: [n] bool, what the dataflow can play. room: [n] most bytes of an operand that lie together
-    in a level where the dims in ``inside`` are there whole, the others one tile. moved: [n] bytes that one pass of an
-    operand moves over all its pieces, fetched apart along the dims in ``apart`` ([n] bool each); sums: partial sums.
-    array_cycles: [n] cycles of the array. fixed_pj: energy that no mapping changes.
-    """
-
-    layer: Layer
-    sizes: dict[str, int]
-    operands: tuple[str, ...]
-    fixed_pj: float
-
-    @property
-    def orders(self) -> tuple[tuple[str, ...], ...]:
-        """Orders of the loops, outermost first."""
-
-    def choices(self) -> dict[str, list[int]]:
-        """dim -> tile sizes worth trying."""
-
-    def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
-        """[n] bool: what the machine can do in this order of loops."""
-
-    def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
-        """[n] bytes that an operand's part takes in a level where the loops ``inside`` are whole."""
-
-    def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
-        """[n] bytes of all parts of an operand, each once, where the loops ``apart`` cut it."""
-
-    def array_cycles(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
-        """[n] cycles of the array without a stall."""
 
 
 @dataclass(frozen=True)
@@ -147,21 +77,57 @@ class Metrics:
 def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given | None" = None) -> Nest:
     """The best nest; of equal ones the first in the order of enumeration.
 
-    given: what the user fixed. Raises InputError if nothing fits: what would, or what the given tiles need.
+    Taps are cut only where a tile would not fit with all of them, or where the user says so. given: what the user
+    fixed. Raises InputError if nothing fits: what would, or what the given tiles need.
     """
-    found, tried = _every(space, given), []
-    for order in _different(given.orders(space) if given is not None else space.orders, found):
+    orders, choices = space.orders, space.choices()
+    if given is not None:
+        orders, choices = given.orders(space), given.choices(space, choices)
+    found = _every(space, choices)
+    if TAPS in choices:
+        found = found if space.sizes[TAPS] not in choices[TAPS] else _cut_where_needed(space, orders, found, buffers)
+        orders = orders if TAPS in found.choices else _uncut(orders)
+    nest = _best(space, orders, found, buffers, goal)
+    if nest is None:
+        raise _refusal(space, orders, found, buffers, given)
+    return nest
+
+
+def _uncut(orders: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """The orders without the loop of taps."""
+    return tuple(tuple(dim for dim in order if dim != TAPS) for order in orders)
+
+
+def _cut_where_needed(
+    space: Space, orders: tuple[tuple[str, ...], ...], found: Candidates, buffers: dict[str, Buffer]
+) -> Candidates:
+    """Without tiles with some of the taps that could be played with all of them."""
+    found = found.take((found.counts(TAPS) == 1) | (found.tiles("k") == min(found.choices["k"])))
+    whole = found.without(TAPS)
+    fits = np.any([space.allowed(order, whole) for order in _uncut(orders)], axis=0)
+    for buffer in buffers["weights"].path:
+        fits &= _one_tile_fits(space, "weights", buffer, whole)
+    cut = found.counts(TAPS) > 1
+    return found.take(~cut | ~fits) if (cut & ~fits).any() else found.take(~cut).without(TAPS)
+
+
+def _best(
+    space: Space, orders: tuple[tuple[str, ...], ...], found: Candidates, buffers: dict[str, Buffer], goal: Goal
+) -> Nest | None:
+    """The best of these candidates in these orders, None if nothing fits."""
+    tried = []
+    for order in _different(orders, found):
         allowed = found.take(space.allowed(order, found))
         for operand in space.operands:  # what no slot holds goes at once
             for buffer in buffers[operand].path:
                 allowed = allowed.take(_one_tile_fits(space, operand, buffer, allowed))
-        few = allowed.take(np.prod([allowed.counts(dim) for dim in DIMENSIONS], axis=0) <= MOST_TILES)
+        few = allowed.take(np.prod([allowed.counts(dim) for dim in allowed.choices], axis=0) <= MOST_TILES)
         allowed = few if len(few) else allowed
         if len(allowed):
             tried.append((order, allowed, evaluate(space, order, allowed, buffers, goal)))
     best = goal.best(Metrics.joined([metrics for *_, metrics in tried])) if tried else None
     if best is None:
-        raise _refusal(space, found, buffers, given)
+        return None
     for order, allowed, metrics in tried:
         if best < len(allowed):
             return _nest(space, order, allowed, metrics, best)
@@ -171,7 +137,7 @@ def search(space: Space, buffers: dict[str, Buffer], goal: Goal, given: "Given |
 
 def _different(orders: tuple[tuple[str, ...], ...], found: "Candidates") -> Iterator[tuple[str, ...]]:
     """The first of the orders that differ only in the place of loops that never turn."""
-    turning = {dim for dim in DIMENSIONS if any(tile < found.sizes[dim] for tile in found.choices[dim])}
+    turning = {dim for dim in found.choices if any(tile < found.sizes[dim] for tile in found.choices[dim])}
     seen = set()
     for order in orders:
         key = tuple(dim for dim in order if dim in turning)
@@ -180,12 +146,10 @@ def _different(orders: tuple[tuple[str, ...], ...], found: "Candidates") -> Iter
             yield order
 
 
-def _every(space: Space, given: "Given | None") -> Candidates:
-    choices = space.choices()
-    if given is not None:
-        choices = given.choices(space, choices)
-    mesh = np.meshgrid(*(np.arange(len(choices[dim])) for dim in DIMENSIONS), indexing="ij")
-    at = {dim: m.ravel() for dim, m in zip(DIMENSIONS, mesh, strict=True)}
+def _every(space: Space, choices: dict[str, list[int]]) -> Candidates:
+    dims = [dim for dim in (*DIMENSIONS, TAPS) if dim in choices]
+    mesh = np.meshgrid(*(np.arange(len(choices[dim])) for dim in dims), indexing="ij")
+    at = {dim: m.ravel() for dim, m in zip(dims, mesh, strict=True)}
     return Candidates(choices, at, space.sizes)
 
 
@@ -214,7 +178,8 @@ def evaluate(
             if number == 0:
                 dram += moving
                 slowest = np.maximum(slowest, moving / goal.bytes_per_cycle + loads * goal.latency)
-        first += space.room(operand, buffers[operand], frozenset(), found) / goal.bytes_per_cycle
+        # as with all taps: no estimate is better than that of a level which they fit
+        first += space.room(operand, buffers[operand], frozenset({TAPS}), found) / goal.bytes_per_cycle
     array = space.array_cycles(order, found)
     swaps = 2 * goal.latency + tiles * (PER_TILE * goal.latency + TILE_CYCLES)
     cycles = np.maximum(array, np.maximum(slowest, dram / goal.bytes_per_cycle)) + first + swaps
@@ -223,10 +188,20 @@ def evaluate(
 
 def _one_tile_fits(space: Space, operand: str, buffer: Buffer, found: Candidates) -> np.ndarray:
     """[n] bool: a tile's part fits a slot, or there is only one such part and it fits the level."""
+    return _one_tile_room(space, operand, buffer, found) <= buffer.bytes
+
+
+def _one_tile_room(space: Space, operand: str, buffer: Buffer, found: Candidates) -> np.ndarray:
+    """[n] bytes of a level that a tile's part needs, in every slot if there are several such parts."""
+    return space.room(operand, buffer, frozenset(), found) * np.where(_several(operand, found), buffer.slots, 1)
+
+
+def _several(operand: str, found: Candidates) -> np.ndarray:
+    """[n] bool: more than one tile's part."""
     several = np.zeros(len(found), bool)
     for dim in RELEVANT[operand] & set(found.choices):
         several |= found.counts(dim) > 1
-    return space.room(operand, buffer, frozenset(), found) * np.where(several, buffer.slots, 1) <= buffer.bytes
+    return several
 
 
 def _depth(
@@ -278,18 +253,32 @@ def _boundary(
 def _nest(space: Space, order: tuple[str, ...], found: Candidates, metrics: Metrics, which: int) -> Nest:
     loops = tuple(Loop(dim, space.sizes[dim], int(found.tiles(dim)[which])) for dim in order)
     keeps = {operand: tuple(int(depth[which]) for depth in depths) for operand, depths in metrics.keeps.items()}
+    uncut = next((at for at, loop in enumerate(loops) if loop.dim == TAPS and loop.count == 1), None)
+    if uncut is not None:  # a loop of one turn, which nobody needs to see
+        loops = loops[:uncut] + loops[uncut + 1 :]
+        keeps = {operand: tuple(keep - (keep > uncut) for keep in depths) for operand, depths in keeps.items()}
     return Nest(loops, keeps)
 
 
-def _refusal(space: Space, found: Candidates, buffers: dict[str, Buffer], given: "Given | None") -> InputError:
-    """Names the operand whose smallest tile is too large, and the capacity that would do."""
-    smallest = found.take(np.lexsort([found.tiles(dim) for dim in DIMENSIONS])[:1])
-    for operand in space.operands:
-        for buffer in buffers[operand].path:
-            need = int(space.room(operand, buffer, frozenset(), smallest)[0])
-            if not _one_tile_fits(space, operand, buffer, smallest)[0]:
-                whole = all(smallest.counts(dim)[0] == 1 for dim in RELEVANT[operand] & set(DIMENSIONS))
-                return cannot_fit(space.layer, operand, need, buffer, whole=whole)
+def _refusal(
+    space: Space, orders: tuple[tuple[str, ...], ...], found: Candidates, buffers: dict[str, Buffer],
+    given: "Given | None",
+) -> InputError:  # fmt: skip
+    """Names the operand whose smallest tile is too large, and the capacity that would do: alone if one is too small,
+    else with those that the next refusals name."""
+    playable = np.any([space.allowed(order, found) for order in orders], axis=0)
+    found = found.take(playable) if playable.any() else found
+    found = found.take(np.lexsort([found.tiles(dim) for dim in found.choices]))
+    places = [(operand, buffer) for operand in space.operands for buffer in buffers[operand].path]
+    rooms = [_one_tile_room(space, operand, buffer, found) for operand, buffer in places]
+    fits = np.array([room <= buffer.bytes for room, (_, buffer) in zip(rooms, places, strict=True)])
+    for number, (operand, buffer) in enumerate(places):
+        others = np.flatnonzero(np.delete(fits, number, axis=0).all(axis=0))
+        others = others if len(others) else np.zeros(1, int)  # several are too small: for the smallest tile
+        best = found.take(others[[np.argmin(rooms[number][others])]])
+        if not _one_tile_fits(space, operand, buffer, best)[0]:
+            need = int(space.room(operand, buffer, frozenset(), best)[0])
+            return cannot_fit(space.layer, operand, need, buffer, whole=not _several(operand, best)[0])
     where = f"its mapping ({given})" if given is not None else "every tile size"
     return InputError(f"layer '{space.layer.name}': {where} is none that the dataflow can play within the buffers")
 
@@ -307,10 +296,11 @@ def distinct_tiles(size: int, block: int) -> list[int]:
     return sorted({min(tile, size) for tile in found})
 
 
-def orders_of(dims: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Every loop order with groups outermost: no operand is shared between groups."""
+def orders_of(dims: tuple[str, ...], taps: bool = False) -> Iterator[tuple[str, ...]]:
+    """Every loop order with groups outermost (no operand is shared between groups), taps directly inside k."""
     for order in permutations(dims[1:]):
-        yield (dims[0], *order)
+        inside = {"k": ("k", TAPS)} if taps else {}
+        yield (dims[0], *(each for dim in order for each in inside.get(dim, (dim,))))
 
 
 @dataclass(frozen=True)
@@ -325,14 +315,18 @@ class Given:
         """The orders this leaves open."""
         if self.order is None:
             return space.orders
-        if self.order not in space.orders:
-            known = "; ".join(" ".join(order) for order in space.orders)
-            raise InputError(f"{self.where}: order {' '.join(self.order)} cannot be played, expected one of: {known}")
-        return (self.order,)
+        known = {tuple(dim for dim in order if dim != TAPS): order for order in space.orders}
+        if self.order not in known:
+            names = "; ".join(map(" ".join, known))
+            raise InputError(f"{self.where}: order {' '.join(self.order)} cannot be played, expected one of: {names}")
+        return (known[self.order],)
 
     def choices(self, space: Space, choices: dict[str, list[int]]) -> dict[str, list[int]]:
         """The tile sizes this leaves open; a tile is rounded up to the array's block."""
-        return choices | {dim: [space.rounded(dim, tile)] for dim, tile in self.tiles.items()}
+        taps = space.layer.R * space.layer.S
+        if TAPS in self.tiles and TAPS not in choices and taps > 1:
+            raise InputError(f"{self.where}: tiles.{TAPS}: no fold of this dataflow takes one of the {taps} taps alone")
+        return choices | {dim: [space.rounded(dim, tile)] for dim, tile in self.tiles.items() if dim in choices}
 
     def changes(self, nest: Nest) -> tuple[str, ...]:
         """A sentence for every tile that is played in another size than the user gave."""

@@ -111,7 +111,7 @@ REFUSED = {
         "--layers", "conv[7]"),
     "preset 'systolic': --set mapping.layer.conv0.tiles.k: unknown key 'layer'; did you mean 'layers'? (known: "
     "objective, layers, keep_maps, prefetch_layers)": ("--set", "mapping.layer.conv0.tiles.k=9"),
-    "preset 'systolic': mapping: layers.conv0.tiles: unknown dimension 'x' (known: groups, pixels, filters, k)": (
+    "preset 'systolic': mapping: layers.conv0.tiles: unknown dimension 'x' (known: groups, pixels, filters, k, taps)": (
         "--set", "mapping.layers.conv0.tiles.x=9"),
     "preset 'systolic': mapping.layers.conv0: Input should be a valid dictionary, not 9": (
         "--set", "mapping.layers.conv0=9"),

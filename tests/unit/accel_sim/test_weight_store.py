@@ -1,12 +1,13 @@
 """Where plain weights lie: filter after filter, each a row of whole bytes, whatever part of them a tile takes."""
 
-from types import SimpleNamespace
+
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accel_sim.dataflows.folds import Ranges
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.mapping.nest import Loop, Nest
 from workloads import Codes, Layer, NumberFormat
@@ -50,7 +51,7 @@ def test_a_tile_reads_the_bytes_of_its_filters_and_taps(case):
         for group in range(*g) for filter_ in range(*f)
         for byte in range(taps[0] * bits // 8, -(-taps[1] * bits // 8))
     ]  # fmt: skip
-    found = store(groups, filters, k, bits).extents(SimpleNamespace(groups=g, filters=f, k=taps), BASE, encoded=False)
+    found = store(groups, filters, k, bits).extents(Ranges(g, (0, 1), f, taps), BASE, encoded=False)
     assert addresses(found) == expected
 
 
@@ -62,6 +63,6 @@ def test_a_tile_reads_the_bytes_of_its_filters_and_taps(case):
     ],
 )
 def test_the_second_of_three_groups(filters, expected):
-    ranges = SimpleNamespace(groups=(1, 2), filters=filters, k=(0, 3))
+    ranges = Ranges((1, 2), (0, 1), filters, (0, 3))
     found = store(3, 2, 3, 8).extents(ranges, BASE, encoded=False)
     assert [(extent.address, extent.bytes) for extent in found] == expected

@@ -75,9 +75,9 @@ def test_roomy_buffers_move_everything_once(case, stationary):
 
 
 @settings(max_examples=60)
-@given(tight())
-def test_the_search_foresaw_every_byte(drawn):
-    found = cut(drawn[0], "systolic", drawn[1])
+@given(tight(), st.sampled_from(["im2col", "taps"]))
+def test_the_search_foresaw_every_byte(drawn, order):
+    found = cut(drawn[0], "systolic", drawn[1] | {"dataflow.reduction_order": order})
     assert found.predicted().dram.tolist() == [sum(found.dram.values())]
 
 
@@ -128,7 +128,8 @@ def layered(draw):
         near = tree["memories"][at]
         size = near["capacity_bytes"] * draw(st.sampled_from([0.5, 1, 2, 4]))
         tree["memories"].insert(at, near | {"level": f"far_{level}", "capacity_bytes": size, "word_bits": 8})
-    return case, from_tree(tree, "layered", {"memories.dram.bandwidth_gb_s": 64})
+    order = draw(st.sampled_from(["im2col", "taps"]))
+    return case, from_tree(tree, "layered", {"memories.dram.bandwidth_gb_s": 64, "dataflow.reduction_order": order})
 
 
 @settings(max_examples=20)

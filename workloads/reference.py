@@ -221,6 +221,10 @@ def forward_float(network: Network) -> dict[str, np.ndarray]:
         raise InputError(f"network '{network.name}': a forward pass needs images and real weights")
     blobs = {"input": real_input(network)}
     for layer in network.layers:
+        if (side := next((name for name in layer.inputs if name not in blobs), None)) is not None:
+            raise InputError(
+                f"layer '{layer.name}': no forward pass: '{side}' is read, of which there is no image"
+            )
         maps = [blobs[name] for name in layer.inputs]
         weights = network.weights.get(layer.name)
         if not layer.has_macs:

@@ -13,6 +13,9 @@ from tests import small_buffers
 from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, convolutions
 from workloads import InputError, Layer, load_network
+from workloads.importers.onnx.arity import _most
+from workloads.importers.onnx.constants import AT_IMPORT
+from workloads.importers.onnx.operators import operators
 from workloads.layer import FUNCTIONS, POST_KINDS
 from workloads.reference import forward_float
 
@@ -28,6 +31,48 @@ def one(tmp_path, kind, shape, *tensors, opset=21, **attributes):
     names += ["" if values is None else m.tensor(f"t{i}", values) for i, values in enumerate(tensors)]
     m.op(kind, names, "y", **attributes)
     return network(m, tmp_path, opset=opset)
+
+
+# --- what a node may read ---
+
+W, V = np.ones((4, 3, 1, 1), np.float32), np.ones(4, np.float32)
+EXTRA = {  # operator -> (its inputs beside x, the first that is too many, of how many)
+    "Conv": ([W, V, V], 3, 3), "Relu": ([V], 1, 1), "Add": ([V, V], 2, 2), "MaxPool": ([V], 1, 1),
+    "Softmax": ([V], 1, 1), "Flatten": ([V], 1, 1), "Gemm": ([None, V, V], 3, 3), "Identity": ([V], 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EXTRA)
+def test_an_input_that_no_such_operator_takes_is_refused_by_name(kind, tmp_path):
+    """An Add of three tensors was one of three, a fourth input of a convolution was not there."""
+    tensors, place, most = EXTRA[kind]
+    with pytest.raises(InputError) as caught:
+        one(tmp_path, kind, [1, 3, 4, 4], *tensors, **({"kernel_shape": [1, 1]} if kind == "MaxPool" else {}))
+    text = f"node 'y' ({kind}): input {place} ('t{place - 1}') is not read: {kind} takes {most} at most here"
+    assert str(caught.value).endswith(text)
+
+
+def test_inputs_that_are_left_out_or_came_with_a_later_operator_set(tmp_path):
+    assert len(one(tmp_path, "Conv", [1, 3, 4, 4], W, None, None).layers) == 1
+    assert len(one(tmp_path, "Clip", [1, 3, 4, 4], np.float32(0), np.float32(6), opset=11).layers) == 1
+    with pytest.raises(InputError, match=r"input 1 \('t0'\) is not read: Clip takes 1 at most here$"):
+        one(tmp_path, "Clip", [1, 3, 4, 4], np.float32(0), np.float32(6), opset=7)
+    with pytest.raises(InputError, match=r"com.microsoft.FastGelu takes 1 at most here$"):
+        one(tmp_path, "FastGelu", [1, 3, 4, 4], V, domain="com.microsoft")
+
+
+def test_the_number_of_inputs_is_known_of_every_operator():
+    for kind in {*operators.names(), *AT_IMPORT}:
+        assert _most(kind, 21) is not None, kind
+
+
+def test_an_image_and_a_tensor_that_is_read_from_memory(tmp_path):
+    m = Model()
+    c = m.op("Conv", [m.input("x", [1, 3, 4, 4]), m.weights("w", 4, 3, 1, 1)], "c")
+    m.op("Add", [c, m.weights("b", 4)], "y")
+    net = replace(network(m, tmp_path), images=np.zeros((1, 3, 4, 4), np.uint8), image_names=("a",))
+    with pytest.raises(InputError, match=r"^layer 'y': no forward pass: 'b' is read, of which there is no image"):
+        forward_float(net)
 
 
 # --- convolutions and pools ---

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workloads.importers import network_files
+from workloads.importers.onnx.arity import check_inputs
 from workloads.importers.onnx.constants import AT_IMPORT, evaluate
 from workloads.importers.onnx.file import ModelFile, Node, read_model, shown
 from workloads.importers.onnx.fusion import merge_elementwise
@@ -92,6 +93,7 @@ def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
 
 def _work_out(graph: Graph, node: Node) -> None:
     """Layers and values of one node."""
+    check_inputs(node, graph.opset)
     if not evaluate(graph, node):
         if node.kind not in operators.names():
             raise node.error("is supported on constants only, and reads a value that is computed at run time")

@@ -114,6 +114,11 @@ def as_read(layer: Layer, values: np.ndarray) -> np.ndarray:
 
     InputError where channels and pixels change places: the order in which the file has them is not known here.
     """
+    if layer.crossed:
+        raise InputError(
+            f"layer '{layer.name}': no forward pass: it reads channels and pixels in another order than they are made; "
+            "leave out --image"
+        )
     if not layer.reshaped or values.shape == layer.input_shape:
         return values
     if values.shape[:2] != layer.input_shape[:2] or values.size != layer.input_elements:

@@ -1,9 +1,9 @@
 """Where each tensor of a network lies in the outermost memory level."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from accel_sim.map_layout import StoredMap, packed_bytes
+from accel_sim.map_layout import StoredMap, packed_bytes, padding_note
 from workloads.layer import Layer
 from workloads.network import Network
 
@@ -45,6 +45,7 @@ class AddressMap:
     tensors: dict[str, StoredMap] = field(default_factory=dict)
     top: int = 0
     _copied: set[str] = field(default_factory=set)
+    _parts: set[str] = field(default_factory=set)
 
     def __post_init__(self):
         network = self.network
@@ -60,6 +61,7 @@ class AddressMap:
                 continue
             whole = self.tensors[layer.name]
             bit = whole.bit
+            self._parts.update(layer.inputs)
             for source in layer.inputs:
                 self.tensors[source] = replace(whole, bit=bit)
                 bit += network.elements(source) * whole.bits
@@ -81,6 +83,15 @@ class AddressMap:
             return layer, ()
         note = "copies what it joins: a part lies elsewhere already, or has codes of another width"
         return replace(layer, kind="move", input_sizes=tuple(map(self.network.elements, layer.inputs))), (note,)
+
+    def padding(self, layer: Layer) -> Iterator[str]:
+        """A sentence for the map that a layer makes, and for each of the network's own that it reads, if padding makes
+        it noticeably larger. The parts of a joined map are not padded."""
+        for name in (*layer.inputs, layer.name):
+            if name in (layer.name, "input", *self.network.side_inputs) and name not in self._parts:
+                values, bits = self.network.elements(name), self.tensors[name].bits
+                what = "its map takes" if name == layer.name else f"'{name}' takes"
+                yield from padding_note(what, packed_bytes(values, bits), values * bits, "a map")
 
     def place(self, layer: Layer) -> Placement:
         """Where a layer's tensors lie; weights and partial sums get room of their own at each call."""

@@ -77,7 +77,7 @@ def parse(text: str, where: str) -> Any:
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
     """Values of a node, its aliases written out. known: of other nodes, 0 while one is counted."""
     if known.get(id(node)) == 0:
-        raise yaml.MarkedYAMLError(problem="an alias stands for what it is in", problem_mark=node.start_mark)
+        raise yaml.MarkedYAMLError(problem="found unconstructable recursive node", problem_mark=node.start_mark)
     if id(node) not in known:
         known[id(node)] = size = 0
         for each in node.value if isinstance(node, yaml.CollectionNode) else ():

@@ -74,7 +74,7 @@ def runs(preset: str, mutants: Iterable[tuple[tuple, Any]]) -> int:
 
 @pytest.mark.parametrize("preset", presets())
 def test_some_values_in_every_preset(preset):
-    runs(preset, some(to_tree(load_hardware(preset)), 10, seed=1))
+    runs(preset, some(to_tree(load_hardware(preset)), 5, seed=1))
 
 
 @pytest.mark.long
@@ -162,7 +162,7 @@ def fate(kind: str, mutants: Iterable[tuple[tuple, Any]], folder: Path) -> int:
 def test_some_values_in_a_file_of_yaml(kind, tmp_path):
     whole = yaml.safe_load(TEXTS[kind][0])
     assert fate(kind, [((), whole)], tmp_path) == 1
-    fate(kind, some(whole, 40, seed=1), tmp_path)
+    fate(kind, some(whole, 12, seed=1), tmp_path)
 
 
 @pytest.mark.long
@@ -179,7 +179,7 @@ BOMB = ", ".join(["&a0 [x, x, x, x, x, x, x, x, x, x]", *(f"&a{i} [{f'*a{i - 1},
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(f"[{BOMB}]", "more than 1,000,000 values"), ("&a [1, [*a]]", "an alias stands for what it is in")],
+    [(f"[{BOMB}]", "more than 1,000,000 values"), ("&a [1, [*a]]", "found unconstructable recursive node")],
     ids=["large", "endless"],
 )
 def test_aliases_of_aliases(value, said, here, refused):

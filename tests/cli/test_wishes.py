@@ -111,7 +111,7 @@ REFUSED = {
     f"network 'n': unknown layer 'conv[7]'; did you mean 'conv[1]'? (known: {WITH_MACS}, features.3.pool)": (
         "--layers", "conv[7]"),
     "preset 'systolic': --set mapping.layer.conv0.tiles.k: unknown key 'layer'; did you mean 'layers'? (known: "
-    "objective, layers, keep_maps, prefetch_layers)": ("--set", "mapping.layer.conv0.tiles.k=9"),
+    "objective, layers, keep_maps, prefetch_layers, map_layout)": ("--set", "mapping.layer.conv0.tiles.k=9"),
     "preset 'systolic': mapping: layers.conv0.tiles: unknown dimension 'x' (known: groups, pixels, filters, k)": (
         "--set", "mapping.layers.conv0.tiles.x=9"),
     "preset 'systolic': mapping.layers.conv0: Input should be a valid dictionary, not 9": (

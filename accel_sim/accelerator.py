@@ -22,7 +22,7 @@ from accel_sim.parts import dataflows, macs, memories, require
 from accel_sim.post import PostUnit
 from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import most_mhz
-from workloads.encoding import Encoding, encodings
+from workloads.encoding import Encoding, encodings, fault
 from workloads.layer import Layer
 from workloads.operands import Operands
 from workloads.registry import InputError, is_plugin
@@ -154,6 +154,9 @@ class Accelerator:
         for operand in ("inputs", "weights", "outputs"):
             if operand not in self.buffers:
                 raise ValueError(f"memories: no level holds {operand}")
+        for operand, encoding in self.encodings.items():
+            if (why := fault(encoding)) is not None:
+                raise ValueError(f"encodings.{operand}: encoding '{encodings.name_of(encoding)}': {why}")
         self._check_prices()
 
     def _check_prices(self) -> None:

@@ -1,5 +1,8 @@
 """Checked runs: a layer's output from nothing but the products its tiles issue, held against the exact reference."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
@@ -50,7 +53,11 @@ class Sums:
         return np.ascontiguousarray(sums)
 
     def reference(self, operands: Operands) -> np.ndarray:
-        """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed."""
+        """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed.
+
+        Of the tiles it takes what they say of the hardware alone: that raw codes are multiplied, and which products
+        are added at once (``steps``); never their codes, zero points or corrections.
+        """
         from workloads.declared import declared_integers
         from workloads.reference import accumulate_reference, conv_integer
 
@@ -58,8 +65,33 @@ class Sums:
         if self.overflows == 0:
             return conv_integer(x, w, self.layer)
         if self.raw is not None:
-            return self.raw.accumulated(self.sum_bits, self.saturates, self.steps)
+            return self._raw_reference(x, w, operands)
         return accumulate_reference(x, w, self.layer, self.sum_bits, self.saturates, self.steps)[0]
+
+    def _raw_reference(self, x: np.ndarray, w: np.ndarray, operands: Operands) -> np.ndarray:
+        """[N, M, E, F] int64: the exact sums, and what raw products lose in the accumulator: corrections are added
+        outside of it. x, w: differences from the zero point."""
+        from workloads.declared import declared_formats, zero_points
+        from workloads.reference import accumulate_reference, conv_integer
+
+        a, points = self.layer, []
+        for form in declared_formats(self.network, a, operands):
+            raw = form.codebook is None and form.value_bits > form.bits  # its differences do not fit its codes
+            points.append(zero_points(form, 4) if raw else np.zeros((1, 1, 1, 1), np.int64))
+        sides = [(0, 0), (0, 0), *_sides(a)] if points[0].any() else [(0, 0)] * 4
+        codes, weights = np.pad(x, sides) + points[0], w + points[1]
+        padding = (0, 0, 0, 0) if points[0].any() else a.padding
+        layer = replace(a, H=codes.shape[2], W=codes.shape[3], padding=padding)
+        kept = accumulate_reference(codes, weights, layer, self.sum_bits, self.saturates, self.steps)[0]
+        return conv_integer(x, w, a) + kept - conv_integer(codes, weights, layer)
+
+
+def _sides(a: Layer) -> Iterator[tuple[int, int]]:
+    """(before, after) of a map's rows and columns: the padding that its windows reach."""
+    reach = (a.dilation[0] * (a.R - 1) + 1, a.dilation[1] * (a.S - 1) + 1)
+    for i, (size, outputs) in enumerate(((a.H, a.E), (a.W, a.F))):
+        before, after = a.padding[2 * i : 2 * i + 2]
+        yield before, max(after, (outputs - 1) * a.stride[i] + reach[i] - size - before)
 
 
 def finish(sums: np.ndarray, operands: Operands) -> np.ndarray | None:

@@ -4,11 +4,15 @@ Tiles begin and end inside bytes. A tile that reads takes every byte it touches.
 once, by the tile that has its last value (the others hand their bits on to it), however a map is cut.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
 from accel_sim.mapping import regions
 from accel_sim.tile import Extent
+
+#: bytes over codes, beyond which a note tells what the rest is
+PADDED = 1.05
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,9 @@ class StoredMap:
 def packed_bytes(values: int, bits: int) -> int:
     """Whole bytes that so many values take; works on arrays too."""
     return -(-values * bits // 8)
+
+
+def padding_note(what: str, stored_bytes: int, code_bits: int, why: str) -> Iterator[str]:
+    """A sentence where something takes more than PADDED times its codes. why: where bytes are left part empty."""
+    if 8 * stored_bytes > PADDED * code_bits:
+        yield f"{what} {stored_bytes:,} bytes for {code_bits / 8:,.12g} bytes of codes: {why} ends with a whole byte"

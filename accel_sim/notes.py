@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accel_sim.accelerator import Accelerator
+from accel_sim.energy import ARITHMETIC
 from accel_sim.mac_energy import pricing
 from accel_sim.mac_energy.units import EXTRAPOLATED, unit_name
 from accel_sim.mac_unit import MacUnit
+from accel_sim.registers import REGISTERS
 
 if TYPE_CHECKING:
     from accel_sim.result import Result
 
 #: of EnergyTable: names where the figures are from, and always changes them
 NEVER_IDLE = ("table",)
+#: names that a note holds, at most
+SHOWN = 5
 
 
 def of(result: "Result") -> tuple[str, ...]:
     """One sentence each."""
-    return (*_extrapolated(result), *_idle_options(result), *_idle_unit_options(result.machine))
+    machine = result.machine
+    return (*_extrapolated(result), *_idle_options(result), *_idle_unit_options(machine), *_idle_tables(result))
 
 
 def _extrapolated(result: "Result") -> Iterator[str]:
@@ -53,6 +58,22 @@ def _idle_options(result: "Result") -> Iterator[str]:
             if _same_prices(result, without):
                 value = getattr(record, field.name)
                 yield f"{section}.{field.name}={_text(value)} changed nothing{_why(machine, field.name)}"
+
+
+def _idle_tables(result: "Result") -> Iterator[str]:
+    """Tables of an ERT that can match nothing in this machine, whatever network it runs."""
+    machine = result.machine
+    ert = machine.energy.ert
+    if ert is None:
+        return
+    parts = {*ARITHMETIC, *REGISTERS, "post", machine.dram.level, *(memory.level for memory in machine.on_chip)}
+    parts |= {f"{memory.level}_noc" for memory in machine.on_chip if memory.network is not None}
+    parts |= {component for rows in result.priced.values() for component, *_ in rows}
+    idle = [table for component, tables in ert.components.items() if component not in parts for table in tables]
+    if idle:
+        some = ", ".join(f"'{name}'" for name in idle[:SHOWN]) + (", ..." if len(idle) > SHOWN else "")
+        count = sum(map(len, ert.components.values()))
+        yield f"energy.table={ert.path}: {len(idle)} of its {count} tables name no part of this machine ({some})"
 
 
 def _given(record: Any) -> list[Field]:

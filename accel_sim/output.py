@@ -21,6 +21,14 @@ _HIDDEN = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")  # as tempfile makes t
 MARK = "summary.json"
 
 
+class UnwrittenError(InputError):
+    """A file that the system refuses to write. path: where the user wanted it; why: what the system says."""
+
+    def __init__(self, path: Path, why: str):
+        super().__init__(f"{path}: cannot be written ({why})")
+        self.path, self.why = path, why
+
+
 def said(error: OSError) -> str:
     """What the system says, without its number."""
     return error.strerror or str(error) or type(error).__name__
@@ -30,19 +38,38 @@ def said(error: OSError) -> str:
 def whole(out: Path, *, beside: bool = False) -> Iterator[Path]:
     """A new directory that takes the place of ``out`` when the block has filled it, and is gone if it fails.
 
-    beside: its files join those that ``out`` has. Raises InputError where the system refuses to write.
+    beside: its files join those that ``out`` has. Raises InputError where the system refuses to write, with the place
+    that the user gave, never the hidden one.
     """
+    asked = out
     try:
         out = out.resolve()
         stays = out.exists() and (beside or _must_stay(out))
         folder = out if stays else _ground(out)
         clear(folder)
         with _scratch(folder) as scratch:
-            yield scratch
+            with _asked_for(scratch, asked):
+                yield scratch
             scratch.chmod(0o755)
             _move(scratch, out, beside=beside) if stays else _replace(scratch, out)
     except OSError as error:  # what os.access does not know, too: root, /proc, a file system that is read-only or full
-        raise InputError(f"{'' if beside else '--out '}{out}: cannot write there: {said(error)}") from None
+        raise InputError(f"{'' if beside else '--out '}{asked}: cannot write there: {said(error)}") from None
+
+
+@contextmanager
+def _asked_for(scratch: Path, out: Path) -> Iterator[None]:
+    """A file that cannot be written below the hidden directory is named as one of ``out``."""
+    try:
+        yield
+    except UnwrittenError as error:
+        if not error.path.is_relative_to(scratch):
+            raise
+        raise UnwrittenError(out / error.path.relative_to(scratch), error.why) from None
+    except OSError as error:
+        path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        if path is None or not path.is_relative_to(scratch):
+            raise
+        raise UnwrittenError(out / path.relative_to(scratch), said(error)) from None
 
 
 def write(path: Path, data: bytes | str) -> None:
@@ -53,7 +80,7 @@ def write(path: Path, data: bytes | str) -> None:
             made.write_bytes(data.encode() if isinstance(data, str) else data)
             made.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({said(error)})") from None
+        raise UnwrittenError(path, said(error)) from None
 
 
 def clear(folder: Path) -> None:

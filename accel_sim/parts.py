@@ -1,10 +1,9 @@
 """The registries of hardware parts, and the checks their fields share."""
 
-import dataclasses
 import math
 from typing import Any
 
-from workloads.registry import Registry
+from workloads.registry import Registry, lacking
 
 #: what a part of each kind is asked for: of one that lacks any, no run could come to its end
 UNIT = ("modes", "cost", "products", "actions", "components", "mode", "check_operands")
@@ -12,18 +11,6 @@ DATAFLOW = ("mode", "tiles")
 OUTERMOST = ("new_state", "submit", "advance", "actions", "price", "peak_bytes_per_cycle", "idle_latency")
 ON_CHIP = ("price", "macro", "port_kind", "leakage", "area_um2", "latency", "reads_per_cycle", "writes_per_cycle")
 NETWORK = ("cycles", "hops", "deliver", "scatter", "price")
-
-
-def lacking(part: Any, *methods: str) -> str | None:
-    """Why a registered class is no part: no frozen dataclass, or without something that it is asked for; None if it
-    is one."""
-    made = vars(part).get("__dataclass_params__") if isinstance(part, type) else None  # its own: parents have theirs
-    if made is None or not made.frozen:
-        return "is no frozen dataclass (register it above @dataclass(frozen=True))"
-    own = {field.name for field in dataclasses.fields(part)}
-    missing = {name for name in methods if name not in own and not hasattr(part, name)}
-    missing |= set(getattr(part, "__abstractmethods__", ()))
-    return f"has no {', '.join(sorted(missing))}" if missing else None
 
 
 #: name -> frozen dataclass; see the protocols in accel_sim.accelerator and accel_sim.interconnect

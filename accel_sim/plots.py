@@ -20,6 +20,7 @@ from accel_sim.style import (
     largest_unit,
     save,
     say,
+    written,
 )
 from workloads.registry import InputError
 
@@ -174,7 +175,8 @@ def stack(axis, table: pd.DataFrame, styles: dict, totals: pd.Series) -> None:
             linewidth=0.4, label=f"{part.replace('_', ' ')}  {share:.1f} %",
         )  # fmt: skip
         base += table[part]
-    axis.set_xticks(range(len(table)), table.index, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    names = [written(layer) for layer in table.index]
+    axis.set_xticks(range(len(table)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axis.set_xlim(-0.7, len(table) - 0.3)
     handles, labels = axis.get_legend_handles_labels()
     axis.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.005, 1.0))

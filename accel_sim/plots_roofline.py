@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from accel_sim.roofline import marks, slopes
-from accel_sim.style import BOUND_STYLE, CAUSE_STYLE, INK, head, say
+from accel_sim.style import BOUND_STYLE, CAUSE_STYLE, INK, head, say, written
 
 #: at most so many layers are named, those that take most of the time first
 NAMED = 9
@@ -145,7 +145,7 @@ def _names(axis, spots: pd.DataFrame, radii: pd.Series, lines: list, taken: list
         if len(named) == NAMED or any(np.hypot(*(place - other)) < NEAR for other in named):
             continue
         text = axis.annotate(
-            row.layer, (row.x, row.y), (0, 0), textcoords="offset points", fontsize=8.5, zorder=6,
+            written(row.layer), (row.x, row.y), (0, 0), textcoords="offset points", fontsize=8.5, zorder=6,
             ha="center", va="center", path_effects=[withStroke(linewidth=2.5, foreground="white")],
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": INK, "shrinkA": 0, "shrinkB": radius},
         )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.channel_last import PixelMap
 from accel_sim.dataflows.common import (
     Facts,
     cannot_fit,
@@ -285,6 +286,9 @@ class TiledPost:
         h0, h1, w0, w1 = h0 + part[0], min(h1, h0 + part[1]), w0 + part[2], min(w1, w0 + part[3])
         if h1 <= h0 or w1 <= w0:
             return (), 0
+        if isinstance(stored, PixelMap):
+            box = stored.box((layer.C, layer.H, layer.W), n, (h0, h1), (w0, w1), channels)
+            return stored.once(list(box)), (h1 - h0) * (w1 - w0)
         first = ((n * layer.C + channels[0]) * layer.H + h0) * layer.W + w0
         return stored.once(list(stored.read(first, w1 - w0, h1 - h0, layer.W))), (h1 - h0) * (w1 - w0)
 

@@ -26,7 +26,7 @@ MAX_TILES = 2000
 class Prepared:
     """A layer cut into jobs, with all that does not depend on when they move.
 
-    changes: what is not played as the user gave it, a sentence each.
+    changes: what is not played as the user gave it, a sentence each; padding: where maps take more than their codes.
     """
 
     layer: Layer
@@ -40,6 +40,7 @@ class Prepared:
     buffers: dict[str, Buffer]
     mode: Mode | None
     changes: tuple[str, ...] = ()
+    padding: tuple[str, ...] = ()
     macs_effectual: int = 0
     stalled: int = 0
 
@@ -66,9 +67,9 @@ class Prepared:
 
     @property
     def facts(self) -> Facts:
-        """What the dataflow knows of the layer; what was changed comes first in its notes."""
+        """What the dataflow knows of the layer; in its notes, what was changed comes first and padding last."""
         facts = self.tiled.facts
-        return replace(facts, notes=self.changes + facts.notes) if self.changes else facts
+        return replace(facts, notes=self.changes + facts.notes + self.padding)
 
     @property
     def ahead(self) -> dict[Port, Transfer]:

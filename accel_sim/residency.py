@@ -107,14 +107,20 @@ class Residency:
     def _whole(self, name: str) -> bool:
         if name in self.kept:
             return True
-        found = next((layer for layer in self.network.layers if layer.name == name), None)
-        return found is not None and self.addresses.joins(found) and all(map(self._whole, found.inputs))
+        number = self._numbers.get(name)
+        layer = None if number is None else self.network.layers[number]
+        return layer is not None and self.addresses.joins(layer) and all(map(self._whole, layer.inputs))
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """Layer -> its place in the network."""
+        return {layer.name: number for number, layer in enumerate(self.network.layers)}
 
     def shares(self, layer: Layer) -> dict[str, Buffer]:
         """The machine's buffers as one layer finds them: what stays is there whole, the rest shares what is left."""
         if not self.kept:
             return self.buffers
-        number = next(i for i, each in enumerate(self.network.layers) if each.name == layer.name)
+        number = self._numbers[layer.name]
         holds, left = self.holds_inputs(layer), self.room - self._live(number)
         begin, end, *_ = self.kept.get(layer.name, (0, 0))
         part = left if holds else left // 2  # of what is left, outputs take

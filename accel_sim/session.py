@@ -47,7 +47,7 @@ class Session:
         Raises InputError for a mapping of layers that the network does not have.
         """
         columns = 0 if machine.encodings["weights"] == Dense() else machine.array.lanes
-        addresses = AddressMap(network, machine.dram.level, columns)
+        addresses = AddressMap(network, machine.dram.level, columns, machine.mapping.map_layout == "nhwc")
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(network.names if layers is None else layers)
         kept = Residency(network, addresses, machine.buffers, running if machine.mapping.keep_maps else frozenset())

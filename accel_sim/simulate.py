@@ -91,7 +91,8 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     sums = Sums(layer, mode.sum_bits, machine.mac.overflow, session.network) if checked else None
     given = session.given.get(layer.name)
     changes = () if given is None else given.changes(tiled.nest)
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes)
+    padding = tuple(session.addresses.padding(layer))
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes, padding)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))

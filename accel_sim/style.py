@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -47,6 +48,8 @@ PALE, INK = "#BBBBBB", "#222222"
 #: (name, what one of it is), the smallest first
 ENERGY_UNITS = (("pJ", 1), ("nJ", 1e3), ("µJ", 1e6), ("mJ", 1e9))
 COUNT_UNITS = (("", 1), ("thousand", 1e3), ("million", 1e6))
+#: letters of a name in a figure, and of a sentence, at most
+NAME, TITLE = 36, 300
 #: letters of a title that an inch holds, at its size
 LETTERS = 8.6
 
@@ -96,14 +99,34 @@ def save(figure: Any, path: Path) -> None:
     output.write(path, picture.getvalue())
 
 
+@cache
+def _letters() -> frozenset[int]:
+    """Code points that the font of the figures has."""
+    from matplotlib import font_manager
+
+    path = font_manager.findfont(font_manager.FontProperties())
+    return frozenset(font_manager.get_font(path).get_charmap())
+
+
+def written(name: object, most: int = NAME) -> str:
+    """A name as a figure can have it: no formula, no letter that the font lacks (it becomes U+25A1), and not longer
+    than ``most`` letters, which its middle pays for."""
+    text = "".join(each if ord(each) in _letters() and each.isprintable() else "\u25a1" for each in str(name))
+    if len(text) > most:
+        text = f"{text[: most // 2]}\u2026{text[-(most - most // 2 - 1) :]}"
+    return text.replace("$", r"\$")
+
+
 def head(figure: Any, title: str) -> None:
     """A figure's title, broken so that it does not run over the picture's edge."""
-    figure.suptitle(fill(title, int(LETTERS * figure.get_figwidth())), x=0.012, ha="left", fontsize=13, weight="bold")
+    text = fill(written(title, TITLE), int(LETTERS * figure.get_figwidth()))
+    figure.suptitle(text, x=0.012, ha="left", fontsize=13, weight="bold")
 
 
 def say(axis: Any, sentence: str, inches: float) -> None:
     """A sentence above an axis that is so many inches wide."""
-    axis.set_title(fill(sentence, int(1.38 * LETTERS * inches)), fontsize=10, weight="normal", loc="left")
+    text = fill(written(sentence, TITLE), int(1.38 * LETTERS * inches))
+    axis.set_title(text, fontsize=10, weight="normal", loc="left")
 
 
 def largest_unit(top: float, units: tuple) -> tuple[float, str]:

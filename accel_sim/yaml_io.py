@@ -1,14 +1,14 @@
-"""YAML as people mean it: 1.2 numbers and booleans, no duplicate keys, units in strings checked against field names."""
+"""YAML files, read as workloads.yaml_text does, and written; units in strings are checked against field names."""
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
 from workloads.registry import InputError
+from workloads.yaml_text import parse, scalars
 
-_Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DumperBase = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 #: field suffix -> unit -> factor to the field's own unit
 UNITS = {
@@ -20,15 +20,6 @@ UNITS = {
 _QUANTITY = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z/]+)\s*$")
 
 
-class _Loader(_Base):
-    """CSafeLoader with YAML 1.2 scalars."""
-
-    yaml_implicit_resolvers: ClassVar[dict] = {}
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Nothing: YAML 1.2 has no merge keys, and merges of merges grow without bound."""
-
-
 class _Dumper(_DumperBase):
     """Quotes what YAML 1.1 or 1.2 would take for no string; writes no anchors."""
 
@@ -36,46 +27,7 @@ class _Dumper(_DumperBase):
         return True
 
 
-def _scalars(loader: type) -> None:
-    for tag, pattern, first in (
-        ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-        ("int", r"^[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+)$", "-+0123456789"),
-        ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
-        ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
-    ):
-        starts = list(first) + [""] * (tag == "null")
-        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), starts)
-
-
-_scalars(_Loader)
-_scalars(_Dumper)
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
-    seen = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.MarkedYAMLError(problem="a key must be a name", problem_mark=key.start_mark)
-        if key.value in seen:
-            raise yaml.MarkedYAMLError(problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark)
-        seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def parse(text: str, where: str) -> Any:
-    """YAML text -> Python values; InputError in one line (file, line, what) if it is broken."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except (LookupError, AttributeError):  # PyYAML's own constructors, of '!!bool maybe' and the like
-        raise InputError(f"{where}: broken YAML: a value does not fit its tag") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{where}{line}: broken YAML: {problem}") from None
+scalars(_Dumper)
 
 
 def read(path: Path, what: str = "hardware description") -> Any:

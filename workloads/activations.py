@@ -24,19 +24,27 @@ from workloads.registry import InputError, unknown
 LIMIT_BYTES = 4 << 30
 #: what a file may say of a tensor beside its values
 MEMBERS = ("scale", "zero_point")
+#: names that a warning holds, at most
+SHOWN = 5
 
 
 def attach_activations(network: Network, path: Path) -> Network:
-    """The network with recorded tensors; tensors the file lacks stay synthetic.
+    """The network with recorded tensors; tensors the file lacks stay synthetic, those that no layer reads are left out
+    and told in its warnings (a recording often holds more than a network reads).
 
-    Raises InputError for what does not fit: names, sizes, and what contradicts the network's number formats.
+    Raises InputError for what does not fit: sizes, what contradicts the network's number formats, a file of which
+    nothing is the network's.
     """
     elements = {"input": network.batch * math.prod(network.input_shape)}
     elements |= {name: math.prod(shape) for name, shape in network.side_inputs.items()}
     elements |= {layer.name: layer.output_elements for layer in network.layers}
     headers = npz_headers(path, "--activations")
-    tensors = [name for name in headers if _is_tensor(name, headers, elements, path)]
-    for name in tensors:
+    unread = [name for name in headers if not _is_read(name, headers, network)]
+    tensors = [name for name in headers if name in elements and name not in unread]
+    strange = next((name for name in headers if not _is_known(name, headers, elements)), None)
+    if strange is not None and not tensors:
+        raise InputError(f"--activations {path}: {unknown('tensor', strange, list(elements))}")
+    for name in filter(elements.__contains__, headers):
         if headers[name].size != elements[name] or headers[name].size == 0:
             raise InputError(
                 f"--activations {path}: '{name}' has shape {list(headers[name].shape)}, "
@@ -52,7 +60,8 @@ def attach_activations(network: Network, path: Path) -> Network:
         except ValueError as error:
             raise InputError(f"--activations {path}: '{name}' {error}") from None
     if not found:
-        raise InputError(f"--activations {path}: holds no tensor")
+        none = f"no layer reads '{unread[0]}'" if unread else "holds no tensor"
+        raise InputError(f"--activations {path}: {none}")
     for layer in network.mac_layers:
         for name, whole in zip(layer.inputs, wholes(layer), strict=True):
             if name in found and found[name].values.size != whole:
@@ -61,15 +70,25 @@ def attach_activations(network: Network, path: Path) -> Network:
                     "only what is read as it is can be recorded"
                 )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return replace(network, activations=found, files={**network.files, path.name: digest})
+    told = (*network.warnings, _told(path, unread, len(headers))) if unread else network.warnings
+    return replace(network, activations=found, files={**network.files, path.name: digest}, warnings=told)
 
 
-def _is_tensor(name: str, names: Collection[str], elements: Collection[str], path: Path) -> bool:
-    """Whether an array is a tensor, or else what a tensor of the file is at and around; InputError if it is neither."""
+def _is_known(name: str, names: Collection[str], elements: Collection[str]) -> bool:
+    """Whether an array is a tensor of the network, or what a tensor of the file is at and around."""
     stem, _, member = name.rpartition(".")
-    if name not in elements and not (member in MEMBERS and stem in names and stem in elements):
-        raise InputError(f"--activations {path}: {unknown('tensor', name, list(elements))}")
-    return name in elements
+    return name in elements or (member in MEMBERS and stem in names and stem in elements)
+
+
+def _is_read(name: str, names: Collection[str], network: Network) -> bool:
+    """The same, of tensors that a layer of the network reads."""
+    return _is_known(name, names, {each for layer in network.layers for each in layer.inputs})
+
+
+def _told(path: Path, unread: list[str], arrays: int) -> str:
+    """unread: names of arrays; arrays: how many the file has."""
+    some = ", ".join(f"'{name}'" for name in unread[:SHOWN]) + (", ..." if len(unread) > SHOWN else "")
+    return f"--activations {path}: no layer reads {len(unread)} of its {arrays} arrays, which change nothing ({some})"
 
 
 def _number(array: np.ndarray | None, member: str) -> float | int | None:

@@ -29,6 +29,23 @@ def declared_integers(network: Network, layer: Layer, operands: Operands) -> tup
     return inputs, np.rint(held.real() / np.where(scales == 0, 1, scales)).astype(np.int64)
 
 
+def declared_formats(network: Network, layer: Layer, operands: Operands) -> tuple[NumberFormat, NumberFormat]:
+    """Number formats of (inputs, weights), as ``declared_integers`` takes them."""
+    names, made = layer.inputs[:: max(1, len(layer.inputs) - 1)], (operands.inputs, operands.weights)
+    recorded = [network.activations.get(name, codes) for name, codes in zip(names, made, strict=False)]
+    forms = [network.formats.get(name, codes.format) for name, codes in zip(names, recorded, strict=True)]
+    if layer.dynamic:
+        return forms[0], forms[-1]
+    held = network.weights.get(layer.name)
+    return forms[0], operands.weights.format if held is None else held.codes.format
+
+
+def zero_points(form: NumberFormat, axes: int) -> np.ndarray:
+    """A format's zero points, [1, ...] of so many axes, one on its own axis for each place there."""
+    points = np.asarray(form.zero_point, np.int64)
+    return points.reshape([-1 if axis == form.axis and points.ndim else 1 for axis in range(axes)])
+
+
 def _tensor(network: Network, name: str, made: Codes, shape: tuple[int, ...]) -> np.ndarray:
     recorded = network.activations.get(name)
     codes = made if recorded is None else recorded
@@ -39,7 +56,4 @@ def _integers(values: np.ndarray, form: NumberFormat) -> np.ndarray:
     """q - zero point, or the codebook's entry."""
     if form.codebook is not None:
         return np.asarray(form.codebook, np.int64)[values]
-    points = np.asarray(form.zero_point, np.int64)
-    if points.ndim:
-        points = points.reshape([-1 if axis == form.axis else 1 for axis in range(values.ndim)])
-    return values.astype(np.int64) - points
+    return values.astype(np.int64) - zero_points(form, values.ndim)

@@ -9,10 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
-from workloads.registry import Registry
+from workloads.registry import Registry, lacking, plugin_fault
 
+#: what an encoding is asked for: of one that lacks any, no run could come to its end
+ENCODING = ("entry_bits", "entries", "encode", "decode")
 #: name -> frozen dataclass with the methods of ``Encoding``
-encodings = Registry("encoding", "workloads.encodings")
+encodings = Registry("encoding", "workloads.encodings", lambda part: lacking(part, *ENCODING))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,42 @@ def stream(encoding: Encoding, symbols: np.ndarray, kept: np.ndarray, symbol_bit
         name = encodings.name_of(encoding)
         raise ValueError(f"encoding '{name}': a stream of {len(encoded.data)} bytes, its entries take {bits} bits")
     return encoded
+
+
+#: slices that every encoding must give back: with zeros on both sides, empty, full
+TRIAL = np.array([[0, 3, 0, 0, 15, 1, 0], [0] * 7, [5] * 7], dtype=np.uint32)
+TRIAL_BITS = 4
+
+
+def fault(encoding: Encoding) -> str | None:
+    """Why a registered encoding cannot be used: what it makes of TRIAL; None if it gives that back.
+
+    An exception in a plug-in's own code is left to who can say where (registry.plugin_fault).
+    """
+    try:
+        return _fault(encoding)
+    except Exception as error:  # a plug-in may return anything
+        if plugin_fault(error) is not None:
+            raise
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _fault(encoding: Encoding) -> str | None:
+    bits = encoding.entry_bits(TRIAL_BITS)
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits < 1:
+        return f"entry_bits({TRIAL_BITS}) is {bits!r}, expected a number of bits from 1 on"
+    kept = (TRIAL != 0).astype(np.uint8)
+    entries = encoding.entries(kept)
+    if not isinstance(entries, np.ndarray) or entries.dtype.kind not in "iu" or entries.shape != TRIAL.shape[:1]:
+        return "entries: expected [slices] integers, the stored entries of each slice"
+    encoded = encoding.encode(TRIAL, kept, TRIAL_BITS)
+    size = -(-int(entries.sum()) * int(bits) // 8)
+    if not isinstance(encoded, Encoded) or len(encoded.data) != size or not np.array_equal(encoded.entries, entries):
+        return f"encode: expected an Encoded of the entries it counts, {size} bytes of {bits} bits each here"
+    decoded, made = encoding.decode(encoded), np.zeros_like(TRIAL)
+    slices = np.repeat(np.arange(len(TRIAL)), decoded.entries)[decoded.kept]
+    made[slices, decoded.positions[decoded.kept]] = decoded.symbols[decoded.kept]
+    return None if np.array_equal(made, TRIAL) else "decodes to other codes than were encoded"
 
 
 def pack(values: np.ndarray, width: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One layer's shape in the field's letters (docs/model.md 1); it knows no data and no hardware."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NoReturn
 
@@ -65,7 +65,8 @@ class Layer:
     part inside the map (TensorFlow). lrn: constants of kind 'lrn'.
     dynamic: a matmul whose second operand is an activation, the last of its two inputs: it has no parameters, and N = 1
     (items are groups, each with an operand of its own).
-    reshaped: reads what its input holds under another shape of as many elements.
+    reshaped: reads what its input holds under another shape of as many elements. crossed: its channels lie where what
+    it reads has pixels, in an order that only its file knew: no images flow through it.
     function: what kinds 'elementwise' and 'reduce' compute (FUNCTIONS). input_sizes: elements read of each input, where
     that is not the input map of each (broadcast operands, parts, tensors that are joined by a copy).
     A matrix product [B, I, K] x [B, K, J] is G = B, C = B*K, M = B*J, H = E = I, W = F = 1.
@@ -97,6 +98,7 @@ class Layer:
     function: str | None = None
     input_sizes: tuple[int, ...] = ()
     reshaped: bool = False
+    crossed: bool = field(default=False, repr=False)  # of images alone: it is no part of a network's hash
 
     def __post_init__(self):
         def refuse(what: str):

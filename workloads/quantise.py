@@ -89,9 +89,18 @@ def _plan(
     if first_last is not None:
         for name in names[:1] + names[-1:]:
             plan[name] = _over(parts("first_last", first_last), plan[name])
+    held = [layer.name for layer in network.mac_layers if not layer.dynamic]
+    if not names or (weights is not None and not held):
+        raise InputError(f"precision: network '{network.name}' has no layer with {'weights' if names else 'MACs'}")
     for glob, pair in layers.items():
         given = parts(f"layers '{glob}'", pair)
-        for name in chosen(glob, names, "precision.layers", [layer.name for layer in network.layers]):
+        meant = chosen(glob, names, "precision.layers", [layer.name for layer in network.layers])
+        if given[0] is not None and not set(meant) & set(held):
+            raise InputError(
+                f"precision.layers.{glob}.weights: '{meant[0]}' has no weights, it multiplies two activations: give "
+                "its activations, or a layer that has weights"
+            )
+        for name in meant:
             plan[name] = _over(given, plan[name])
     for name, (_, part) in plan.items():
         _check_flows(name, part)

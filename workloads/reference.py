@@ -114,6 +114,11 @@ def as_read(layer: Layer, values: np.ndarray) -> np.ndarray:
 
     InputError where channels and pixels change places: the order in which the file has them is not known here.
     """
+    if layer.crossed:
+        raise InputError(
+            f"layer '{layer.name}': no forward pass: it reads channels and pixels in another order than they are made; "
+            "leave out --image"
+        )
     if not layer.reshaped or values.shape == layer.input_shape:
         return values
     if values.shape[:2] != layer.input_shape[:2] or values.size != layer.input_elements:
@@ -221,6 +226,10 @@ def forward_float(network: Network) -> dict[str, np.ndarray]:
         raise InputError(f"network '{network.name}': a forward pass needs images and real weights")
     blobs = {"input": real_input(network)}
     for layer in network.layers:
+        if (side := next((name for name in layer.inputs if name not in blobs), None)) is not None:
+            raise InputError(
+                f"layer '{layer.name}': no forward pass: '{side}' is read, of which there is no image"
+            )
         maps = [blobs[name] for name in layer.inputs]
         weights = network.weights.get(layer.name)
         if not layer.has_macs:

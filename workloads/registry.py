@@ -1,5 +1,6 @@
 """Name -> part. One registry per kind of part; a file registers itself by one decorator line."""
 
+import dataclasses
 import difflib
 import importlib
 import importlib.util
@@ -34,6 +35,18 @@ def unknown(kind: str, name: str, known: list[str]) -> InputError:
     more = len(known) - MOST_NAMES
     listed = ", ".join(known[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     return InputError(f"unknown {kind} '{name}'{hint} (known: {listed})")
+
+
+def lacking(part: Any, *methods: str) -> str | None:
+    """Why a registered class is no part: no frozen dataclass, or without something that it is asked for; None if it
+    is one."""
+    made = vars(part).get("__dataclass_params__") if isinstance(part, type) else None  # its own: parents have theirs
+    if made is None or not made.frozen:
+        return "is no frozen dataclass (register it above @dataclass(frozen=True))"
+    own = {field.name for field in dataclasses.fields(part)}
+    missing = {name for name in methods if name not in own and not hasattr(part, name)}
+    missing |= set(getattr(part, "__abstractmethods__", ()))
+    return f"has no {', '.join(sorted(missing))}" if missing else None
 
 
 class Registry:

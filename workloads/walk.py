@@ -167,6 +167,8 @@ def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Cod
 
     output: of a layer without MACs; what a concat joins is in its format where the maps differ in theirs.
     """
+    for codes in maps if layer.crossed else ():
+        as_read(layer, codes.values)  # InputError
     if output is not None and layer.kind == "concat" and len({codes.format for codes in maps}) > 1:
         return Codes(output.values.reshape(layer.input_shape), output.format)
     if layer.kind == "concat":

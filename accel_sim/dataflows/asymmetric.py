@@ -17,7 +17,6 @@ import numpy as np
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.operands import Operands
-from workloads.reference import accumulate_reference, convolve
 
 Asymmetric = Literal["differences", "correction"]
 Precision = Literal["format", "data"]
@@ -136,23 +135,14 @@ class RawProducts:
         return np.zeros((a.N * a.E * a.F, a.G), dtype=np.int64)
 
     def issued(self, sums: np.ndarray) -> np.ndarray:
-        """sums: [N, M, E, F] int64 of issued raw products -> corrected with the issued window sums."""
+        """sums: [N, M, E, F] int64 of issued raw products -> those of differences, by the issued window sums."""
         a = self.original
-        return self._corrected(sums, self.windows.reshape(a.N, a.E, a.F, a.G).transpose(0, 3, 1, 2))
-
-    def _corrected(self, sums: np.ndarray, windows: np.ndarray) -> np.ndarray:
-        """sums: [N, M, E, F], windows: [N, G, E, F] -> the exact sums of differences."""
+        windows = self.windows.reshape(a.N, a.E, a.F, a.G).transpose(0, 3, 1, 2)
         sums = sums - self._constants.reshape(1, -1, 1, 1)
         if not self.weights_raw:
             return sums
         zero = np.broadcast_to(self.operands.weights.zero_points(), (self.original.M, 1, 1, 1)).reshape(1, -1, 1, 1)
         return sums - zero * np.repeat(windows, self.original.M // self.original.G, axis=1)
-
-    def accumulated(self, bits: int, saturate: bool, steps: np.ndarray | None = None) -> np.ndarray:
-        """[N, M, E, F]: corrected sums of the reference that steps raw products at the accumulator's width."""
-        raw = accumulate_reference(self.inputs, self.weights.integers(), self.layer, bits, saturate, steps)[0]
-        layer = replace(self.layer, M=self.layer.G, kind="conv")
-        return self._corrected(raw, convolve(self.inputs, np.ones(layer.weight_shape), layer).astype(np.int64))
 
     def post_ops(self, outputs: int, windows: int) -> int:
         """Operations on ``outputs`` and the ``windows`` they share: one subtraction each, zw times a window's sum."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from accel_sim.channel_last import PixelMap
 from accel_sim.levels import Buffer
 from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.nest import Nest
@@ -85,6 +86,14 @@ def input_extents(
         start = ((n * layer.C + channels[0]) * layer.H + h0) * row
         if h1 <= h0:
             continue
+        if isinstance(stored, PixelMap):
+            columns = (0, row)
+            if e1 - e0 == 1 and high - low < layer.F:
+                part = low % layer.F, (high - 1) % layer.F + 1
+                columns = span(*part, layer.stride[1], layer.padding[2], reach_w, layer.W)
+            if columns[1] > columns[0]:
+                extents += stored.box((layer.C, layer.H, row), n, (h0, h1), columns, channels)
+            continue
         if e1 - e0 == 1 and high - low < layer.F:
             w0, w1 = span(low % layer.F, (high - 1) % layer.F + 1, layer.stride[1], layer.padding[2], reach_w, layer.W)
             if w1 > w0:  # else padding alone
@@ -121,6 +130,8 @@ def output_extents(
 ) -> tuple[Extent, ...]:
     """Bytes of the stored N, M, E, F output map that a range of pixels and channels writes (plane-wise runs)."""
     first, last = pixels
+    if isinstance(stored, PixelMap):
+        return stored.written(first * layer.M + channels[0], channels[1] - channels[0], last - first, layer.M)
     plane = layer.E * layer.F
     extents: list[Extent] = []
     for n in range(first // plane, (last - 1) // plane + 1):

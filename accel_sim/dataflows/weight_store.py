@@ -9,7 +9,7 @@ import numpy as np
 
 from accel_sim.dataflows.common import encoding_notes
 from accel_sim.dataflows.pieces import tap_columns
-from accel_sim.map_layout import StoredMap, packed_bytes
+from accel_sim.map_layout import StoredMap, packed_bytes, padding_note
 from accel_sim.mapping.nest import TAPS, Loop, Nest
 from accel_sim.tile import Extent, Field
 from workloads.encoding import Encoding, encodings, stream
@@ -166,6 +166,9 @@ class WeightStore:
         if self.layer.dynamic and wanted != Dense():
             yield f"the second operand is an activation: it is read plain, not as {encodings.name_of(wanted)}"
         yield from encoding_notes(self.codes, self.encoding, self.bytes, self.pointer_bytes)
+        if self.plain and not self.layer.dynamic:
+            code_bits = self.layer.M * self.layer.K * self.plain_bits
+            yield from padding_note("its weights take", self.bytes, code_bits, "each filter")
 
     def extents(self, r: Any, base: int, encoded: bool) -> tuple[Extent, ...]:
         """Bytes of the weights of a tile's ranges, from address ``base`` on."""

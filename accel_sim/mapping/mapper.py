@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import DIMENSIONS, TAPS, Nest
@@ -19,17 +19,21 @@ class MappingRules:
     objective: what the tiles make small: dram (bytes moved), cycles, energy or edp (energy x delay). layers: glob of
     layer names -> {order: [dims, outermost first], tiles: {dim: elements}}; what is left out is searched; the first
     glob that matches counts. keep_maps: a map stays on chip between layers where it fits. prefetch_layers: the next
-    layer's first weights are loaded during this one.
+    layer's first weights are loaded during this one. map_layout: of maps in the outermost memory: nchw,
+    each map without a gap, or nhwc, the channels of a pixel side by side and each pixel in whole bytes.
     """
 
     objective: str = "edp"
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
     keep_maps: bool = False
     prefetch_layers: bool = False
+    map_layout: Literal["nchw", "nhwc"] = "nchw"
 
     def __post_init__(self):
         if self.objective not in OBJECTIVES:
             raise ValueError(str(unknown("objective", self.objective, list(OBJECTIVES))))
+        if self.keep_maps and self.map_layout == "nhwc":
+            raise ValueError("keep_maps: maps that stay on chip need map_layout: nchw")
         for name, wanted in self.layers.items():
             _check(name, wanted)
 

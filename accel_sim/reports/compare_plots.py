@@ -9,6 +9,7 @@ import pandas as pd
 from accel_sim import plots
 from accel_sim.reports.compare import Comparison
 from accel_sim.rundir import write_frame
+from accel_sim.style import written
 
 #: all that a comparison's directory may hold
 FILES = {
@@ -50,7 +51,7 @@ def _figure(plt, done: Comparison, rows: pd.DataFrame, name: str):
     parts = [part for part in styles if part in set(rows.part)]
     units = plots.COUNT_UNITS if name == "cycles" else plots.ENERGY_UNITS
     whole = _shape(rows.groupby(["run", "part"], as_index=False).value.sum(), ["run"], parts)
-    said = [f"{number} {label}" for number, label in enumerate(done.labels, 1)]
+    said = [f"{number} {written(label)}" for number, label in enumerate(done.labels, 1)]
     panels = [("whole runs", whole.reindex(list(done.labels)))]
     if done.by_layer:
         panels.append((f"by layer; bars: {', '.join(said)}", _shape(rows, ["layer", "run"], parts)))
@@ -71,7 +72,9 @@ def _figure(plt, done: Comparison, rows: pd.DataFrame, name: str):
                 for x, top in zip(at, of_run.sum(axis=1), strict=True):
                     place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
                     axis.annotate(f"{number + 1}", (x, top), fontsize=7, **place)
-            axis.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+            axis.set_xticks(
+                range(len(layers)), map(written, layers), rotation=60, ha="right", rotation_mode="anchor", fontsize=8
+            )
             axis.set_xlim(-0.7, len(layers) - 0.3)
         axis.set_ylabel(f"{name} ({unit})" if unit else name)
         axis.set_title(fill(title, int(13 * wide[0 if axis is axes[0, 0] else 1])), fontsize=9)

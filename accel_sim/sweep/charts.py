@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from accel_sim import output
-from accel_sim.style import SERIES, house_style, save
+from accel_sim.style import SERIES, house_style, save, written
 from accel_sim.sweep import chart_data, results
 from accel_sim.sweep.expression import Expression
 from workloads.registry import InputError
@@ -133,7 +133,7 @@ def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]
     for axis, grid, (network, table) in zip(panels[0], grids, tables.items(), strict=True):
         _cells(figure, axis, grid, wish.z)
         several = f", {pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
-        name = f"{network}: " if len(grids) > 1 else ""
+        name = f"{written(network)}: " if len(grids) > 1 else ""
         axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{name}{title_of(wish.z)}{several}")
     if len(grids) > 1:
         tables = {network: table.assign(network=network) for network, table in tables.items()}
@@ -144,7 +144,7 @@ def _cells(figure: Any, axis: Any, grid: pd.DataFrame, z: str) -> None:
     axis.grid(False)
     drawn = axis.imshow(grid.to_numpy() * unit_of(z)[0], origin="lower", aspect="auto", cmap="cividis")
     for ticks, values in ((axis.set_xticks, grid.columns), (axis.set_yticks, grid.index)):
-        ticks(range(len(values)), [text_of(value) for value in values])
+        ticks(range(len(values)), [_drawn(value) for value in values])
     if grid.size <= MOST_NUMBERS:
         middle = (np.nanmin(grid.to_numpy()) + np.nanmax(grid.to_numpy())) / 2
         for (row, column), value in np.ndenumerate(grid.to_numpy()):
@@ -172,10 +172,10 @@ def _pareto(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFram
             _in_ratios(scale, part[name])
             _axis(place, name)
         third = f"; area of a dot: {title_of(names[2])}" if len(names) > 2 else ""
-        axis.set_title(f"{network}: {part.front.sum()} of {len(part)} points on the front{third}", fontsize=10)
+        axis.set_title(f"{written(network)}: {part.front.sum()} of {len(part)} points on the front{third}", fontsize=10)
     axis = panels[0, -1]
     for key, hue in hues.items():
-        axis.scatter([], [], color=hue, label=text_of(key))
+        axis.scatter([], [], color=hue, label=_drawn(key))
     axis.legend(title=wish.color, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure, table
 
@@ -214,7 +214,7 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
         axis.plot(range(len(names)), heights[row], color=shade[row], **look)
     for i, name in enumerate(names):
         axis.axvline(i, color="black", linewidth=0.8)
-        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(text_of)
+        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(_drawn)
         ordered = sorted(set(zip(heights[:, i], texts, strict=True)))
         close = any(after[0] - before[0] < 0.04 for before, after in pairwise(ordered))
         for height, text in (ordered[0], ordered[-1]) if close or len(ordered) > 8 else ordered:
@@ -243,15 +243,15 @@ def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFra
         ):  # fmt: skip
             value = end * unit_of(wish.y)[0]
             axis.barh(i, value - base, left=base, height=0.6, color=hue)
-            axis.annotate(text_of(text), (value, i), (-4 if side == "right" else 4, 0), textcoords="offset points",
+            axis.annotate(_drawn(text), (value, i), (-4 if side == "right" else 4, 0), textcoords="offset points",
                           ha=side, va="center", fontsize=8)  # fmt: skip
     axis.axvline(base, color="black", linewidth=1)
-    axis.set_yticks(range(len(table)), [f"{row.setting} ({text_of(row.base)})" for row in table.itertuples()])
+    axis.set_yticks(range(len(table)), [f"{row.setting} ({_drawn(row.base)})" for row in table.itertuples()])
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.grid(axis="x")
     _axis(axis.xaxis, wish.y)
-    at = ", ".join(map(text_of, table.attrs["at"]))
+    at = ", ".join(map(_drawn, table.attrs["at"]))
     title = f"{title_of(wish.y)}: one setting at a time from the base (in brackets)"
     axis.set_title(f"{title}\nbase: {at}" if at else title, fontsize=10)
     return figure, table
@@ -307,7 +307,7 @@ def _place(axis: Any, column: pd.Series) -> Callable[[pd.Series], Any]:
     values = column.unique()
     if not pd.api.types.is_numeric_dtype(column):
         texts = list(dict.fromkeys(text_of(value) for value in values))
-        axis.set_ticks(range(len(texts)), texts)
+        axis.set_ticks(range(len(texts)), [written(text) for text in texts])
         return lambda part: [texts.index(text_of(value)) for value in part]
     if _are_ratios(column):
         from matplotlib.ticker import NullLocator
@@ -315,7 +315,7 @@ def _place(axis: Any, column: pd.Series) -> Callable[[pd.Series], Any]:
         axis.axes.set_xscale("log", base=2)
         axis.set_minor_locator(NullLocator())
     if len(values) <= 10:
-        axis.set_ticks(sorted(values), [text_of(value) for value in sorted(values)])
+        axis.set_ticks(sorted(values), [_drawn(value) for value in sorted(values)])
     return lambda part: part
 
 
@@ -333,7 +333,7 @@ def _key(value: Any) -> Any:
 def _legend(axis: Any, hues: dict[Any, str], title: str | None) -> None:
     if hues:
         handles = [axis.plot([], [], color=hue, marker="o", markersize=4)[0] for hue in hues.values()]
-        axis.legend(handles, [text_of(key) for key in hues], title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axis.legend(handles, [_drawn(key) for key in hues], title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _height(column: pd.Series) -> np.ndarray:
@@ -354,6 +354,11 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _drawn(value: Any) -> str:
+    """The same as a figure can have it (different settings may look alike)."""
+    return written(text_of(value))
 
 
 KINDS = {"line": _lines, "heat": _heat, "pareto": _pareto, "parallel": _parallel, "tornado": _tornado}

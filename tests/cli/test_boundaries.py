@@ -1,18 +1,24 @@
 """Values of the wrong type or form at a boundary: refused in one line with the path, whatever the file."""
 
-import copy
 import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from accel_sim.accelergy.reference import Ert, read_art
 from accel_sim.config import from_tree, load_hardware, presets, to_tree
 from accel_sim.simulate import simulate
+from workloads import load_network
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.registry import InputError
 
 from .calls import call
+from .mutants import VALUES, changed, some
 
 LEVEL = "expected a mapping with a name (one of bus, crossbar, multicast, neighbour)"
 NETWORKS = {
@@ -46,36 +52,16 @@ def test_an_accumulator_as_wide_as_it_need_be_is_taken_everywhere(preset):
     assert all(mode.sum_bits >= mode.product_bits for mode in machine.mac.modes)
 
 
-#: of other types than most fields, and numbers that nobody can build
-VALUES = [
-    None, True, "text", "", [], [[1]], {}, {"a": 1}, {"name": "x"}, -1, 0, 1, 0.5, 1e-9, 1 << 32, 1e300, float("nan"),
-    float("inf"), "1e400", 10**30,
-]  # fmt: skip
 LAYERS = (
     Layer(name="c1", kind="conv", C=4, H=4, W=4, M=8, R=3, S=3),
     Layer(name="f", kind="fc", C=32, H=1, W=1, M=10, inputs=("c1",)),
 )
 
 
-def changed(tree, path=()):
-    """(path, tree with another value there) for every node of a tree and every one of VALUES."""
-    for key in tree if isinstance(tree, dict) else range(len(tree)):
-        for value in VALUES:
-            other = copy.copy(tree)
-            other[key] = value
-            yield (*path, key), other
-        if isinstance(tree[key], dict | list):
-            for below, inner in changed(tree[key], (*path, key)):
-                other = copy.copy(tree)
-                other[key] = inner
-                yield below, other
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["systolic", "eie", "bit_tactical", "tensor_core", "bitfusion"])
-def test_any_value_anywhere_is_refused_in_one_line_or_gives_a_machine_that_runs(preset):
+def runs(preset: str, mutants: Iterable[tuple[tuple, Any]]) -> int:
+    """Of mutants of a preset, how many give a machine, which then runs; the others are refused in one line."""
     network, ran = Network("n", LAYERS, (4, 4, 4)), 0
-    for path, tree in changed(to_tree(load_hardware(preset))):
+    for path, tree in mutants:
         try:
             machine = from_tree(tree, "m")
             assert to_tree(from_tree(to_tree(machine), "again")) == to_tree(machine), path
@@ -83,7 +69,135 @@ def test_any_value_anywhere_is_refused_in_one_line_or_gives_a_machine_that_runs(
             ran += 1
         except InputError as error:
             assert "\n" not in str(error), path
-    assert ran
+    return ran
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_some_values_in_every_preset(preset):
+    runs(preset, some(to_tree(load_hardware(preset)), 5, seed=1))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("preset", presets())
+def test_any_value_anywhere_is_refused_in_one_line_or_gives_a_machine_that_runs(preset):
+    assert runs(preset, changed(to_tree(load_hardware(preset))))
+
+
+#: every kind of layer a file can say, and every form of field
+SHAPES = """
+name: tiny
+input: [3, 8, 8]
+layers:
+  - {name: input, kind: conv, M: 4, R: 3, S: 3, padding: 1, activation: relu, dilation: [1, 1], ceil_mode: false}
+  - {name: left, kind: depthwise, R: 3, S: 3, stride: 2, padding: [1, 1, 1, 1], activation: relu}
+  - {name: right, kind: pool, pool: max, R: 2, S: 2, stride: 2, count_include_pad: true}
+  - {name: norm, kind: lrn, lrn: {size: 3, alpha: 1.0, beta: 0.75, k: 1.0}}
+  - {name: both, kind: concat, inputs: [right, norm]}
+  - {name: el, kind: elementwise, function: mul, inputs: [both, both], input_sizes: [32, 32]}
+  - {name: red, kind: reduce, function: sum, R: 2, S: 2}
+  - {name: sh, kind: shuffle, G: 2}
+  - {name: mm, kind: matmul, dynamic: true, C: 8, H: 1, W: 1, M: 1, inputs: [sh, sh]}
+  - {name: bn, kind: batchnorm, bn: true}
+  - {name: fc1, kind: fc, M: 5, bias: true}
+"""
+ERTS = {
+    "ERT": """
+ERT:
+  version: '0.4'
+  tables:
+    - name: system.chip.mac[0..63]
+      actions: [{name: mult, arguments: {width: 8, other: x}, energy: 0.2}, {name: add, energy: 1}]
+    - {name: system.dram, actions: [{name: read, arguments: null, energy: 5.0}]}
+""",
+    "ERT 0.2": """
+ERT:
+  version: 0.2
+  tables: {system.chip.mac: {mult: [{arguments: {width: 8}, energy: 0.2}], add: {energy: 1}}}
+""",
+    "ART": "ART: {version: '0.4', tables: [{name: system.mac, area: 3.0}, {name: system.dram, area: 1}]}",
+}
+
+
+def load_shapes(text: str, path: Path) -> None:
+    np.savez(path, network=text)
+    load_network(path)
+
+
+def load_beside(text: str, path: Path) -> None:
+    np.savez(path)
+    path.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    load_network(path)
+
+
+def load_ert(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
+    Ert.read(path).price("mac", "add", 8)
+
+
+def load_art(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
+    read_art(path)
+
+
+TEXTS = {
+    "shapes": (SHAPES, load_shapes, "n.npz"), "shapes beside": (SHAPES, load_beside, "n.npz"),
+    **{name: (ERTS[name], load_ert, "e.yaml") for name in ("ERT", "ERT 0.2")}, "ART": (ERTS["ART"], load_art, "e.yaml"),
+}  # fmt: skip
+
+
+def fate(kind: str, mutants: Iterable[tuple[tuple, Any]], folder: Path) -> int:
+    """Of mutants of a file, how many are read; the others are refused in one line that names the file."""
+    _, load, name = TEXTS[kind]
+    good = 0
+    for path, tree in mutants:
+        try:
+            load(yaml.dump(tree), folder / name)
+            good += 1
+        except InputError as error:
+            assert "\n" not in str(error) and str(folder / name) in str(error), (path, str(error))
+    return good
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_some_values_in_a_file_of_yaml(kind, tmp_path):
+    whole = yaml.safe_load(TEXTS[kind][0])
+    assert fate(kind, [((), whole)], tmp_path) == 1
+    fate(kind, some(whole, 12, seed=1), tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", TEXTS)
+def test_any_value_anywhere_in_a_file_of_yaml(kind, tmp_path):
+    whole = yaml.safe_load(TEXTS[kind][0])
+    assert fate(kind, changed(whole), tmp_path)
+    assert not fate(kind, [((), value) for value in VALUES], tmp_path)
+
+
+#: eight lines that stand for 10^8 values
+BOMB = ", ".join(["&a0 [x, x, x, x, x, x, x, x, x, x]", *(f"&a{i} [{f'*a{i - 1}, ' * 10}]" for i in range(1, 8))])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(f"[{BOMB}]", "more than 1,000,000 values"), ("&a [1, [*a]]", "found unconstructable recursive node")],
+    ids=["large", "endless"],
+)
+def test_aliases_of_aliases(value, said, here, refused):
+    """Each of these files made a refusal that nobody can print."""
+    (here / "m.yaml").write_text(f"clock_mhz: {value}\n")
+    (here / "s.yaml").write_text(f"network: lenet5\nhardware: eie\naxes: {value}\n")
+    np.savez("n.npz", network=f"input: [3, 8, 8]\nlayers: [{{name: c, kind: conv, M: {value}}}]\n")
+    for command in (("run", "lenet5", "m.yaml"), ("sweep", "s.yaml", "--dry-run"), ("run", "n.npz", "eie")):
+        assert f"broken YAML: {said}" in refused(*command)
+
+
+def test_shapes_are_yaml_as_machines_are(here, refused):
+    """Numbers and truth values of YAML 1.2, and no key twice."""
+    layer = "name: n\ninput: [3, 8, 8]\nlayers:\n  - {name: l, kind: lrn, lrn: {size: 5, alpha: 1e-4}}\n"
+    np.savez("n.npz", network=layer)
+    assert load_network("n.npz").layers[0].lrn.alpha == 1e-4
+    np.savez("n.npz", network=layer.replace("kind: lrn,", "kind: lrn, kind: conv,"))
+    assert refused("run", "n.npz", "eie") == "n.npz line 4: broken YAML: key 'kind' is given twice"
 
 
 STUDIES = {

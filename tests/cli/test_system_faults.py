@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from accel_sim import experiment, output
+from workloads.registry import InputError
 
 from .calls import call, names, tree
 
@@ -102,6 +103,7 @@ def test_one_line_and_nothing_left(command, name, number, made, tmp_path, monkey
         done = call(*command)
     assert (done.code, done.out) == (2, "")
     assert os.strerror(number) in done.line and done.line.startswith(f"accel-sim {command[0]}: ")
+    assert output.PREFIX not in done.line and f"/{name}: cannot be written" in done.line
     assert {path: data for path, data in tree(tmp_path).items() if path.split("/")[0] != "t"} == before
     assert not [path for path in tree(tmp_path) if output.PREFIX in path]
 
@@ -113,6 +115,29 @@ def plain_of_runs(request, monkeypatch):
 
     if request.node.callspec.params["command"][0] == "run":
         monkeypatch.setattr(plots, "write", lambda folder: [])
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: output.write(path, b"picture"), lambda path: path.write_bytes(b"x"),
+        lambda path: pd.DataFrame({"a": [1]}).to_csv(path),
+    ],
+)  # fmt: skip
+def test_a_file_is_named_where_the_user_wanted_it(make, beside, here, monkeypatch):
+    """Not below the hidden directory in which it would have been made."""
+    refuse(monkeypatch, "energy.png", errno.ENOSPC)
+    with pytest.raises(InputError) as refusal, output.whole(Path("runs/x"), beside=beside) as scratch:
+        make(scratch / "energy.png")
+    assert str(refusal.value) == "runs/x/energy.png: cannot be written (No space left on device)"
+    assert names(here) == set()
+
+
+def test_a_disk_that_is_full_without_a_file_names_the_directory_as_given(here):
+    with pytest.raises(InputError) as refusal, output.whole(Path("runs/x")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(refusal.value) == "--out runs/x: cannot write there: No space left on device"
 
 
 def test_a_directory_that_cannot_even_be_made(here, monkeypatch):

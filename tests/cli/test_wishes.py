@@ -1,6 +1,7 @@
 """A user's wish is played, or its change is told, or it is refused; a layer is found by its own name first."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ REFUSED = {
     f"network 'n': unknown layer 'conv[7]'; did you mean 'conv[1]'? (known: {WITH_MACS}, features.3.pool)": (
         "--layers", "conv[7]"),
     "preset 'systolic': --set mapping.layer.conv0.tiles.k: unknown key 'layer'; did you mean 'layers'? (known: "
-    "objective, layers, keep_maps, prefetch_layers)": ("--set", "mapping.layer.conv0.tiles.k=9"),
+    "objective, layers, keep_maps, prefetch_layers, map_layout)": ("--set", "mapping.layer.conv0.tiles.k=9"),
     "preset 'systolic': mapping: layers.conv0.tiles: unknown dimension 'x' (known: groups, pixels, filters, k, taps)": (
         "--set", "mapping.layers.conv0.tiles.x=9"),
     "preset 'systolic': mapping.layers.conv0: Input should be a valid dictionary, not 9": (
@@ -143,3 +144,91 @@ def test_an_axis_does_not_change_the_value_of_another(here):
     )
     done = call("sweep", "s.yaml", "--out", "o", "--workers", "1", "--quiet")
     assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_recording_of_more_than_the_network_reads_is_told(bracketed):
+    """Names of other modules, and tensors of the network that nobody reads."""
+    maps = {"input": (4, 8, 9), "conv[0]": (8, 6, 7), "features.3.pool": (8, 5, 6), "input.scale": ()}
+    extra = {f"relu{i}": np.zeros(3) for i in range(5)} | {"relu0.scale": 0.5}
+    arrays = {name: np.ones(shape, np.uint8 if shape else float) for name, shape in maps.items()}
+    np.savez("some.npz", **arrays)
+    np.savez("more.npz", **arrays, **extra)
+    said = {}
+    for file in ("some", "more"):
+        done = call("run", "n.npz", "systolic", "--quiet", "--out", file, "--activations", f"{file}.npz")
+        assert done.code == 0
+        said[file] = [line for line in done.err.splitlines() if "no layer reads" in line]
+    begin = "accel-sim run: warning: --activations"
+    assert said == {
+        "some": [f"{begin} some.npz: no layer reads 1 of its 4 arrays, which change nothing ('features.3.pool')"],
+        "more": [
+            f"{begin} more.npz: no layer reads 7 of its 10 arrays, which change nothing ('features.3.pool', 'relu0', "
+            "'relu1', 'relu2', 'relu3', ...)"
+        ],
+    }
+    assert rows(bracketed / "some") == rows(bracketed / "more")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        ({"conv": (8, 6, 7)}, "unknown tensor 'conv'; did you mean 'conv0'?"),
+        ({"features.3.pool": (8, 5, 6)}, "no layer reads 'features.3.pool'"),
+        ({"input": (4, 8, 9), "features.3.pool": (8, 5)}, "'features.3.pool' has shape [8, 5], expected 240 values"),
+    ],
+)
+def test_a_recording_of_nothing_that_is_read(arrays, text, bracketed, refused):
+    np.savez("n.npz", network=SHAPES)
+    np.savez("a.npz", **{name: np.ones(shape, np.uint8) for name, shape in arrays.items()})
+    assert refused("run", "n.npz", "systolic", "--activations", "a.npz").startswith(f"--activations a.npz: {text}")
+
+
+PRODUCT = """
+name: n
+input: [4, 3, 3]
+layers:
+  - {name: scores, kind: matmul, C: 4, M: 9, dynamic: true, inputs: [input, input]}
+"""
+MIXED = PRODUCT + "  - {name: fc, kind: conv, M: 4}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wish", "said"),
+    [
+        (MIXED, "layers.scores.weights=4", "precision.layers.scores.weights: 'scores' has no weights, it multiplies"),
+        (MIXED, "layers.s*.weights=4", "precision.layers.s*.weights: 'scores' has no weights, it multiplies"),
+        (PRODUCT, "weights=4", "precision: network 'n' has no layer with weights"),
+        (PRODUCT.partition("layers")[0] + "layers: [{name: p, kind: pool, pool: max, R: 2, S: 2}]", "activations=4",
+         "precision: network 'n' has no layer with MACs"),
+    ],
+)  # fmt: skip
+def test_a_width_of_weights_that_are_not_there(text, wish, said, here, refused):
+    np.savez("n.npz", network=text)
+    assert refused("run", "n.npz", "systolic", "--precision", wish).startswith(said)
+
+
+@pytest.mark.slow
+def test_a_glob_means_those_that_have_weights(here):
+    np.savez("n.npz", network=MIXED)
+    done = call("run", "n.npz", "systolic", "--quiet", "--out", "o", "--precision", "layers.*.weights=4")
+    assert done.code == 0
+    assert rows(here / "o")["fc"]["weight_machine_bytes"] == "20"  # of 36; each row in whole bytes
+
+
+@pytest.mark.slow
+def test_tables_of_an_ert_that_match_nothing_are_told(here):
+    assert call("run", "lenet_300_100", "systolic", "--quiet", "--out", "r").code == 0
+    assert call("accelergy", "r", "--quiet", "--out", "a").code == 0
+    own = (here / "a/ERT.yaml").read_text()
+    more = "".join(
+        f"  - name: system.{name}\n    actions: [{{name: read, energy: 1.0}}]\n" for name in ("queue", "srma", "pe.x")
+    )
+    notes = {}
+    for name, text in {"own": own, "more": own.rstrip("\n") + "\n" + more}.items():
+        (here / f"{name}.yaml").write_text(text)
+        call("run", "lenet_300_100", "systolic", "--quiet", "--out", name, "--set", f"energy.table={name}.yaml")
+        notes[name] = json.loads((here / name / "summary.json").read_text())["notes"]
+    count = own.count("- name: system") + 3
+    told = f"2 of its {count} tables name no part of this machine ('system.srma', 'system.pe.x')"
+    assert notes == {"own": [], "more": [f"energy.table=more.yaml: {told}"]}

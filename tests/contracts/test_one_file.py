@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -275,8 +276,7 @@ def test_a_taken_name_is_an_error(plugins):
     """Also of a class that happens to have the same name as the one that is there."""
     from workloads.encodings.dense import Dense
 
-    impostor = type(Dense.__name__, (), {})
-    for part in (impostor, type("Other", (), {})):
+    for part in (dataclass(frozen=True)(type(name, (Dense,), {})) for name in (Dense.__name__, "Other")):
         with pytest.raises(ValueError, match=r"^encoding 'dense' is registered twice$"):
             encodings.add("dense")(part)
     assert encodings.get("dense") is Dense
@@ -303,6 +303,20 @@ UNFINISHED = {
     "dataflow 'two_thirds' has no mode": ("dataflows", ("    def mode(", "    def modes(")),
     "dataflow 'two_thirds' is no frozen dataclass": ("dataflows", ('")\n@dataclass(frozen=True)', '")\n@dataclass')),
     "memory 'bursts' has no advance": ("memories", ("    def advance(", "    def advanced(")),
+    "encoding 'coordinates' is no frozen dataclass": ("encodings", ("@dataclass(frozen=True)\n", "")),
+    "encoding 'coordinates' has no decode": ("encodings", ("    def decode(", "    def decodes(")),
+    "encoding 'coordinates' has no entry_bits": ("encodings", ("    def entry_bits(", "    def entry_bit(")),
+    "encodings.weights: encoding 'coordinates': encode: expected an Encoded of the entries it counts, 18 bytes of 14": (
+        "encodings", ("Encoded(pack(field,", "Encoded(pack(field[1:],")),
+    "encodings.weights: encoding 'coordinates': decodes to other codes than were encoded": (
+        "encodings", ("Decoded(field &", "Decoded(field * 0 &")),
+    "encoding 'coordinates': entry_bits(4) is None, expected a number of bits from 1 on": (
+        "encodings", ("return symbol_bits + self.place_bits", "return None")),
+    "encoding 'coordinates': entries: expected [slices] integers": ("encodings", ("sum(axis=1,", "sum(axis=0,")),
+    "encoding 'coordinates': AttributeError: 'NoneType' object has no attribute 'entries'": (
+        "encodings", ("return Decoded(field", "Decoded(field")),
+    "parts/coordinates.py line 29: AttributeError: 'Coordinates' object has no attribute 'nothing'": (
+        "encodings", ("places = (field", "places = self.nothing, (field")),
     "MAC unit 'half_price': nothing prices mac.mult3 of 9 bits": ("macs", ('("mac", "mult"', '("mac", "mult3"')),
     "MAC unit 'half_price': nothing prices multiplier.mult of 9 bits": (
         "macs", ('("mac", "mult"', '("multiplier", "mult"')),

@@ -23,7 +23,8 @@ CHOICES = {
     "dataflow.drain": ["hidden", "exposed"], "dataflow.precision": ["format", "data"],
     "dataflow.reduction_order": ["im2col", "taps", "im2col_first"], "dataflow.overlap": ["none", "loads", "folds"],
     "dataflow.initial_sums": ["zero", "loaded"], "dataflow.asymmetric": ["differences", "correction"],
-    "mapping.objective": ["dram", "cycles", "energy", "edp"], "ports": ["1rw", "1r1w"],
+    "mapping.objective": ["dram", "cycles", "energy", "edp"], "mapping.map_layout": ["nchw", "nhwc"],
+    "ports": ["1rw", "1r1w"],
     "overflow": ["wrap", "saturate"], "energy.mac": ["horowitz", "unit"], "layout": ["packed", "tensor"],
     "cell": ["itrs-lstp", "itrs-hp"],
 }  # fmt: skip

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from workloads import yaml_text
 from workloads.archive import Header, first_line, npz_headers, read_npz
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.importers import naming, network_files
@@ -93,10 +93,7 @@ def _tree(path: Path, header: Header | None) -> dict[str, Any]:
         text = beside.read_text(encoding="utf-8", errors="replace")
     else:
         raise InputError(f"{path}: has no array '{NETWORK}' with the YAML of its shapes, nor is there a {beside.name}")
-    try:
-        tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{path}: broken YAML: {first_line(error)}") from None
+    tree = yaml_text.parse(text, str(path))
     if not isinstance(tree, dict) or not isinstance(tree.get("layers"), list) or not tree["layers"]:
         raise InputError(f"{path}: expected a mapping with name, input and a list of layers")
     return tree
@@ -115,8 +112,8 @@ def _layers(entries: list, shape: tuple[int, ...], names: Names, path: Path) -> 
         if name in found:
             raise InputError(f"{where}: layer name '{name}' is used twice")
         record = Record(entry, f"{path}: layer '{name}'")
-        ambiguous = "input" in found and "input" in entry.get("inputs", ())
-        if ambiguous:
+        reads = entry.get("inputs")
+        if "input" in found and isinstance(reads, list) and "input" in reads:
             raise InputError(f"{record.where}: inputs: 'input' is a layer and the network's input: rename the layer")
         layer = replace(_layer(record, last, outputs), name=names.layer(name))
         found[name], last = layer, name

@@ -98,6 +98,20 @@ def test_narrow_accumulators_meet_the_reference_of_what_they_add(hardware, setti
     assert run.overflows > 0
 
 
+@pytest.mark.parametrize("bits", [18, 40])
+@pytest.mark.parametrize(("hardware", "settings"), MACHINES)
+def test_a_zero_point_that_is_lost_on_the_way_is_found_however_narrow_the_accumulators(hardware, settings, bits):
+    """Where they overflow, too: the reference is of the codes and zero points that the network declares."""
+    narrow = {"mac.accumulator_bits": bits, "mac.activation_bits": 9, "mac.weight_bits": 9}
+    data = operands(LAYER, 61, 200, zeros=0)
+    network = Network("n", (LAYER,), LAYER.input_shape[1:], formats={"input": data.inputs.format})
+    session = Session.start(network, load_hardware(hardware, {"dataflow.asymmetric": "correction"} | settings | narrow))
+    assert (run_layer(LAYER, data, session, check=True).overflows > 0) == (bits == 18)
+    lost = replace(data, inputs=Codes(data.inputs.values, replace(data.inputs.format, zero_point=60)))
+    with pytest.raises(CheckError, match="sums differ from the reference"):
+        run_layer(LAYER, lost, session, check=True)
+
+
 def zero_point(run, bits):
     return run.actions.get(("zero_point", "add", bits), 0)
 

@@ -193,3 +193,42 @@ def test_a_map_of_one_pixel_is_packed(bits, expected):
     network = Precision.of({"activations": bits, "weights": 2}).apply(load_network("alexnet"))
     row = simulate(network, load_hardware("bitfusion"), layers="fc6").layers.iloc[0]
     assert row.dram_read_bytes - row.weight_machine_bytes == expected
+
+
+NOISY = (
+    Layer(name="dw", kind="depthwise", C=3, H=3, W=3, M=3, G=3, R=3, S=3),
+    Layer(name="a", kind="conv", C=3, M=2, inputs=("dw",)),
+    Layer(name="b", kind="conv", C=3, M=1, inputs=("dw",)),
+    Layer(name="ab", kind="concat", C=3, M=3, inputs=("a", "b")),
+    Layer(name="f", kind="fc", C=3, M=40, inputs=("ab",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("bits", "told"),
+    [
+        (8, {}),
+        (3, {
+            "dw": ["its weights take 12 bytes for 10.125 bytes of codes: each filter ends with a whole byte",
+                   "its map takes 2 bytes for 1.125 bytes of codes: a map ends with a whole byte"],
+            "a": ["its weights take 4 bytes for 2.25 bytes of codes: each filter ends with a whole byte"],
+            "b": ["its weights take 2 bytes for 1.125 bytes of codes: each filter ends with a whole byte"],
+            "ab": ["its map takes 2 bytes for 1.125 bytes of codes: a map ends with a whole byte"],
+            "f": ["its weights take 80 bytes for 45 bytes of codes: each filter ends with a whole byte"],
+        }),
+    ],
+)  # fmt: skip
+def test_padding_is_told_where_it_is_much(bits, told):
+    """Parts of a joined map have none of their own; that of the network's input is told of the layer that reads it."""
+    network = quantise_network(Network("n", NOISY, (3, 3, 3)), activations=f"int{bits}", weights=f"int{bits}")
+    result = simulate(network, load_hardware("systolic"))
+    found = {
+        run.layer.name: [note for note in run.facts.notes if "ends with a whole byte" in note] for run in result.runs
+    }
+    if told:
+        told["dw"].insert(1, "'input' takes 11 bytes for 10.125 bytes of codes: a map ends with a whole byte")
+    assert {name: notes for name, notes in found.items() if notes} == told
+    rows = result.layers.set_index("layer")
+    for name in told:  # what is told of weights is what they take
+        weights = [note for note in found[name] if note.startswith("its weights take")]
+        assert weights == [] or int(weights[0].split()[3]) == rows.weight_machine_bytes[name]

@@ -1,10 +1,14 @@
 """Maps that stay on chip: the same outputs, fewer bytes, never more than the level holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
+from accel_sim.address_map import AddressMap
 from accel_sim.config import from_tree, to_tree
+from accel_sim.residency import Residency
 from accel_sim.server import Server
 from accel_sim.session import Session
 from workloads import load_network
@@ -94,3 +98,25 @@ def test_inputs_and_outputs_in_different_levels_are_refused():
         "mapping.keep_maps: inputs come into level 'input_sram', outputs leave from 'output_sram': expected one level "
         "that holds both"
     )
+
+
+class Layers(tuple):
+    """Layers that count how often somebody goes through all of them."""
+
+    passes = 0
+
+    def __iter__(self):
+        Layers.passes += 1
+        return super().__iter__()
+
+
+def test_a_layer_is_found_without_a_search():
+    """As often as there are layers, networks of thousands took time that grew with the square of their number."""
+    network, machine = load_network("squeezenet1_0"), load_hardware("eie", ROOM | KEEP)
+    network = replace(network, layers=Layers(network.layers))
+    residency = Residency(network, AddressMap(network, "dram", 0), machine.buffers, frozenset(network.names))
+    assert residency.kept
+    layers, Layers.passes = list(network.layers), 0
+    for layer in layers:
+        residency.shares(layer)
+    assert Layers.passes <= 1

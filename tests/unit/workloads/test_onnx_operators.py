@@ -13,8 +13,13 @@ from tests import small_buffers
 from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, convolutions
 from workloads import InputError, Layer, load_network
+from workloads.importers.onnx.arity import _most
+from workloads.importers.onnx.constants import AT_IMPORT
+from workloads.importers.onnx.operators import operators
 from workloads.layer import FUNCTIONS, POST_KINDS
+from workloads.network import Network
 from workloads.reference import forward_float
+from workloads.walk import walk
 
 
 def network(model: Model, tmp_path, *outputs, opset=21, **options):
@@ -28,6 +33,131 @@ def one(tmp_path, kind, shape, *tensors, opset=21, **attributes):
     names += ["" if values is None else m.tensor(f"t{i}", values) for i, values in enumerate(tensors)]
     m.op(kind, names, "y", **attributes)
     return network(m, tmp_path, opset=opset)
+
+
+# --- what a node may read ---
+
+W, V = np.ones((4, 3, 1, 1), np.float32), np.ones(4, np.float32)
+EXTRA = {  # operator -> (its inputs beside x, the first that is too many, of how many)
+    "Conv": ([W, V, V], 3, 3), "Relu": ([V], 1, 1), "Add": ([V, V], 2, 2), "MaxPool": ([V], 1, 1),
+    "Softmax": ([V], 1, 1), "Flatten": ([V], 1, 1), "Gemm": ([None, V, V], 3, 3), "Identity": ([V], 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EXTRA)
+def test_an_input_that_no_such_operator_takes_is_refused_by_name(kind, tmp_path):
+    """An Add of three tensors was one of three, a fourth input of a convolution was not there."""
+    tensors, place, most = EXTRA[kind]
+    with pytest.raises(InputError) as caught:
+        one(tmp_path, kind, [1, 3, 4, 4], *tensors, **({"kernel_shape": [1, 1]} if kind == "MaxPool" else {}))
+    text = f"node 'y' ({kind}): input {place} ('t{place - 1}') is not read: {kind} takes {most} at most here"
+    assert str(caught.value).endswith(text)
+
+
+def test_inputs_that_are_left_out_or_came_with_a_later_operator_set(tmp_path):
+    assert len(one(tmp_path, "Conv", [1, 3, 4, 4], W, None, None).layers) == 1
+    assert len(one(tmp_path, "Clip", [1, 3, 4, 4], np.float32(0), np.float32(6), opset=11).layers) == 1
+    with pytest.raises(InputError, match=r"input 1 \('t0'\) is not read: Clip takes 1 at most here$"):
+        one(tmp_path, "Clip", [1, 3, 4, 4], np.float32(0), np.float32(6), opset=7)
+    with pytest.raises(InputError, match=r"com.microsoft.FastGelu takes 1 at most here$"):
+        one(tmp_path, "FastGelu", [1, 3, 4, 4], V, domain="com.microsoft")
+
+
+def test_the_number_of_inputs_is_known_of_every_operator():
+    for kind in {*operators.names(), *AT_IMPORT}:
+        assert _most(kind, 21) is not None, kind
+
+
+def test_an_image_and_a_tensor_that_is_read_from_memory(tmp_path):
+    m = Model()
+    c = m.op("Conv", [m.input("x", [1, 3, 4, 4]), m.weights("w", 4, 3, 1, 1)], "c")
+    m.op("Add", [c, m.weights("b", 4)], "y")
+    net = replace(network(m, tmp_path), images=np.zeros((1, 3, 4, 4), np.uint8), image_names=("a",))
+    with pytest.raises(InputError, match=r"^layer 'y': no forward pass: 'b' is read, of which there is no image"):
+        forward_float(net)
+
+
+# --- the order in which values lie ---
+
+
+def map_of(m: Model, *sizes: int) -> str:
+    """A convolution of an image with so many channels, rows and columns."""
+    C, H, W_ = sizes
+    return m.op("Conv", [m.input("x", [1, 3, H, W_]), m.weights("w0", C, 3, 1, 1)], "c")
+
+
+def dense(m: Model, value: str, elements: int) -> None:
+    m.op("Gemm", [m.op("Flatten", [value], "f"), m.weights("w", elements, 5)], "y")
+
+
+def last_pooled(m: Model, value: str, op: str, **attributes) -> str:
+    scale = [m.tensor("s", np.float32(1.0)), m.tensor("z", np.uint8(0))]
+    coded = m.op("QuantizeLinear", [value, *scale], "q")
+    made = m.op(op, [coded, *scale, *scale], "p", domain="com.microsoft", channels_last=1, **attributes)
+    return m.op("DequantizeLinear", [made, *scale], "d")
+
+
+def viewed(m: Model, value: str, *shape: int) -> str:
+    return m.op("Reshape", [value, m.tensor("shape", np.array(shape))], "r")
+
+
+#: a square map, whose channels and pixels could be taken for one another; image -> its first layer in another order
+CROSSED = {
+    "pool of the input": (lambda m: dense(
+        m, last_pooled(m, m.input("x", [1, 3, 3, 3]), "QLinearAveragePool", kernel_shape=[2, 2]), 12), "p"),
+    "pool": (lambda m: dense(
+        m, last_pooled(m, map_of(m, 4, 4, 4), "QLinearAveragePool", kernel_shape=[2, 2], strides=[2, 2]), 16), "p"),
+    "global pool": (lambda m: dense(m, last_pooled(m, map_of(m, 4, 4, 4), "QLinearGlobalAveragePool"), 4), "p"),
+    "rows": (lambda m: dense(m, m.op("MatMul", [m.input("x", [1, 6, 5]), m.weights("v", 5, 7)], "mm"), 42), "y"),
+    "pixels": (lambda m: dense(
+        m, m.op("MatMul", [viewed(m, map_of(m, 16, 4, 4), 1, 16, 16), m.weights("v", 16, 7)], "mm"), 112), "mm"),
+    "columns": (lambda m: m.op("Gemm", [m.input("x", [5, 5]), m.weights("v", 5, 7)], "y", transA=1), "y"),
+    "mean": (lambda m: m.op("Gemm", [
+        m.op("ReduceMean", [map_of(m, 4, 4, 4), m.tensor("axes", np.array([1, 2]))], "rd", keepdims=0),
+        m.weights("w", 4, 5)], "y"), "rd"),
+}  # fmt: skip
+
+
+def with_images(net: Network) -> tuple[Network, np.ndarray]:
+    images = np.random.default_rng(1).integers(0, 256, (net.batch, *net.input_shape), dtype=np.uint8)
+    return replace(net, images=images, image_names=("a",) * net.batch), images
+
+
+@pytest.mark.parametrize("name", CROSSED)
+def test_an_image_does_not_flow_through_values_in_another_order(name, tmp_path):
+    """Their products were those of other values, without a word, wherever the sizes happened to agree."""
+    m = Model()
+    make, layer = CROSSED[name]
+    make(m)
+    net, _ = with_images(network(m, tmp_path))
+    for run in (lambda: forward_float(net), lambda: list(walk(net, 0))):
+        with pytest.raises(InputError, match=f"^layer '{layer}': no forward pass: it reads channels and pixels in "):
+            run()
+    assert simulate(replace(net, images=None), load_hardware("systolic"), check=True).summary["check"]["passed"]
+
+
+STRAIGHT = {
+    "flat": lambda m: dense(m, map_of(m, 4, 4, 4), 64),
+    "pooled": lambda m: dense(m, m.op("GlobalAveragePool", [map_of(m, 4, 4, 4)], "g"), 4),
+    "mean": lambda m: dense(
+        m, m.op("ReduceMean", [map_of(m, 4, 4, 4), m.tensor("axes", np.array([2, 3]))], "rd"), 4),
+    "one pixel": lambda m: dense(m, m.op("MatMul", [
+        m.op("Transpose", [map_of(m, 4, 1, 1)], "t", perm=[0, 2, 3, 1]), m.weights("v", 4, 7)], "mm"), 7),
+    "softmax": lambda m: dense(m, m.op("Softmax", [map_of(m, 4, 4, 4)], "sm", axis=1), 64),
+    "twice": lambda m: m.op("MatMul", [m.op("MatMul", [m.input("x", [4, 5]), m.weights("v", 5, 5)], "a"),
+                                       m.weights("w", 5, 7)], "y"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_an_image_flows_where_the_order_stays(name, tmp_path):
+    m = Model()
+    STRAIGHT[name](m)
+    net, images = with_images(network(m, tmp_path))
+    proto = m.proto("y")
+    shape = [dim.dim_value for dim in proto.graph.input[0].type.tensor_type.shape.dim]
+    (expected,) = ReferenceEvaluator(proto).run(None, {"x": images.astype(np.float32).reshape(shape)})
+    assert np.allclose(forward_float(net)["y"].ravel(), expected.ravel(), rtol=1e-3, atol=1e-2)
 
 
 # --- convolutions and pools ---

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workloads.importers import network_files
+from workloads.importers.onnx.arity import check_inputs
 from workloads.importers.onnx.constants import AT_IMPORT, evaluate
 from workloads.importers.onnx.file import ModelFile, Node, read_model, shown
 from workloads.importers.onnx.fusion import merge_elementwise
-from workloads.importers.onnx.graph import Graph, Value, layout
+from workloads.importers.onnx.graph import Graph, Value, layout, layout_axis, order_of
 from workloads.importers.onnx.harmless import HARMLESS, OLD_HARMLESS
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import UnknownError, check_shape
@@ -81,7 +82,8 @@ def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
             graph.batch = shape[0] if len(shape) > 1 else 1
             graph.input_shape = layout(shape, None, graph.batch)[1:]
         found = True
-        graph.values[name] = Value(shape, source=source, name=name)
+        order = order_of(shape, layout_axis(shape), graph.batch)
+        graph.values[name] = Value(shape, source=source, name=name, order=order)
     for node in model.live:
         try:
             _work_out(graph, node)
@@ -92,6 +94,7 @@ def read_graph(model: ModelFile, shapes: dict[str, tuple[int, ...]]) -> Graph:
 
 def _work_out(graph: Graph, node: Node) -> None:
     """Layers and values of one node."""
+    check_inputs(node, graph.opset)
     if not evaluate(graph, node):
         if node.kind not in operators.names():
             raise node.error("is supported on constants only, and reads a value that is computed at run time")

@@ -45,4 +45,5 @@ def _joined(before: Layer, layer: Layer) -> Layer:
     return replace(
         layer, kind="elementwise", function=function, inputs=tuple(sizes),
         input_sizes=() if whole else tuple(sizes.values()), reshaped=before.reshaped or layer.reshaped,
+        crossed=before.crossed or layer.crossed,
     )  # fmt: skip

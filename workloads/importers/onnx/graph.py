@@ -22,12 +22,18 @@ FUSING = ("conv", "depthwise", "fc", "matmul", "add", "batchnorm")
 FOLDING = ("conv", "depthwise", "fc", "matmul", "batchnorm")
 
 
+#: see order_of; LOST: one that nobody works out
+Order = tuple[int, int, int, int]
+LOST: Order = (0, 0, 0, 0)
+
+
 @dataclass(frozen=True, eq=False)
 class Value:
     """A value of the graph: either known at import (``constant``), or the output of a layer (``source``).
 
     shape: as in the file. name: its name there. axis: the dimension its layer calls channels, None if a reshape broke
-    it up. single: nobody but the next reader sees the layer's output. origin: shape before a reshape.
+    it up. order: how the map of its layer lies in the file's order (see order_of). single: nobody but the next reader
+    sees the layer's output. origin: shape before a reshape.
     pads: zeros around the map that the convolution which reads it adds itself (top, bottom, left, right).
     """
 
@@ -36,6 +42,7 @@ class Value:
     constant: Constant | None = None
     name: str = ""
     axis: int | None = None
+    order: Order | None = None
     single: bool = False
     origin: tuple[int, ...] | None = None
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -168,12 +175,19 @@ class Graph:
         self.bind(node, view, place, renames=value)
 
     def add(self, node: Node, kind: str, inputs: Iterable[Value], shape: tuple[int, ...], *, suffix="", **fields):
-        """A layer for a node; returns its output, of this shape in the file's terms."""
-        name = self._layer_name(node, suffix)
+        """A layer for a node; returns its output, of this shape in the file's terms.
+
+        orders: in which the layer reads each input (default: the file's own); order: of what it makes, where the axis
+        of its channels does not say.
+        """
+        name, inputs = self._layer_name(node, suffix), tuple(inputs)
         sources = tuple(self.source(node, value) for value in inputs)
         axis = fields.pop("axis", None)
+        orders = fields.pop("orders", (None,) * len(inputs))
+        made = fields.pop("order") if "order" in fields else order_of(shape, axis, fields.get("N", 1))
+        crossed = any(value.order != order for value, order in zip(inputs, orders, strict=True))
         try:
-            layer = Layer(name=name, kind=kind, inputs=sources, **fields)
+            layer = Layer(name=name, kind=kind, inputs=sources, crossed=crossed, **fields)
             layer = replace(layer, reshaped=not fits(layer, [self._made(source) for source in sources]))
         except InputError as error:
             raise InputError(f"{self.model.path}: {error}") from None
@@ -183,7 +197,7 @@ class Graph:
         if layer.output_elements != math.prod(shape):
             raise node.error(f"output {list(shape)} does not fit its layer's {list(layer.output_shape)}")
         self.layers[name] = layer
-        return Value(shape, source=name, axis=axis)
+        return Value(shape, source=name, axis=axis, order=made)
 
     def _made(self, source: str) -> tuple[int, ...]:
         """(N, C, H, W) of what a layer makes or the network reads; of its other inputs the file's shape."""
@@ -199,6 +213,9 @@ class Graph:
         N, C, H, W = layout(shape, axis, self.batch)
         there = tuple(value.elements for value in inputs)
         sizes = tuple(fields.pop("reads", there))
+        place = layout_axis(shape) if axis is None else axis
+        orders = [order_of(each.shape, place, N) if len(each.shape) == len(shape) else each.order for each in inputs]
+        fields |= {"orders": orders, "order": order_of(shape, place, N)}
         whole = kind == "concat" or (sizes == there and set(sizes) == {math.prod(shape)})
         return self.add(
             node, kind, inputs, shape, axis=axis, N=N, C=C, H=H, W=W, M=C, input_sizes=() if whole else sizes, **fields
@@ -261,12 +278,28 @@ class Graph:
         self.layers[value.source] = replace(self.layers[value.source], **fields)
 
 
+def layout_axis(shape: tuple[int, ...]) -> int:
+    """Where the channels of a tensor lie if nothing says: the second axis of four, else the last."""
+    return 1 if len(shape) >= 4 else max(0, len(shape) - 1)
+
+
+def order_of(shape: tuple[int, ...], axis: int | None, items: int) -> Order | None:
+    """How a map of [items, channels, pixels] lies in the row-major order of a tensor with its channels along an axis:
+    (items, pixels before the channels, channels, pixels behind); None where the two orders are the same."""
+    if axis is None or not shape:
+        return None
+    ahead, channels, behind = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+    if ahead % items:
+        return LOST
+    return None if ahead == items or channels == 1 else (items, ahead // items, channels, behind)
+
+
 def layout(shape: tuple[int, ...], axis: int | None, batch: int = 1) -> tuple[int, int, int, int]:
     """(N, C, H, W) of a tensor whose channels lie along ``axis`` (default: the second of four, else the last)."""
     if not shape:
         return 1, 1, 1, 1
     if axis is None:
-        axis = 1 if len(shape) >= 4 else len(shape) - 1
+        axis = layout_axis(shape)
     items = batch if axis > 0 and shape[0] % batch == 0 else 1
     rest = [size for place, size in enumerate(shape) if place != axis]
     if axis > 0:

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from workloads.importers.onnx.file import Node
-from workloads.importers.onnx.graph import Graph, Value
+from workloads.importers.onnx.graph import LOST, Graph, Value, order_of
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import Constant, broadcast
 from workloads.importers.onnx.weights import Draft
@@ -49,7 +50,8 @@ def _transposed(value: Value, wanted: int) -> Value:
         return value
     order = (*range(rank - 2), rank - 1, rank - 2)
     constant = None if value.constant is None else value.constant.transpose(order)
-    return replace(value, shape=tuple(value.shape[axis] for axis in order), constant=constant)
+    lies = value.order if min(value.shape[-2:]) == 1 else LOST
+    return replace(value, shape=tuple(value.shape[axis] for axis in order), constant=constant, order=lies)
 
 
 def _scale(graph: Graph, made: Value, factor: float) -> None:
@@ -119,7 +121,9 @@ def _linear(graph: Graph, node: Node, value: Value, weights: Constant, shape: tu
     rows = value.elements // K if K else 0
     items = graph.batch if rows % graph.batch == 0 else 1
     H = rows // items
-    made = graph.add(node, "fc" if H == 1 else "conv", [value], shape, axis=axis, N=items, C=K, H=H, W=1, M=M)
+    orders = [order_of(value.shape, axis - len(shape) + len(value.shape), items)]
+    kind = "fc" if H == 1 else "conv"
+    made = graph.add(node, kind, [value], shape, axis=axis, orders=orders, N=items, C=K, H=H, W=1, M=M)
     graph.drafts[made.source] = Draft(weights.reshape((M, K, 1, 1)))
     return made
 
@@ -138,18 +142,22 @@ def _batched(graph: Graph, node: Node, a: Value, b: Value, shape: tuple[int, ...
     if b.constant is not None and a.constant is None:
         rank = len(b.shape)
         weights = b.constant.transpose((*range(rank - 2), rank - 1, rank - 2))
-        return _stored(graph, node, a, weights, shape, {"G": G, "C": G * K, "H": rows, "M": G * J})
+        lies = None if rows == 1 else LOST  # groups, rows, channels
+        sizes = {"G": G, "C": G * K, "H": rows, "M": G * J, "orders": (lies,), "order": lies}
+        return _stored(graph, node, a, weights, shape, sizes)
     if a.constant is not None and b.constant is None:
         return _stored(graph, node, b, a.constant, shape, {"G": G, "C": G * K, "H": J, "M": G * rows})
+    lies = None if rows == 1 else LOST
     sizes = a.elements, b.elements  # fewer than the product's where an operand is broadcast
     return graph.add(
         node, "matmul", [a, b], shape, axis=len(shape) - 1, G=G, C=G * K, H=rows, M=G * J, dynamic=True,
+        orders=(lies, None), order=lies,
         input_sizes=() if sizes == (G * K * rows, G * K * J) else sizes,
     )  # fmt: skip
 
 
 def _stored(
-    graph: Graph, node: Node, value: Value, weights: Constant, shape: tuple[int, ...], sizes: dict[str, int]
+    graph: Graph, node: Node, value: Value, weights: Constant, shape: tuple[int, ...], sizes: dict[str, Any]
 ) -> Value:
     """A product with one stored matrix per group; where the file repeats one, only its shape is kept."""
     made = graph.add(node, "matmul", [value], shape, **sizes)

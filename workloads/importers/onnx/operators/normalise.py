@@ -3,7 +3,7 @@
 import math
 
 from workloads.importers.onnx.file import Node
-from workloads.importers.onnx.graph import Graph
+from workloads.importers.onnx.graph import Graph, order_of
 from workloads.importers.onnx.operators import operators
 from workloads.layer import Lrn
 from workloads.registry import InputError
@@ -17,7 +17,7 @@ def softmax(graph: Graph, node: Node) -> None:
     rank = len(value.shape)
     whole = graph.opset < 13
     axis = graph.axis(node, node.integer("axis", 1 if whole else -1), rank) if rank else 0
-    _vectors(graph, node, "softmax", math.prod(value.shape[axis:]) if whole else (*value.shape, 1)[axis])
+    _vectors(graph, node, "softmax", math.prod(value.shape[axis:]) if whole else (*value.shape, 1)[axis], axis)
 
 
 @operators.add("LayerNormalization")
@@ -30,7 +30,7 @@ def layer_normalization(graph: Graph, node: Node) -> None:
     if any(graph.uses[name] for name in node.outputs[1:] if name):
         raise node.error("its mean and deviation outputs are not supported")
     axis = graph.axis(node, node.integer("axis", -1), len(value.shape))
-    _vectors(graph, node, "layernorm", math.prod(value.shape[axis:]), affine=len(node.inputs) > 2)
+    _vectors(graph, node, "layernorm", math.prod(value.shape[axis:]), axis, affine=len(node.inputs) > 2)
 
 
 @operators.add("InstanceNormalization")
@@ -43,20 +43,25 @@ def instance_normalization(graph: Graph, node: Node) -> None:
     groups = node.integer("num_groups", value.shape[1])
     if groups < 1 or value.shape[1] % groups:
         raise node.error(f"{value.shape[1]} channels do not make {groups} groups")
-    _vectors(graph, node, "layernorm", math.prod(value.shape[1:]) // groups)
+    _vectors(graph, node, "layernorm", math.prod(value.shape[1:]) // groups, 1)
 
 
-def _vectors(graph: Graph, node: Node, kind: str, length: int, *, affine: bool = False) -> None:
-    """A layer over vectors of this length, one pixel each; affine: it has a gain and a shift for each element."""
+def _vectors(graph: Graph, node: Node, kind: str, length: int, axis: int, *, affine: bool = False) -> None:
+    """A layer over vectors of this length along an axis (or from it on), one pixel each; affine: it has a gain and a
+    shift for each element."""
     value = graph.read(node, 0)
     count = value.elements // max(1, length)
     items = graph.batch if count % graph.batch == 0 else 1
+    ahead = math.prod(value.shape[:axis])
+    lies = order_of((ahead, length, value.elements // max(1, ahead * length)), 1, items)
     made = graph.add(
         node,
         kind,
         [value],
         value.shape,
         axis=value.axis,
+        orders=(lies,),
+        order=lies,
         N=items,
         C=length,
         M=length,

@@ -3,7 +3,7 @@
 import math
 
 from workloads.importers.onnx.file import LIMIT_SIZE, Node
-from workloads.importers.onnx.graph import Graph, Value, layout
+from workloads.importers.onnx.graph import LOST, Graph, Value, layout
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.operators.convolution import windows
 
@@ -84,8 +84,10 @@ def _reduce(graph: Graph, node: Node) -> None:
     fields = {"kind": "pool", "pool": what, "global_pool": True} if what in ("avg", "max") else {
         "kind": "reduce", "function": what,
     }  # fmt: skip
+    last = axes == set(range(rank - len(axes), rank))
     made = graph.add(
-        node, inputs=[value], shape=shape, axis=1 if rank == 4 and axes == {2, 3} else None,
+        node, inputs=[value], shape=shape, orders=(None if last else LOST,), order=None,
+        axis=1 if rank == 4 and axes == {2, 3} else None,
         N=N, C=C * H * W, M=C * H * W, H=R, W=S, R=R, S=S, **fields,
     )  # fmt: skip
     graph.bind(node, made)

@@ -10,7 +10,7 @@ import numpy as np
 
 from workloads.formats.codes import NumberFormat
 from workloads.importers.onnx.file import Node
-from workloads.importers.onnx.graph import Graph, Value
+from workloads.importers.onnx.graph import LOST, Graph, Value, order_of
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.operators.convolution import convolution
 from workloads.importers.onnx.operators.matrix import product
@@ -248,9 +248,11 @@ def _pool(graph: Graph, node: Node) -> Value:
         raise node.error(f"expected a map, not {list(value.shape)}")
     value = graph.flush(node, value)
     first = (value.shape[0], value.shape[-1], *value.shape[1:-1])
-    made = _POOLS[node.op](graph, node, replace(value, shape=first, axis=1))
+    read = order_of(value.shape, rank - 1, value.shape[0])
+    order = None if value.order == read else LOST
+    made = _POOLS[node.op](graph, node, replace(value, shape=first, axis=1, order=order))
     shape = (made.shape[0], *made.shape[2:], made.shape[1])
-    return replace(made, shape=shape, axis=rank - 1)
+    return replace(made, shape=shape, axis=rank - 1, order=order_of(shape, rank - 1, shape[0]))
 
 
 def _register() -> None:

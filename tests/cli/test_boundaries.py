@@ -235,10 +235,10 @@ def test_the_hint_of_a_layer_that_cannot_fit_works(here):
     size, said = 16, set()
     while True:
         memories = (
-            "memories=[{name: flat, level: dram}, {name: sram, level: l1_w, holds: [weights], capacity_kib: 16}, "
-            f"{{name: register_file, level: l1_in, holds: [inputs, outputs], capacity_bytes: {size}}}]"
+            "memories=[{name: flat, level: dram}, {name: sram, level: l1_in, holds: [inputs, outputs], "
+            f"capacity_kib: 16}}, {{name: register_file, level: l1_w, holds: [weights], capacity_bytes: {size}}}]"
         )
-        done = call("run", "lenet5", "bitfusion", "--set", memories, "--quiet", "--out", "o")
+        done = call("run", "lenet5", "tensor_core", "--set", memories, "--quiet", "--out", "o")
         if done.code == 0:
             break
         hint = re.search(r"layer '(\w+)' cannot fit: .* raise its capacity_bytes to at least (\d+)$", done.line)

@@ -94,7 +94,8 @@ FAULTS = {
     "faults/05_shapes_that_do_not_fit": (("layer 'c'", "9", "4"), [2]),
     "faults/08_batch_of_dynamic_matmul": (("qk",), [2, 2]),
     "faults/10_study_zip_of_mapping": (("zip[0]",), [2]),
-    "faults/12_hint_names_a_field_that_is_not_there": (("capacity_bytes",), [2]),
+    # it fits now that a weight tile may be one tap; tests/cli/test_boundaries.py follows the hint where one is given
+    "faults/12_hint_names_a_field_that_is_not_there": (("results: o",), [0]),
 }  # fmt: skip
 
 

@@ -73,13 +73,18 @@ class TiledVector(TiledSystolic):
     def costs(self) -> BrickCosts:
         """Cycles of every step, from the layer's data."""
         inputs, weights = self.operands.inputs, self.operands.weights
-        table = self.mac.cost(self.unit_mode, signed(inputs), signed(weights))
+        table = self.mac.cost(self.unit_mode, *(self._signed(codes) for codes in (inputs, weights)))
         windows = 1 if self.one_window else self.cols
         shared = max(1, getattr(self.mac, "group_values", 1) // self.mode.reduction)
         return BrickCosts(
             self.layer, inputs.integers(), weights.integers().reshape(self.layer.M, -1), table, self.mode.reduction,
             windows, shared,
         )  # fmt: skip
+
+    def _signed(self, codes) -> bool:
+        """Whether values are two's complement in the mode; where the data says its width, they are if one is negative,
+        as ``fewest_bits`` counts."""
+        return signed(codes) and (self.machine.precision == "format" or int(codes.integers().min()) < 0)
 
     def _bricks(self, box: Box) -> tuple[int, int]:
         """Bricks of channels of a tile."""

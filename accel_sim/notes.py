@@ -13,14 +13,13 @@ from accel_sim.mac_energy import pricing
 from accel_sim.mac_energy.units import EXTRAPOLATED, unit_name
 from accel_sim.mac_unit import MacUnit
 from accel_sim.registers import REGISTERS
+from workloads.registry import few
 
 if TYPE_CHECKING:
     from accel_sim.result import Result
 
 #: of EnergyTable: names where the figures are from, and always changes them
 NEVER_IDLE = ("table",)
-#: names that a note holds, at most
-SHOWN = 5
 
 
 def of(result: "Result") -> tuple[str, ...]:
@@ -71,9 +70,8 @@ def _idle_tables(result: "Result") -> Iterator[str]:
     parts |= {component for rows in result.priced.values() for component, *_ in rows}
     idle = [table for component, tables in ert.components.items() if component not in parts for table in tables]
     if idle:
-        some = ", ".join(f"'{name}'" for name in idle[:SHOWN]) + (", ..." if len(idle) > SHOWN else "")
         count = sum(map(len, ert.components.values()))
-        yield f"energy.table={ert.path}: {len(idle)} of its {count} tables name no part of this machine ({some})"
+        yield f"energy.table={ert.path}: {len(idle)} of its {count} tables name no part of this machine ({few(idle)})"
 
 
 def _given(record: Any) -> list[Field]:

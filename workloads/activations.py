@@ -19,13 +19,11 @@ from workloads.fit import wholes
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.formats.pow2 import fraction_bits
 from workloads.network import Network
-from workloads.registry import InputError, unknown
+from workloads.registry import InputError, few, unknown
 
 LIMIT_BYTES = 4 << 30
 #: what a file may say of a tensor beside its values
 MEMBERS = ("scale", "zero_point")
-#: names that a warning holds, at most
-SHOWN = 5
 
 
 def attach_activations(network: Network, path: Path) -> Network:
@@ -87,8 +85,8 @@ def _is_read(name: str, names: Collection[str], network: Network) -> bool:
 
 def _told(path: Path, unread: list[str], arrays: int) -> str:
     """unread: names of arrays; arrays: how many the file has."""
-    some = ", ".join(f"'{name}'" for name in unread[:SHOWN]) + (", ..." if len(unread) > SHOWN else "")
-    return f"--activations {path}: no layer reads {len(unread)} of its {arrays} arrays, which change nothing ({some})"
+    count = f"{len(unread)} of its {arrays} arrays"
+    return f"--activations {path}: no layer reads {count}, which change nothing ({few(unread)})"
 
 
 def _number(array: np.ndarray | None, member: str) -> float | int | None:

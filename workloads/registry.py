@@ -28,6 +28,11 @@ class InputError(ValueError):
         super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)))
 
 
+def few(names: list[str], most: int = 5) -> str:
+    """Some of the names, quoted, and dots for the rest."""
+    return ", ".join(f"'{name}'" for name in names[:most]) + (", ..." if len(names) > most else "")
+
+
 def unknown(kind: str, name: str, known: list[str]) -> InputError:
     """The error for a wrong name, with the nearest right one."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)

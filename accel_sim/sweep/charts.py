@@ -110,7 +110,7 @@ def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame
             axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
         _in_ratios(axis.set_yscale, part[wish.y])
         _axis(axis.yaxis, wish.y)
-        name = f"{network}: " if len(parts) > 1 else ""
+        name = f"{written(network)}: " if len(parts) > 1 else ""
         axis.set(xlabel=wish.x, title=f"{name}{title_of(wish.y)} over {wish.x}")
     _legend(panels[0, -1], hues, wish.color)
     return figure, table

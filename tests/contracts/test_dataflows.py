@@ -130,14 +130,18 @@ def tiles(machine, network: Network, layer: Layer):
     return list(tiled), tiled.placement
 
 
-def addresses(streams) -> np.ndarray:
+def touched(extents) -> np.ndarray:
+    """Addresses of the bytes of extents, as often as they touch them."""
     runs = [
         extent.address + number * extent.stride + np.arange(extent.bytes)
-        for stream in streams
-        for extent in stream.extents
+        for extent in extents
         for number in range(extent.count)
     ]
     return np.concatenate([np.zeros(0, np.int64), *runs])
+
+
+def addresses(streams) -> np.ndarray:
+    return touched([extent for stream in streams for extent in stream.extents])
 
 
 def in_memory(machine, layer: Layer) -> Layer:

@@ -11,7 +11,7 @@ from accel_sim.address_map import AddressMap
 from accel_sim.config import presets
 from accel_sim.dataflows.common import input_extents, output_extents
 from accel_sim.map_layout import StoredMap
-from tests.contracts.test_dataflows import addresses, layers
+from tests.contracts.test_dataflows import layers, touched
 from tests.oracle import traffic
 from workloads import InputError, Layer, Network, load_network
 from workloads.network import networks
@@ -22,15 +22,6 @@ from workloads.walk import walk
 
 def whole(values: int, bits: int) -> int:
     return ceil(values * bits / 8)
-
-
-class _Stream:
-    def __init__(self, extents):
-        self.extents = extents
-
-
-def touched(extents) -> list[int]:
-    return addresses([_Stream(extents)]).tolist()
 
 
 @settings(max_examples=60)

@@ -11,21 +11,12 @@ from accel_sim.address_map import AddressMap
 from accel_sim.channel_last import PixelMap
 from accel_sim.config import presets
 from accel_sim.dataflows.common import input_extents, output_extents
-from tests.contracts.test_dataflows import addresses, layers
+from tests.contracts.test_dataflows import layers, touched
 from tests.oracle import traffic
 from workloads import InputError, Layer, Network, load_network
 from workloads.quantise import quantise_network
 
 NHWC = {"mapping.map_layout": "nhwc"}
-
-
-class _Stream:
-    def __init__(self, extents):
-        self.extents = extents
-
-
-def touched(extents) -> list[int]:
-    return addresses([_Stream(extents)]).tolist()
 
 
 @settings(max_examples=60)

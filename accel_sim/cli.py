@@ -3,25 +3,14 @@
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 from accel_sim.arguments import parser
-
-#: what ends a command as Ctrl-C does: a batch system or ``timeout``, a terminal that is closed
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+from accel_sim.signals import Ended, heard
 
 #: commands that leave nothing but what they print
 PRINTING = ("list", "show", "stats", "dram", "completion")
-
-
-class _Ended(KeyboardInterrupt):
-    """A signal of ENDING: everything is left as on Ctrl-C."""
-
-    def __init__(self, number: int):
-        super().__init__()
-        self.number = number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit:
         _flushed()
         raise
-    with _signals_heard():
+    with heard():
         return _run(arguments)
 
 
@@ -51,7 +40,7 @@ def _run(arguments) -> int:
         return _said(arguments, 2, error)
     except CheckError as error:
         return _said(arguments, 3, error)
-    except _Ended as end:
+    except Ended as end:
         return _said(arguments, 128 + end.number, f"ended by {signal.Signals(end.number).name}")
     except KeyboardInterrupt:
         return _said(arguments, 130, "interrupted")
@@ -95,24 +84,6 @@ def _deaf() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-
-
-@contextmanager
-def _signals_heard() -> Iterator[None]:
-    """ENDING raises _Ended, where nobody has said otherwise (``nohup`` has)."""
-
-    def end(number: int, _frame: object) -> None:
-        raise _Ended(number)
-
-    here = threading.current_thread() is threading.main_thread()
-    heard = [each for each in ENDING if here and signal.getsignal(each) == signal.SIG_DFL]
-    for each in heard:
-        signal.signal(each, end)
-    try:
-        yield
-    finally:
-        for each in heard:
-            signal.signal(each, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

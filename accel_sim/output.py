@@ -7,8 +7,8 @@ a process that was killed, and is removed by the next that writes there.
 import fcntl
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from workloads.registry import InputError
 
 PREFIX = ".accel_sim-"
-_HIDDEN = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")  # as tempfile makes them
+_HIDDEN = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
 #: written last: a run's directory that holds it is whole
 MARK = "summary.json"
 
@@ -112,18 +112,27 @@ def check_target(out: Path, files: Collection[str], kind: str) -> None:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A hidden directory that this process holds, and that is gone in the end."""
-    path = held = None
+    """A hidden directory that this process holds, and that is gone in the end, wherever a signal comes."""
+    path = folder / _hidden()  # known before it is there
+    held = None
     try:
-        while held is None:
-            path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
-            held = _hold(path)
-        yield path
-    finally:
-        if path is not None:
+        try:
+            while held is None:
+                while path.exists():
+                    path = folder / _hidden()
+                path.mkdir(0o700)
+                held = _hold(path)
+            yield path
+        finally:
             shutil.rmtree(path, ignore_errors=True)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)  # a signal may have come between, and ended the first
         if held is not None:
             os.close(held)
+
+
+def _hidden() -> str:
+    return f"{PREFIX}{secrets.token_hex(4)}"
 
 
 def _hold(path: Path) -> int | None:
@@ -165,18 +174,19 @@ def _replace(scratch: Path, out: Path) -> None:
     made = []
     try:
         for folder in reversed([folder for folder in out.parents if not folder.exists()]):
-            folder.mkdir()
             made.append(folder)
+            folder.mkdir()
         if not out.exists():
             scratch.replace(out)
             return
         with _scratch(out.parent) as retired:
             earlier = retired / out.name
-            out.replace(earlier)
             try:
+                out.replace(earlier)
                 scratch.replace(out)
             except BaseException:
-                earlier.replace(out)
+                if not out.exists():
+                    earlier.replace(out)
                 raise
     except BaseException:
         for folder in reversed(made):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing import connection, get_context, resource_tracker
 from typing import Any, Protocol
 
+from accel_sim.signals import held_back
 from accel_sim.sweep.task import Task
 from workloads.registry import InputError
 
@@ -163,25 +164,27 @@ def _give(worker: _Worker, task: Task) -> None:
 
 
 def _hire() -> _Worker:
+    """Starts a worker; Ctrl-C, which reaches the whole group, waits until it has all that it starts with: one without
+    would print a traceback of its own."""
     context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    # Ctrl-C reaches the whole group: a worker that still starts would print a traceback of its own. The tracker of
-    # multiprocessing unblocks the signal whatever it was when it starts (CPython 3.11), so it starts before
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        theirs.close()
+    with held_back():
+        # the tracker of multiprocessing unblocks the signal whatever it was when it starts (CPython 3.11)
+        resource_tracker.ensure_running()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        before = {name: os.environ.get(name) for name in THREADS}
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the worker's, until it can ignore it
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+            theirs.close()
     return _Worker(process, ours)
 
 

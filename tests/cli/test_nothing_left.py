@@ -42,7 +42,7 @@ def test_a_target_that_only_the_file_system_refuses(refused, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("accel_sim.output.tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("accel_sim.output.Path.mkdir", refuse)
     line = refused(*RUN, "r")
     assert line.startswith("--out ") and line.endswith("r: cannot write there: Operation not permitted")
 

@@ -1,6 +1,8 @@
 """What all tests share: a guard against stale kernels, where reference data lies, a steady hypothesis profile."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker("slow")
+
+
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Signals are heard as in a terminal, here and by processes started from here: not so below nohup or in a script's
+    background."""
+    plain = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in plain.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

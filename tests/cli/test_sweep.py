@@ -429,6 +429,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(full, tmp_path,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("terminal")
 def test_two_at_once_do_not_write_to_one_directory(tmp_path):
     path, out = study(tmp_path, SMALL.replace("[4, 8]", "{range: [1, 600, 1]}")), tmp_path / "out"
     with started(path, "--out", out, "--workers", 1) as first:

@@ -216,6 +216,7 @@ def test_a_limit_of_file_sizes(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_while_results_are_written_leaves_nothing(number, code, tmp_path):
     process = start("run", "lenet_300_100", "systolic", "--out", "o", "--quiet", cwd=tmp_path)
@@ -244,6 +245,7 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
 def test_ctrl_c_while_workers_start_prints_no_traceback(wait, tmp_path):
     """It reaches the whole group, as from a terminal."""

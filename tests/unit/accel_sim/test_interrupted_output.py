@@ -85,6 +85,7 @@ def test_an_interrupt_anywhere_while_a_file_is_written(tmp_path):
             return
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_held_back_raises_when_the_block_is_done(number):
     done = []

@@ -98,6 +98,7 @@ def _run(commands: argparse._SubParsersAction) -> None:
     run.add_argument(
         "--check", action="store_true", help="also compute every output from the issued products, and compare"
     )
+    run.add_argument("--no-plots", action="store_true", help="no figures; accel-sim plot DIR draws them later")
     reports.extras(run)
     answer.options(run)
 

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"wall time: {seconds:.3f} s", f"host: {platform.node()}", f"python: {sys.version.split()[0]}",
         f"command: {' '.join(sys.argv)}", f"directory: {out.absolute()}",
     ]  # fmt: skip
-    rundir.write(result, out, settings, log, extras.files(result))
+    rundir.write(result, out, settings, log, extras.files(result), figures=not arguments.no_plots)
     for warning in extras.warnings:
         print(f"accel-sim run: warning: {warning}", file=sys.stderr)
     if arguments.json:

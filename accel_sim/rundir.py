@@ -31,13 +31,14 @@ FILES = {
 
 
 def write(
-    result: Result, out: Path, run: dict[str, Any], log: list[str], more: Mapping[str, str] = MappingProxyType({})
-) -> None:
+    result: Result, out: Path, run: dict[str, Any], log: list[str], more: Mapping[str, str] = MappingProxyType({}),
+    *, figures: bool = True,
+) -> None:  # fmt: skip
     """Writes the directory under a temporary name and renames it when whole.
 
     run: the arguments that, with the hardware, make the run (the ``run`` section of config.yaml); log: lines for
-    run.log, which alone may differ between two equal runs; more: name -> text of files on
-    request. Raises InputError if ``out`` is something else's, or the system refuses.
+    run.log, which alone may differ between two equal runs; more: name -> text of files on request; figures: draw them,
+    which ``accel-sim plot`` can do later. Raises InputError if ``out`` is something else's, or the system refuses.
     """
     check_target(out, FILES, "run")
     config = {"run": run, "hardware": to_tree(result.machine)}
@@ -52,9 +53,10 @@ def write(
         (scratch / "config.yaml").write_text(yaml_io.dump(config), encoding="utf-8")
         _json(scratch / "summary.json", result.summary)
         _json(scratch / "provenance.json", provenance(result, config))
-        from accel_sim import plots
+        if figures:
+            from accel_sim import plots
 
-        plots.write(scratch)
+            plots.write(scratch)
         for name, text in more.items():
             (scratch / name).write_text(text, encoding="utf-8")
         (scratch / "run.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")

@@ -20,7 +20,9 @@ def main() -> int:
             new = found(command)
             if new != row:
                 changed += 1
-                print(f"{command}: {', '.join(f'{k} {row[k]} -> {new[k]}' for k in new if new[k] != row[k])}", flush=True)
+                print(
+                    f"{command}: {', '.join(f'{k} {row[k]} -> {new[k]}' for k in new if new[k] != row[k])}", flush=True
+                )
             row = new
         rows.append(row)
     print(f"{changed} of {sum(given.only in command for command in before)} runs differ")

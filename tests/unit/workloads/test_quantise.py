@@ -181,6 +181,10 @@ def test_a_tensor_has_one_format():
             "layer 'first': activations in number format 'fp8_e4m3' cannot flow through integer",
         ),
         ({"activations": "ternary"}, "number format 'ternary' cannot flow through integer sums"),
+        (  # of what the residual sum reads, which is in the format of no layer with MACs
+            {"activations": "fp8_e4m3", "layers": {"*": (None, "int8")}},
+            "tensor 'square': activations in number format 'fp8_e4m3' cannot flow through integer sums",
+        ),
         ({"activations": "int4:axis=0"}, "they have one scale a tensor; leave axis out"),
         ({"layers": {"lfet": ("int4", None)}}, "unknown layer 'lfet'; did you mean 'left'?"),
         ({"weights": 4}, "number format: expected a name, as int4 or affine:bits=4,axis=0, not 4"),

@@ -11,7 +11,7 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
 from workloads.network import CODE_BITS, Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands, Operands, PostOperands
 from workloads.profiles import densities, expectations
 from workloads.reference import as_read, conv_integer
 from workloads.registry import InputError
@@ -23,9 +23,11 @@ MAX_BITS = 16
 
 
 class Walk(Protocol):
-    """Layers with their operands in order; scores: [images, classes] of real images once it is over, else None."""
+    """Layers with their operands in order."""
 
-    scores: np.ndarray | None
+    @property
+    def scores(self) -> np.ndarray | None:
+        """[images, classes] integer scores of real images once it is over, else None."""
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]: ...
 
@@ -53,15 +55,15 @@ class SyntheticWalk:
         density = self.densities[layer.name]
         reads = layer.inputs if layer.kind == "concat" else layer.inputs[:1]
         inputs, source = self._tensor(reads, layer.input_shape, density.inputs)
-        made_up = ("inputs",) if source is None else ()
+        made_up: tuple[str, ...] = ("inputs",) if source is None else ()
         source = source or density.input_source
         if not layer.has_macs:
-            return Operands(inputs, input_source=source, synthetic=made_up)
+            return PostOperands(inputs, source, made_up)
         if layer.dynamic:
             second = self.expected[layer.inputs[-1]]
             other, recorded = self._tensor(layer.inputs[-1:], layer.weight_shape, second.density)
             made_up += ("weights",) if recorded is None else ()
-            return Operands(
+            return MacOperands(
                 inputs, other, input_source=source, weight_source=recorded or second.source, synthetic=made_up
             )
         real, part = self.network.weights.get(layer.name), self.network.weight_formats.get(layer.name)
@@ -74,7 +76,7 @@ class SyntheticWalk:
             weights = formatted_weights(layer, density, part, self.seed)
             source_of_weights += f"; as {spec_of(part)}"
         bias, requant = self._finishing(layer)
-        return Operands(
+        return MacOperands(
             inputs, weights, bias, requant, input_source=source,
             weight_source=source_of_weights,
             synthetic=made_up + (("weights",) if real is None else ()),
@@ -109,7 +111,7 @@ class SyntheticWalk:
     def _synthetic(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float) -> Codes:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form, expected = self.network.formats.get(reads[0]), [self.expected[name] for name in reads]
-        signed = not all(each.positive for each in expected) if form is None else form.low < form.zero_point
+        signed = not all(each.positive for each in expected) if form is None else form.low < form.zero
         bits = CODE_BITS if form is None or form.bits > MAX_BITS else form.bits
         if all(each.boolean for each in expected) and not signed:
             bits, form = 1, form or NumberFormat(CODE_BITS, False)
@@ -136,30 +138,30 @@ class RealWalk:
         self.scores: np.ndarray | None = None
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
-        source = ", ".join(self.network.image_names) or "images"
         tensors = {"input": self.model.input_codes()}
         last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
         for layer in self.network.layers:
-            maps = [tensors[name] for name in layer.inputs]
-            if layer.has_macs:
-                inputs = _joined(layer, maps)
-                bias, requant = self.model.finishing(layer)
-                operands = Operands(
-                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant,
-                    weight_source=self.network.weights[layer.name].source,
-                    input_source=f"integer forward ({self.network.model}) of {source}",
-                )  # fmt: skip
-                tensors[layer.name] = reference_output(layer, operands)
-            else:
-                tensors[layer.name] = self.model.post(layer, maps)
-                inputs = _joined(layer, maps, tensors[layer.name])
-                operands = Operands(inputs, input_source=f"integer forward ({self.network.model}) of {source}")
+            operands, tensors[layer.name] = self._step(layer, [tensors[name] for name in layer.inputs])
             if layer.kind != "softmax":
-                self.scores = _scores(layer, inputs, tensors[layer.name])
+                self.scores = _scores(layer, operands.inputs, tensors[layer.name])
             for name in layer.inputs:
                 if last_use[name] == layer.name:
                     tensors.pop(name, None)
             yield layer, operands
+
+    def _step(self, layer: Layer, maps: list[Codes]) -> tuple[Operands, Codes]:
+        """(what a layer reads, its output). maps: what it reads, as the layers before it left them."""
+        source = f"integer forward ({self.network.model}) of {', '.join(self.network.image_names) or 'images'}"
+        if not layer.has_macs:
+            output = self.model.post(layer, maps)
+            return PostOperands(_joined(layer, maps, output), source), output
+        inputs = _joined(layer, maps)
+        bias, requant = self.model.finishing(layer)
+        operands = MacOperands(
+            inputs, self.model.weight_codes(layer), bias, requant,
+            weight_source=self.network.weights[layer.name].source, input_source=source,
+        )  # fmt: skip
+        return operands, reference_output(layer, operands)
 
 
 def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Codes:
@@ -180,7 +182,7 @@ def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Cod
     return Codes(values.reshape(layer.input_shape), maps[0].format)
 
 
-def reference_output(layer: Layer, operands: Operands) -> Codes:
+def reference_output(layer: Layer, operands: MacOperands) -> Codes:
     """The layer's exact output codes: integer sums, bias, requantisation."""
     sums = conv_integer(operands.inputs.integers(), operands.weights.integers(), layer)
     if operands.bias is not None:

@@ -87,7 +87,7 @@ def test_an_axis_of_names_is_no_scale():
     assert known.keys() <= {(a, b) for a in range(3) for b in range(4)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_finds_the_front_with_a_fifth_of_the_points(tmp_path):
     with started(study(tmp_path, SPACE), "--out", tmp_path / "all", "--workers", 2) as whole:
         assert whole.wait() == 0

@@ -61,7 +61,11 @@ axes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("text", "points"), [(LONGER, 60), (PRECISIONS, 64)], ids=["machines", "precisions"])
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [(LONGER, 60), pytest.param(PRECISIONS, 64, marks=pytest.mark.long)],
+    ids=["machines", "precisions"],
+)
 def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(text, points, tmp_path):
     path = study(tmp_path, text)
     with started(path, "--out", tmp_path / "local", "--workers", 2) as local:

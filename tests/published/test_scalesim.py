@@ -25,6 +25,11 @@ def test_a_sample_of_rows_of_every_dataflow_is_exact(rows):
 
 
 @pytest.mark.slow
+def test_a_quarter_of_the_rows_is_exact(rows):
+    assert verdict(rows[::4]) == []
+
+
+@pytest.mark.long
 def test_every_row_is_exact(rows):
     assert len(rows) >= 757
     assert verdict(rows) == []

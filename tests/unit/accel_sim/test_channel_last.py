@@ -100,7 +100,7 @@ def test_what_is_written_is_what_is_read(preset, bits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", presets())
-@pytest.mark.parametrize("name", ["lenet5", "squeezenet1_1"])
+@pytest.mark.parametrize("name", ["lenet5", pytest.param("squeezenet1_1", marks=pytest.mark.long)])
 def test_at_whole_bytes_nothing_is_padded_and_every_machine_runs(name, preset):
     bytes_of = [
         simulate(load_network(name), load_hardware(preset, more)).layers[["layer", "dram_write_bytes"]]

@@ -111,7 +111,7 @@ def test_runs_with_check(model, layers, checked, hardware):
     assert result.summary["check"] == {"passed": True, "layers": checked, "overflows": 0}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @EVERY_PRESET
 @pytest.mark.parametrize(("model", "layers", "checked"), RUNS)
 def test_command_runs_with_check(model, layers, checked, hardware, tmp_path, capsys):

@@ -1,7 +1,7 @@
 """The registries of hardware parts, and the checks their fields share."""
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 from workloads.registry import Registry, lacking
 
@@ -22,6 +22,14 @@ memories = Registry(
 interconnects = Registry("interconnect", "accel_sim.interconnects", lambda part: lacking(part, *NETWORK))
 
 
+class Made:
+    """Mark of a field that holds what the configuration has made already: it is taken as it is."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], object]) -> object:
+        """That of a value about which nothing is asked."""
+        return handler(object)
+
+
 #: what a dataflow says to a field that none has any more, by name (``former`` of a part): of (value, clock_mhz)
 NO_OUTPUT_BITS = {
     "output_bits": lambda value, clock_mhz: (
@@ -34,7 +42,7 @@ MOST_CODE_BITS, MOST_FIELD_BITS = 16, 64
 MOST_PIECES = 1 << 16
 
 
-def require(part: Any, at_least: float, *fields: str, at_most: float = math.inf) -> None:
+def require(part: object, at_least: float, *fields: str, at_most: float = math.inf) -> None:
     """Raises ValueError naming the first of ``fields`` that is outside these bounds (None passes)."""
     for name in fields:
         value = getattr(part, name)

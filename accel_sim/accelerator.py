@@ -24,7 +24,7 @@ from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import most_mhz
 from workloads.encoding import Encoding, encodings, fault
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError, is_plugin
 
 #: a level's name stands in tables, prefixes of columns and settings
@@ -34,11 +34,11 @@ LEVEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
 class Dataflow(Protocol):
     """Which products fall in which (step, lane); it sees no memory beyond its buffers, and no energy."""
 
-    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+    def mode(self, mac: MacUnit, operands: MacOperands) -> Mode:
         """The unit's mode in which a layer runs; ValueError if the unit, or this dataflow with it, has none."""
 
     def tiles(
-        self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
+        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledLayer:  # fmt: skip
         """The layer cut into tiles that fit the buffers."""

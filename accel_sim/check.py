@@ -10,7 +10,7 @@ from accel_sim.mac_unit import Overflow
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 
 class CheckError(Exception):
@@ -23,8 +23,9 @@ class Sums:
     network: says what the layer's codes stand for, whatever its operands say (see workloads.declared).
     """
 
-    def __init__(self, layer: Layer, sum_bits: int, overflow: Overflow, network: Network):
-        self.layer, self.sum_bits, self.saturates, self.network = layer, sum_bits, overflow == "saturate", network
+    def __init__(self, layer: Layer, operands: MacOperands, sum_bits: int, overflow: Overflow, network: Network):
+        self.layer, self.operands = layer, operands
+        self.sum_bits, self.saturates, self.network = sum_bits, overflow == "saturate", network
         self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
         self.overflows = 0
         self.raw: RawProducts | None = None
@@ -36,13 +37,16 @@ class Sums:
         self.raw, self.steps = getattr(tiled, "raw", None), getattr(tiled, "reduction_steps", None)
         self.overflows += tiled.execute(tile, self.values, -high - 1, high, self.saturates)
 
-    def checked(self, operands: Operands) -> np.ndarray:
-        """[N, M, E, F] int64 sums of the products, without bias; CheckError if they differ from the reference."""
+    def checked(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """[N, M, E, F] int64 sums of the products, without bias, and the codes that post-processing makes of them.
+
+        CheckError if the sums differ from the reference.
+        """
         layer = self.layer
         sums = self.values.reshape(layer.N, layer.E, layer.F, layer.M).transpose(0, 3, 1, 2)
         if self.raw is not None:
             sums = self.raw.issued(sums)
-        expected = self.reference(operands)
+        expected = self.reference()
         wrong = int((sums != expected).sum())
         if wrong:
             place = tuple(int(i) for i in np.argwhere(sums != expected)[0])
@@ -50,9 +54,10 @@ class Sums:
                 f"check failed: layer '{layer.name}': {wrong} of {sums.size} sums differ from the reference, the first "
                 f"at (n, m, e, f) = {place}: {int(sums[place])} instead of {int(expected[place])}"
             )
-        return np.ascontiguousarray(sums)
+        sums = np.ascontiguousarray(sums)
+        return sums, finish(sums, self.operands)
 
-    def reference(self, operands: Operands) -> np.ndarray:
+    def reference(self) -> np.ndarray:
         """[N, M, E, F] int64: the exact sums, or those of the accumulator's width where it overflowed.
 
         Of the tiles it takes what they say of the hardware alone: that raw codes are multiplied, and which products
@@ -61,21 +66,21 @@ class Sums:
         from workloads.declared import declared_integers
         from workloads.reference import accumulate_reference, conv_integer
 
-        x, w = declared_integers(self.network, self.layer, operands)
+        x, w = declared_integers(self.network, self.layer, self.operands)
         if self.overflows == 0:
             return conv_integer(x, w, self.layer)
         if self.raw is not None:
-            return self._raw_reference(x, w, operands)
+            return self._raw_reference(x, w)
         return accumulate_reference(x, w, self.layer, self.sum_bits, self.saturates, self.steps)[0]
 
-    def _raw_reference(self, x: np.ndarray, w: np.ndarray, operands: Operands) -> np.ndarray:
+    def _raw_reference(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """[N, M, E, F] int64: the exact sums, and what raw products lose in the accumulator: corrections are added
         outside of it. x, w: differences from the zero point."""
         from workloads.declared import declared_formats, zero_points
         from workloads.reference import accumulate_reference, conv_integer
 
         a, points = self.layer, []
-        for form in declared_formats(self.network, a, operands):
+        for form in declared_formats(self.network, a, self.operands):
             raw = form.codebook is None and form.value_bits > form.bits  # its differences do not fit its codes
             points.append(zero_points(form, 4) if raw else np.zeros((1, 1, 1, 1), np.int64))
         sides = [(0, 0), (0, 0), *_sides(a)] if points[0].any() else [(0, 0)] * 4
@@ -94,7 +99,7 @@ def _sides(a: Layer) -> Iterator[tuple[int, int]]:
         yield before, max(after, (outputs - 1) * a.stride[i] + reach[i] - size - before)
 
 
-def finish(sums: np.ndarray, operands: Operands) -> np.ndarray | None:
+def finish(sums: np.ndarray, operands: MacOperands) -> np.ndarray | None:
     """[N, M, E, F] codes that the post-processing unit makes of the sums (bias, requantisation); None where nothing
     says how."""
     if operands.requant is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands, Operands
 
 #: times the compulsory bytes; beyond, a result says so
 MANY = 4
@@ -24,7 +24,7 @@ def compulsory_bytes(layer: Layer, operands: Operands, output_bytes: int) -> int
     output_bytes: of the output map as it is written.
     """
     bits = read_elements(layer) * operands.inputs.format.bits
-    if operands.weights is not None:
+    if isinstance(operands, MacOperands):
         bits += operands.weights.values.size * operands.weights.format.plain_bits
     return -(-bits // 8) + output_bytes
 

@@ -16,7 +16,7 @@ import numpy as np
 from accel_sim.actions import Actions
 from accel_sim.parts import macs, require
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 Operator = Literal["max", "sum", "or_width", "two_stage"]
 Overflow = Literal["wrap", "saturate"]
@@ -207,7 +207,7 @@ class MacUnit(ABC):
         """[...] integers -> [...] bool: may this be an operand on that side? Here every one that fits the mode."""
         return np.ones(values.shape, bool)
 
-    def check_operands(self, layer: Layer, operands: Operands) -> None:
+    def check_operands(self, layer: Layer, operands: MacOperands) -> None:
         """ValueError naming a value of the layer's integers (its padding included) that the unit does not take."""
         if type(self).takes is MacUnit.takes:
             return

@@ -12,7 +12,7 @@ from accel_sim import notes
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.causes import Slots
-from accel_sim.check import densities, density, finish
+from accel_sim.check import densities, density
 from accel_sim.compulsory import traffic_note
 from accel_sim.dataflows.common import Facts
 from accel_sim.jobs import Schedule, Transfer
@@ -21,6 +21,7 @@ from accel_sim.prepared import Prepared
 from accel_sim.roofline import plain_bytes
 from workloads.layer import Layer
 from workloads.network import Network
+from workloads.operands import MacOperands
 from workloads.walk import top_classes
 
 SCHEMA_VERSION = 1
@@ -71,7 +72,8 @@ class LayerRun:
     def of(ready: Prepared, schedule: Schedule) -> "LayerRun":
         """ready: the layer as it was prepared (CheckError if checked sums are wrong); schedule: as it was played."""
         operands, swaps, facts = ready.operands, ready.prelude + ready.jobs, ready.facts
-        sums = None if ready.sums is None else ready.sums.checked(operands)
+        with_macs = operands if isinstance(operands, MacOperands) else None
+        sums, output = (None, None) if ready.sums is None else ready.sums.checked()
         read = _bytes(load for job in swaps for load in job.loads.values())
         drains = [drain for job in swaps for drain in job.drains.values()]
         written = _bytes(drains)
@@ -85,13 +87,13 @@ class LayerRun:
             bytes_plain=plain_bytes(swaps, operands, facts),
             tiles=len(swaps),
             overlapped=schedule.overlapped,
-            weight_density=None if operands.weights is None else density(operands.weights),
+            weight_density=None if with_macs is None else density(with_macs.weights),
             input_densities=densities(operands.inputs),
-            weight_source=operands.weight_source,
+            weight_source="" if with_macs is None else with_macs.weight_source,
             input_source=operands.input_source,
             synthetic=operands.synthetic,
             sums=sums,
-            output=None if sums is None else finish(sums, operands),
+            output=output,
             overflows=None if ready.sums is None else ready.sums.overflows,
             mapping=ready.mapping,
             mode=ready.mode,

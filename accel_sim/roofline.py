@@ -25,7 +25,7 @@ from accel_sim.causes import Slots, bound
 from accel_sim.dataflows.common import Facts
 from accel_sim.interconnect import Interconnect
 from accel_sim.jobs import Job
-from workloads.operands import Operands
+from workloads.operands import Operands, PostOperands
 
 #: tensors that are smaller or larger for being encoded
 ENCODED = ("weights", "pointers")
@@ -101,7 +101,7 @@ def plain_bytes(swaps: list[Job], operands: Operands, facts: Facts) -> int:
     streams = [stream for move in transfers for stream in move.streams]
     encoded = sum(stream.bytes for stream in streams if stream.tensor in ENCODED)
     rest = sum(stream.bytes for stream in streams) - encoded
-    if operands.weights is None or not encoded:
+    if isinstance(operands, PostOperands) or not encoded:
         return rest + encoded
     size, width = operands.weights.values.size, operands.weights.format.plain_bits
     return rest - (-encoded * size * width // facts.weight_bits)

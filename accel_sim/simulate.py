@@ -24,7 +24,7 @@ from accel_sim.session import Session
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands, Operands, PostOperands
 from workloads.registry import InputError
 from workloads.walk import Walk, walk
 
@@ -86,9 +86,10 @@ def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool
 def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> Prepared:
     """Cuts a layer into tiles, times each of them in the array, and makes jobs for the engine of them."""
     machine, tiled = session.machine, tile_layer(layer, operands, session)
-    mode = machine.dataflow.mode(machine.mac, operands) if layer.has_macs else None
-    checked = check and mode is not None
-    sums = Sums(layer, mode.sum_bits, machine.mac.overflow, session.network) if checked else None
+    mode, sums = None, None
+    if isinstance(operands, MacOperands):
+        mode = machine.dataflow.mode(machine.mac, operands)
+        sums = Sums(layer, operands, mode.sum_bits, machine.mac.overflow, session.network) if check else None
     given = session.given.get(layer.name)
     changes = () if given is None else given.changes(tiled.nest)
     padding = tuple(session.addresses.padding(layer))
@@ -107,7 +108,7 @@ def tile_layer(layer: Layer, operands: Operands, session: Session) -> TiledLayer
     buffers = session.residency.shares(layer)
     widths = operands.inputs.format.bits, placement.inputs[0].bits
     assert widths[0] == widths[1], f"layer '{layer.name}': reads codes of {widths[0]} bits of a map in {widths[1]}"
-    if not layer.has_macs:
+    if isinstance(operands, PostOperands):
         moved, notes = session.addresses.moved(layer)
         return TiledPost(moved, buffers, placement, notes)
     try:

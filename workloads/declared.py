@@ -9,10 +9,10 @@ import numpy as np
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 
-def declared_integers(network: Network, layer: Layer, operands: Operands) -> tuple[np.ndarray, np.ndarray]:
+def declared_integers(network: Network, layer: Layer, operands: MacOperands) -> tuple[np.ndarray, np.ndarray]:
     """(inputs [N, C, H, W], weights [M, C/G, R, S]) int64 of a layer with MACs.
 
     operands: gives the codes of what the network holds none of (synthetic ones, those of a forward pass); what they
@@ -29,7 +29,7 @@ def declared_integers(network: Network, layer: Layer, operands: Operands) -> tup
     return inputs, np.rint(held.real() / np.where(scales == 0, 1, scales)).astype(np.int64)
 
 
-def declared_formats(network: Network, layer: Layer, operands: Operands) -> tuple[NumberFormat, NumberFormat]:
+def declared_formats(network: Network, layer: Layer, operands: MacOperands) -> tuple[NumberFormat, NumberFormat]:
     """Number formats of (inputs, weights), as ``declared_integers`` takes them."""
     names, made = layer.inputs[:: max(1, len(layer.inputs) - 1)], (operands.inputs, operands.weights)
     recorded = [network.activations.get(name, codes) for name, codes in zip(names, made, strict=False)]

@@ -9,18 +9,34 @@ from workloads.requant import Requant
 
 
 @dataclass(frozen=True, eq=False)
-class Operands:
-    """inputs: [N, C, H, W] codes; of a concat the maps side by side, of other layers the first map.
+class PostOperands:
+    """Of a layer without MACs. inputs: [N, C, H, W] codes; of a concat the maps side by side, of others the first map.
 
-    weights: [M, C/G, R, S] codes (a dynamic matmul's second operand too), None for layers without MACs.
+    input_source: where values (or, if synthetic, densities) come from. synthetic: 'inputs' if they were made up.
+    """
+
+    inputs: Codes
+    input_source: str = ""
+    synthetic: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MacOperands:
+    """Of a layer with MACs. inputs: [N, C, H, W] codes.
+
+    weights: [M, C/G, R, S] codes (a dynamic matmul's second operand too).
     bias: [M] int64 at accumulator scale, or None. requant: None when nothing says how sums become codes.
     *_source: where values (or, if synthetic, densities) come from. synthetic: 'weights' and 'inputs' that were made up.
     """
 
     inputs: Codes
-    weights: Codes | None = None
+    weights: Codes
     bias: np.ndarray | None = None
     requant: Requant | None = None
     weight_source: str = ""
     input_source: str = ""
     synthetic: tuple[str, ...] = ()
+
+
+#: of a layer with MACs or of one without
+Operands = MacOperands | PostOperands

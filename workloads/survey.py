@@ -10,7 +10,7 @@ from workloads.activations import quantise
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.reference import forward_float
 from workloads.registry import InputError
 from workloads.statistics import histogram, value_statistics, work_counts
@@ -40,11 +40,11 @@ def survey(network: Network, seed: int = 0, forward: str = "integer") -> Iterato
         }
 
 
-def _data(network: Network, seed: int, forward: str) -> Iterator[tuple[Layer, Operands, np.ndarray]]:
+def _data(network: Network, seed: int, forward: str) -> Iterator[tuple[Layer, MacOperands, np.ndarray]]:
     """(layer, operands, density of each item) of every layer with MACs."""
     if forward == "integer":
         for layer, operands in walk(network, seed):
-            if layer.has_macs:
+            if isinstance(operands, MacOperands):
                 yield layer, operands, _densities(operands.inputs.integers())
         return
     mean = np.asarray(network.mean or (0.0,) * network.input_shape[0]).reshape(1, -1, 1, 1)
@@ -53,7 +53,7 @@ def _data(network: Network, seed: int, forward: str) -> Iterator[tuple[Layer, Op
     model = walk(network, seed).model
     for layer in network.mac_layers:
         blob = np.asarray(blobs[layer.inputs[0]]).reshape(layer.input_shape)
-        operands = Operands(
+        operands = MacOperands(
             quantise(blob), model.weight_codes(layer), weight_source="real weights", input_source=source
         )
         yield layer, operands, _densities(blob)
@@ -67,7 +67,7 @@ def _tensor(codes: Codes, source: str, channels: int = 1) -> dict[str, Any]:
     return value_statistics(codes, channels) | {"histogram": histogram(codes), "source": source}
 
 
-def _work(layer: Layer, operands: Operands, item: int) -> dict[str, int]:
+def _work(layer: Layer, operands: MacOperands, item: int) -> dict[str, int]:
     one = Codes(operands.inputs.values[item : item + 1], operands.inputs.format)
     weights = operands.weights
     if layer.dynamic:  # its second operand is a map with items of its own

@@ -11,7 +11,7 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import IntegerModel, integer_models
 from workloads.network import CODE_BITS, Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands, Operands, PostOperands
 from workloads.profiles import densities, expectations
 from workloads.reference import as_read, conv_integer
 from workloads.registry import InputError
@@ -56,12 +56,12 @@ class SyntheticWalk:
         made_up = ("inputs",) if source is None else ()
         source = source or density.input_source
         if not layer.has_macs:
-            return Operands(inputs, input_source=source, synthetic=made_up)
+            return PostOperands(inputs, source, made_up)
         if layer.dynamic:
             second = self.expected[layer.inputs[-1]]
             other, recorded = self._tensor(layer.inputs[-1:], layer.weight_shape, second.density)
             made_up += ("weights",) if recorded is None else ()
-            return Operands(
+            return MacOperands(
                 inputs, other, input_source=source, weight_source=recorded or second.source, synthetic=made_up
             )
         real, part = self.network.weights.get(layer.name), self.network.weight_formats.get(layer.name)
@@ -74,7 +74,7 @@ class SyntheticWalk:
             weights = formatted_weights(layer, density, part, self.seed)
             source_of_weights += f"; as {spec_of(part)}"
         bias, requant = self._finishing(layer)
-        return Operands(
+        return MacOperands(
             inputs, weights, bias, requant, input_source=source,
             weight_source=source_of_weights,
             synthetic=made_up + (("weights",) if real is None else ()),
@@ -136,30 +136,30 @@ class RealWalk:
         self.scores: np.ndarray | None = None
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
-        source = ", ".join(self.network.image_names) or "images"
         tensors = {"input": self.model.input_codes()}
         last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
         for layer in self.network.layers:
-            maps = [tensors[name] for name in layer.inputs]
-            if layer.has_macs:
-                inputs = _joined(layer, maps)
-                bias, requant = self.model.finishing(layer)
-                operands = Operands(
-                    inputs, self.model.weight_codes(layer), bias=bias, requant=requant,
-                    weight_source=self.network.weights[layer.name].source,
-                    input_source=f"integer forward ({self.network.model}) of {source}",
-                )  # fmt: skip
-                tensors[layer.name] = reference_output(layer, operands)
-            else:
-                tensors[layer.name] = self.model.post(layer, maps)
-                inputs = _joined(layer, maps, tensors[layer.name])
-                operands = Operands(inputs, input_source=f"integer forward ({self.network.model}) of {source}")
+            operands, tensors[layer.name] = self._step(layer, [tensors[name] for name in layer.inputs])
             if layer.kind != "softmax":
-                self.scores = _scores(layer, inputs, tensors[layer.name])
+                self.scores = _scores(layer, operands.inputs, tensors[layer.name])
             for name in layer.inputs:
                 if last_use[name] == layer.name:
                     tensors.pop(name, None)
             yield layer, operands
+
+    def _step(self, layer: Layer, maps: list[Codes]) -> tuple[Operands, Codes]:
+        """(what a layer reads, its output). maps: what it reads, as the layers before it left them."""
+        source = f"integer forward ({self.network.model}) of {', '.join(self.network.image_names) or 'images'}"
+        if not layer.has_macs:
+            output = self.model.post(layer, maps)
+            return PostOperands(_joined(layer, maps, output), source), output
+        inputs = _joined(layer, maps)
+        bias, requant = self.model.finishing(layer)
+        operands = MacOperands(
+            inputs, self.model.weight_codes(layer), bias, requant,
+            weight_source=self.network.weights[layer.name].source, input_source=source,
+        )  # fmt: skip
+        return operands, reference_output(layer, operands)
 
 
 def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Codes:
@@ -180,7 +180,7 @@ def _joined(layer: Layer, maps: list[Codes], output: Codes | None = None) -> Cod
     return Codes(values.reshape(layer.input_shape), maps[0].format)
 
 
-def reference_output(layer: Layer, operands: Operands) -> Codes:
+def reference_output(layer: Layer, operands: MacOperands) -> Codes:
     """The layer's exact output codes: integer sums, bias, requantisation."""
     sums = conv_integer(operands.inputs.integers(), operands.weights.integers(), layer)
     if operands.bias is not None:

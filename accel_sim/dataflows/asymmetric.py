@@ -16,7 +16,7 @@ import numpy as np
 
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 Asymmetric = Literal["differences", "correction"]
 Precision = Literal["format", "data"]
@@ -27,7 +27,7 @@ def wide(codes: Codes) -> bool:
     return codes.format.codebook is None and codes.format.value_bits > codes.format.bits
 
 
-def multiplier_bits(operands: Operands, how: Asymmetric) -> tuple[int, int]:
+def multiplier_bits(operands: MacOperands, how: Asymmetric) -> tuple[int, int]:
     """(activation, weight) width of the operands that are multiplied."""
     both = (operands.inputs, operands.weights)
     return tuple(
@@ -35,7 +35,7 @@ def multiplier_bits(operands: Operands, how: Asymmetric) -> tuple[int, int]:
     )
 
 
-def precision_bits(operands: Operands, how: Asymmetric, precision: Precision) -> tuple[int, int]:
+def precision_bits(operands: MacOperands, how: Asymmetric, precision: Precision) -> tuple[int, int]:
     """(activation, weight) width that a MAC unit's mode must take: of the formats, or the fewest bits of the data."""
     widths = multiplier_bits(operands, how)
     if precision == "format":
@@ -54,7 +54,7 @@ def fewest_bits(values: np.ndarray) -> int:
     return max(high.bit_length(), (-low - 1).bit_length()) + 1 if low < 0 else max(1, high.bit_length())
 
 
-def hint(operands: Operands, dataflow) -> str:
+def hint(operands: MacOperands, dataflow) -> str:
     """What to say to one whose multiplier is too narrow for differences."""
     can = getattr(dataflow, "asymmetric", None) == "differences" and any(map(wide, (operands.inputs, operands.weights)))
     return "; its codes are asymmetric: dataflow.asymmetric=correction multiplies them as they are" if can else ""
@@ -65,10 +65,10 @@ class RawProducts:
     """What is multiplied where at least one operand is taken raw, and what makes exact sums of it."""
 
     original: Layer
-    operands: Operands
+    operands: MacOperands
 
     @staticmethod
-    def of(layer: Layer, operands: Operands, how: Asymmetric) -> "RawProducts | None":
+    def of(layer: Layer, operands: MacOperands, how: Asymmetric) -> "RawProducts | None":
         """None where differences are multiplied, or no operand has a zero point that matters."""
         raw = RawProducts(layer, operands)
         return raw if how == "correction" and (raw.inputs_raw or raw.weights_raw) else None

@@ -20,7 +20,7 @@ from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from accel_sim.tile import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 #: deeper queues are as good as endless, and take memory
@@ -67,14 +67,14 @@ class BroadcastCsc:
         """docs/model.md 3's constants of this machine."""
         return Recurrence(depth=self.queue_depth, gap=1, lat=1, free=int(self.registered_queue), floor=1)
 
-    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+    def mode(self, mac: MacUnit, operands: MacOperands) -> Mode:
         """The unit's, for differences or raw codes; ValueError for operands that it does not take."""
         bits = multiplier_bits(operands, self.asymmetric)
         mac.check_mode(*bits)
         return mac.mode(*bits)
 
     def tiles(
-        self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
+        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledBroadcast:  # fmt: skip
         """InputError for an encoding that stores zeros, as dense does."""

@@ -33,7 +33,7 @@ from cython_core.accumulate import sparse_products
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class TiledBroadcast:
     """A layer cut into groups and runs of whole products (see ``product_cuts``)."""
 
     layer: Layer
-    operands: Operands
+    operands: MacOperands
     lanes: int
     cols: int
     mac: MacUnit

@@ -16,7 +16,7 @@ from workloads.encoding import Encoding, encodings
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 
@@ -158,8 +158,8 @@ def encoding_notes(codes: Codes, encoding: Encoding, stored_bytes: int, pointer_
 
 
 def plain_weights(
-    dataflow: str, layer: Layer, operands: Operands, encoding: Encoding, buffer: Buffer
-) -> tuple[Operands, Codes]:
+    dataflow: str, layer: Layer, operands: MacOperands, encoding: Encoding, buffer: Buffer
+) -> tuple[MacOperands, Codes]:
     """For PEs without a codebook: the operands with weights already looked up, and the weights as DRAM holds them.
 
     encoding, buffer: of the weights. InputError if they are still encoded in the level next to the array.

@@ -13,7 +13,7 @@ from cython_core.accumulate import dense_products
 from cython_core.grids import gather_taps, tap_counts
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class MatrixProducts:
     """
 
     layer: Layer
-    operands: Operands
+    operands: MacOperands
     store: WeightStore
     pixel_block: int
     filter_block: int

@@ -8,7 +8,7 @@ import numpy as np
 from accel_sim.dataflows.asymmetric import RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import geometry
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 #: added to raw codes so that none looks like a zero to be passed over
 LIFT = 1 << 16
@@ -44,7 +44,7 @@ class Scanned:
     zero: np.ndarray | None = None
 
     @staticmethod
-    def of(layer: Layer, operands: Operands, raw: RawProducts | None) -> "Scanned":
+    def of(layer: Layer, operands: MacOperands, raw: RawProducts | None) -> "Scanned":
         """A raw input has no code that could be passed over: its zeros and its padding are broadcast."""
         if raw is None or not raw.inputs_raw:
             return Scanned(np.ascontiguousarray(operands.inputs.integers(), dtype=np.int32), geometry(layer))
@@ -69,7 +69,7 @@ def group_note(layer: Layer, lanes_with_work: np.ndarray, taps: np.ndarray, lane
         )
 
 
-def zero_point_notes(operands: Operands, raw: RawProducts | None, broadcasts: int, ops: int) -> Iterator[str]:
+def zero_point_notes(operands: MacOperands, raw: RawProducts | None, broadcasts: int, ops: int) -> Iterator[str]:
     """What asymmetric codes cost a layer that takes ``broadcasts`` steps; ops: corrections of its outputs."""
     if raw is None:
         if wide(operands.weights):

@@ -23,7 +23,7 @@ from accel_sim.mapping.mapper import Mapper
 from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 
@@ -72,7 +72,7 @@ class Systolic:
         """MAC units whose products meet before an accumulator: those of a column, unless sums stay where they are."""
         return 1 if self.stationary == "os" else rows
 
-    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+    def mode(self, mac: MacUnit, operands: MacOperands) -> Mode:
         """The unit's fastest for the layer's formats, or for what its data need; ValueError if there is none."""
         return mac.mode(*precision_bits(operands, self.asymmetric, self.precision))
 
@@ -85,7 +85,7 @@ class Systolic:
         return 1 if self.reduction_order == "im2col" or self.lowers(layer) else layer.R * layer.S
 
     def tiles(
-        self, layer: Layer, operands: Operands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
+        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
         """InputError for compressed weights at the array, too narrow a codebook field, or a tensor layout of inputs

@@ -28,7 +28,7 @@ from accel_sim.tile import FoldWork, Passes, Tile
 from workloads.encoding import Encoding
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 #: stationary -> (on the rows, on the columns, streamed)
 DIMENSIONS = {"os": ("pixels", "filters", "k"), "ws": ("k", "filters", "pixels"), "is": ("k", "pixels", "filters")}
@@ -40,7 +40,7 @@ class TiledSystolic:
     encoding: the machine's of stored weights."""
 
     layer: Layer
-    operands: Operands
+    operands: MacOperands
     stored: Codes
     encoding: Encoding
     rows: int

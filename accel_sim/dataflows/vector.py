@@ -19,7 +19,7 @@ from accel_sim.mapping.mapper import Mapper
 from accel_sim.parts import MOST_FIELD_BITS, MOST_PIECES, NO_OUTPUT_BITS, dataflows, macs, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 
 @dataflows.add("vector")
@@ -66,7 +66,7 @@ class Vector:
         """MAC units whose products meet before an accumulator."""
         return self.lanes
 
-    def mode(self, mac: MacUnit, operands: Operands) -> Mode:
+    def mode(self, mac: MacUnit, operands: MacOperands) -> Mode:
         """Of a PE: the unit's, with ``lanes`` times the products summed."""
         mode = self._unit_mode(mac, operands)
         cost, together, refused = mac.cost(mode), mode.reduction * self.lanes, None
@@ -81,11 +81,11 @@ class Vector:
             raise ValueError(f"MAC unit '{macs.name_of(mac)}': {refused}")
         return replace(mode, reduction=together)
 
-    def _unit_mode(self, mac: MacUnit, operands: Operands) -> Mode:
+    def _unit_mode(self, mac: MacUnit, operands: MacOperands) -> Mode:
         return mac.mode(*precision_bits(operands, "differences", self.precision))
 
     def tiles(
-        self, layer: Layer, operands: Operands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
+        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledVector:  # fmt: skip
         """InputError for weights that are compressed at the array."""

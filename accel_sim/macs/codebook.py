@@ -14,7 +14,7 @@ from accel_sim.mac_digits import checked, lanes
 from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
 from accel_sim.parts import MOST_CODE_BITS, macs, require
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 
 @macs.add("codebook")
@@ -47,7 +47,7 @@ class Codebook(MacUnit):
             ),
         )
 
-    def check_operands(self, layer: Layer, operands: Operands) -> None:
+    def check_operands(self, layer: Layer, operands: MacOperands) -> None:
         """ValueError for more distinct weights than the table holds."""
         self.table(operands.weights.integers())
 

@@ -8,7 +8,7 @@ from accel_sim.session import Session
 from accel_sim.simulate import run_layer
 from workloads import Codes, InputError, Layer, Network, NumberFormat
 from workloads.encoding import encodings
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 LAYERS = {
     "runs along k": Layer(name="k", kind="conv", C=40, H=1, W=3, M=4),
@@ -65,7 +65,7 @@ def test_sums_are_right_whatever_the_code_of_zero(preset, name):
             x, w = codes(layer.input_shape, -3, 0.6, 1), codes(layer.weight_shape, zero, 0.05, 2)
             network = alone(layer)
             try:
-                run = run_layer(layer, Operands(x, w), Session.start(network, machine), check=True)
+                run = run_layer(layer, MacOperands(x, w), Session.start(network, machine), check=True)
             except InputError as refusal:
                 assert str(refusal).startswith("dataflow '"), title
                 return
@@ -82,7 +82,7 @@ def test_indices_of_other_widths(preset, index_bits, asymmetric):
     machine, layer = load_hardware(preset, settings), LAYERS["runs along k"]
     x, w = codes(layer.input_shape, 5, 0.6, 3), codes(layer.weight_shape, 53, 0.1, 4)
     session = Session.start(Network("one", (layer,), layer.input_shape[1:]), machine)
-    assert np.array_equal(run_layer(layer, Operands(x, w), session, check=True).sums, expected(layer, x, w))
+    assert np.array_equal(run_layer(layer, MacOperands(x, w), session, check=True).sums, expected(layer, x, w))
 
 
 def test_a_filler_still_takes_its_slot_by_hand():
@@ -93,7 +93,7 @@ def test_a_filler_still_takes_its_slot_by_hand():
     )
     x = Codes(np.array([[[[2]]]], np.int8), NumberFormat(8, True))
     session = Session.start(Network("one", (layer,), (1, 1, 1)), load_hardware("eie", {"array.rows": 1}))
-    run = run_layer(layer, Operands(x, w), session, check=True)
+    run = run_layer(layer, MacOperands(x, w), session, check=True)
     assert run.sums.ravel().tolist() == [0] * 17 + [-100]
     assert (run.array_cycles, run.slots["effectual"], run.slots["ineffectual"]) == (3, 1, 1)
     assert run.facts.macs_issued == 1
@@ -105,6 +105,6 @@ def test_a_second_operand_is_read_as_it_was_written():
     machine = load_hardware("systolic", {"encodings.weights": {"name": "relative_index"}})
     x, w = codes(layer.input_shape, 3, 0.6, 5), codes(layer.weight_shape, 3, 0.1, 6)
     session = Session.start(alone(layer), machine)
-    run = run_layer(layer, Operands(x, w), session, check=True)
+    run = run_layer(layer, MacOperands(x, w), session, check=True)
     assert run.facts.weight_bits == 8 * layer.weights
     assert "the second operand is an activation: it is read plain, not as relative_index" in run.notes

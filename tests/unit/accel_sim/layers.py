@@ -11,7 +11,7 @@ from accel_sim.simulate import run_layer
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 CALM = {"memories.dram.bandwidth_gb_s": 64}
 
@@ -19,7 +19,7 @@ CALM = {"memories.dram.bandwidth_gb_s": 64}
 @dataclass
 class Case:
     layer: Layer
-    operands: Operands
+    operands: MacOperands
 
     @property
     def shape(self) -> dict:
@@ -72,4 +72,4 @@ def cases(draw, rows=12, codebook=None):
         weights = Codes(w, NumberFormat(4, False, codebook=book))
     else:
         weights = Codes(w.astype(np.int8) - np.int8(draw(st.sampled_from([0, 7]))), NumberFormat(5, True))
-    return Case(layer, Operands(Codes(x, NumberFormat(8, False, zero_point=zero)), weights))
+    return Case(layer, MacOperands(Codes(x, NumberFormat(8, False, zero_point=zero)), weights))

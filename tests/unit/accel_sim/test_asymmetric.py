@@ -16,7 +16,7 @@ from workloads import InputError, load_network
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 MODES = ("differences", "correction")
 LAYER = Layer(name="a", kind="conv", N=2, C=4, H=5, W=6, M=6, R=3, S=2, stride=(2, 1), padding=(1, 0, 1, 2))
@@ -35,7 +35,7 @@ def operands(layer, input_zero, weight_zero, seed=0, *, zeros=0.4):
         pick = rng.random(shape) < zeros
         return Codes(np.where(pick, codes.zero_points(), codes.values).astype(np.uint8), codes.format)
 
-    return Operands(draw(layer.input_shape, input_zero, 1), draw(layer.weight_shape, weight_zero, 0))
+    return MacOperands(draw(layer.input_shape, input_zero, 1), draw(layer.weight_shape, weight_zero, 0))
 
 
 def ran(layer, data, hardware, settings=None, *, check=True):

@@ -19,7 +19,7 @@ from tests.unit.accel_sim.layers import Case, cases
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 machines = st.builds(
@@ -112,7 +112,7 @@ def fully_connected(weights: list, inputs: list, codebook: tuple | None = None) 
     layer = Layer(name="fc", kind="fc", C=x.shape[1], M=len(w), N=len(x))
     form = NumberFormat(4, codebook is None, codebook=codebook)
     codes = Codes((w.astype(np.int8) if codebook is None else w).reshape(layer.weight_shape), form)
-    return Case(layer, Operands(Codes(x.reshape(layer.input_shape), NumberFormat(8, False)), codes))
+    return Case(layer, MacOperands(Codes(x.reshape(layer.input_shape), NumberFormat(8, False)), codes))
 
 
 def test_a_run_that_just_fits_and_one_that_does_not():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.accel_sim.layers import Case, cases
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 SMALL = {"array.rows": 4, "array.cols": 3}
 
@@ -18,7 +18,7 @@ SMALL = {"array.rows": 4, "array.cols": 3}
 def matrix(pixels: int, K: int, filters: int) -> Case:
     layer = Layer(name="fc", kind="fc", C=K, M=filters, N=pixels)
     ones = np.ones(layer.weight_shape, np.int8), np.ones(layer.input_shape, np.uint8)
-    return Case(layer, Operands(Codes(ones[1], NumberFormat(8, False)), Codes(ones[0], NumberFormat(8, True))))
+    return Case(layer, MacOperands(Codes(ones[1], NumberFormat(8, False)), Codes(ones[0], NumberFormat(8, True))))
 
 
 def stalls(case: Case, more: dict) -> tuple[int, dict]:

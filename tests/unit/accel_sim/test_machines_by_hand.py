@@ -11,7 +11,7 @@ from tests.schedule import job, play
 from tests.unit.accel_sim.layers import Case
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 INSIDE = ("unmapped", "effectual", "ineffectual", "decode", "imbalance", "dispatch")
 
@@ -20,7 +20,7 @@ def dense(layer: Layer) -> Case:
     rng = np.random.default_rng(0)
     x = Codes(rng.integers(0, 256, layer.input_shape).astype(np.uint8), NumberFormat(8, False))
     return Case(
-        layer, Operands(x, Codes(rng.integers(-127, 128, layer.weight_shape).astype(np.int8), NumberFormat(8, True)))
+        layer, MacOperands(x, Codes(rng.integers(-127, 128, layer.weight_shape).astype(np.int8), NumberFormat(8, True)))
     )
 
 
@@ -82,7 +82,7 @@ def fc(weights, inputs) -> Case:
     layer = Layer(name="fc", kind="fc", C=w.shape[1], M=w.shape[0])
     form = NumberFormat(4, False, codebook=tuple(range(16)))
     x = np.array(inputs, np.uint8).reshape(1, -1, 1, 1)
-    return Case(layer, Operands(Codes(x, NumberFormat(8, False)), Codes(w.reshape(*w.shape, 1, 1), form)))
+    return Case(layer, MacOperands(Codes(x, NumberFormat(8, False)), Codes(w.reshape(*w.shape, 1, 1), form)))
 
 
 def test_one_product_on_two_pes():
@@ -100,7 +100,7 @@ def test_a_scan_without_barriers_is_never_slower():
     """An empty product and trailing zeros cost the scan nothing in either form."""
     case = dense(Layer(name="fc", kind="fc", C=4, M=2, N=3))
     x = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 3, 0]], np.uint8).reshape(3, 4, 1, 1)
-    case.operands = Operands(Codes(x, NumberFormat(8, False)), case.operands.weights)
+    case.operands = MacOperands(Codes(x, NumberFormat(8, False)), case.operands.weights)
     slow = {"array.rows": 1, "dataflow.scan_width": 1}
     with_barriers = case.run("eie", slow).array_cycles
     assert case.run("eie", slow | {"dataflow.double_buffer_accumulators": True}).array_cycles <= with_barriers
@@ -125,5 +125,5 @@ def test_few_simpy_events_a_tile(monkeypatch):
 def test_a_batch_reports_the_spread_of_its_densities():
     case = dense(Layer(name="fc", kind="fc", C=4, M=2, N=2))
     x = np.array([[1, 0, 0, 0], [1, 2, 3, 0]], np.uint8).reshape(2, 4, 1, 1)
-    case.operands = Operands(Codes(x, NumberFormat(8, False)), case.operands.weights)
+    case.operands = MacOperands(Codes(x, NumberFormat(8, False)), case.operands.weights)
     assert case.run("eie", {}).input_densities == (0.25, 0.75)

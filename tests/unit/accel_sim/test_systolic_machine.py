@@ -14,7 +14,7 @@ from tests.oracle.systolic_machine import STATES, Run, matmul
 from tests.unit.accel_sim.layers import Case, cases
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 #: width of sums, unlike that of any operand, so that hops of sums and of operands are told apart
@@ -105,7 +105,7 @@ def plain_matrix(pixels: int, K: int, filters: int) -> Case:
     layer = Layer(name="fc", kind="fc", C=K, M=filters, N=pixels)
     x = np.arange(pixels * K, dtype=np.uint8).reshape(layer.input_shape)
     w = (np.arange(filters * K) % 7 - 3).astype(np.int8).reshape(layer.weight_shape)
-    return Case(layer, Operands(Codes(x, NumberFormat(8, False)), Codes(w, NumberFormat(8, True))))
+    return Case(layer, MacOperands(Codes(x, NumberFormat(8, False)), Codes(w, NumberFormat(8, True))))
 
 
 @pytest.mark.parametrize(

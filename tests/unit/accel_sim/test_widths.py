@@ -15,18 +15,18 @@ from tests.unit.accel_sim.layers import cases
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 #: one lane whose memory has room for 32 entries of 12 bits, 16 in a slot
 ONE_LANE = {"array.rows": 1, **small_buffers.settings("eie", spmat=48)}
 
 
-def full(layer: Layer, form: NumberFormat | None = None) -> Operands:
+def full(layer: Layer, form: NumberFormat | None = None) -> MacOperands:
     """Every weight is the code 1, every input 1."""
     weights = np.ones(layer.weight_shape, np.uint8 if form else np.int8)
     inputs = Codes(np.ones(layer.input_shape, np.int8), NumberFormat(8, True))
-    return Operands(inputs, Codes(weights, form or NumberFormat(8, True)))
+    return MacOperands(inputs, Codes(weights, form or NumberFormat(8, True)))
 
 
 def fc(inputs: int, outputs: int = 1) -> Layer:
@@ -37,7 +37,7 @@ def session(layer: Layer, preset: str, settings: dict) -> Session:
     return Session.start(Network("one", (layer,), layer.input_shape[1:]), load_hardware(preset, settings))
 
 
-def ran(layer: Layer, preset: str, settings: dict, operands: Operands | None = None):
+def ran(layer: Layer, preset: str, settings: dict, operands: MacOperands | None = None):
     return run_layer(layer, operands or full(layer), session(layer, preset, settings), check=True)
 
 
@@ -154,7 +154,7 @@ def test_a_codebook_wider_than_its_field_is_refused(preset):
 def test_a_sum_of_many_products_wraps_into_its_accumulator_however_far_it_lies_outside():
     """16 products of 127 * 127 at once: 258,064 = 3 * 65,536 + 61,456, which 16 bits hold as -4,080."""
     layer = fc(16)
-    data = Operands(
+    data = MacOperands(
         *(
             Codes(np.full(shape, 127, np.int8), NumberFormat(8, True))
             for shape in (layer.input_shape, layer.weight_shape)

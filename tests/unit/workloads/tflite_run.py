@@ -7,7 +7,7 @@ import numpy as np
 from workloads.formats.codes import Codes
 from workloads.importers.tflite import import_tflite
 from workloads.models.tflite_int8 import TfliteInt8
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.walk import reference_output
 
 
@@ -22,7 +22,7 @@ def output(data, x):
         if layer.has_macs:
             bias, requant = model.finishing(layer)
             inputs = Codes(maps[0].values.reshape(layer.input_shape), maps[0].format)
-            operands = Operands(inputs, model.weight_codes(layer), bias=bias, requant=requant)
+            operands = MacOperands(inputs, model.weight_codes(layer), bias=bias, requant=requant)
             tensors[layer.name] = reference_output(layer, operands)
         else:
             tensors[layer.name] = model.post(layer, maps)

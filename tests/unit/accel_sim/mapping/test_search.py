@@ -16,7 +16,7 @@ from tests.unit.accel_sim.mapping.runs import Cut
 from tests.unit.accel_sim.test_machines_by_hand import dense
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 from workloads.registry import InputError
 
 BLOCKS = {  # stationary -> (streamed, dims on the rows and on the columns)
@@ -42,7 +42,7 @@ def tiny(draw):
     x = Codes(rng.integers(0, 256, layer.input_shape).astype(np.uint8), NumberFormat(8, False))
     bits = draw(st.sampled_from([8, 5]))
     w = Codes(rng.integers(-15, 16, layer.weight_shape).astype(np.int8), NumberFormat(bits, True))
-    return Case(layer, Operands(x, w)), bits
+    return Case(layer, MacOperands(x, w)), bits
 
 
 @settings(max_examples=25)
@@ -230,6 +230,6 @@ def test_twice_the_room_costs_hardly_a_cycle(level, stationary):
             **{f"memories.{name}.latency_cycles": 2 for name in sizes},
             "memories.dram.bandwidth_gb_s": 4,
         }  # fmt: skip
-        took.append(Case(layer, Operands(x, w)).run("systolic", machine, check=False).cycles)
+        took.append(Case(layer, MacOperands(x, w)).run("systolic", machine, check=False).cycles)
     assert all(larger <= smaller * (1 + ESTIMATE) for smaller, larger in pairwise(took)), took
     assert took[-1] <= took[0]

@@ -12,7 +12,7 @@ from tests.unit.accel_sim.mapping.runs import Cut
 from workloads import InputError
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.operands import Operands
+from workloads.operands import MacOperands
 
 SQUARE = {"array.rows": 2, "array.cols": 3, "dataflow.reduction_order": "taps"}
 #: stationary -> bytes of a fold's or step's weights: channels x filters
@@ -32,7 +32,7 @@ def conv(*, C: int = 3, M: int = 4, H: int = 2, bits: int = 8, zero: int = 0, lo
     x = Codes(rng.integers(0, 256, layer.input_shape).astype(np.uint8), NumberFormat(8, False, zero_point=zero))
     half = 1 << bits >> 1
     weights = rng.integers(-half if low is None else low, half, layer.weight_shape)
-    return Case(layer, Operands(x, Codes(weights.astype(np.int8), NumberFormat(bits, True))))
+    return Case(layer, MacOperands(x, Codes(weights.astype(np.int8), NumberFormat(bits, True))))
 
 
 def room(size: int, preset: str = "systolic") -> dict:

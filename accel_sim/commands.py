@@ -16,7 +16,7 @@ from accel_sim.sweep import command as study
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
-RUN_KEYS = {
+RUN_KEYS: dict[str, object] = {
     "network": None, "weights": None, "image": None, "activations": None, "batch": None, "dims": {}, "precision": {},
     "layers": "*",
     "seed": 0, "check": False,

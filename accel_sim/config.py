@@ -95,9 +95,8 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
         if key not in KEYS:
             errors.append(str(unknown("key", str(key), list(KEYS))))
     errors += [f"{key}: is missing" for key in KEYS if key not in tree]
-    if not errors:
-        machine = _build(tree, errors)
-    if errors:
+    machine = None if errors else _build(tree, errors)
+    if machine is None:
         raise ConfigError(where, errors)
     return machine
 
@@ -212,7 +211,7 @@ _adapter, _hints = cache(TypeAdapter), cache(get_type_hints)
 
 def _sane(key: str, value: Any, kind: Any) -> Any:
     """A value that can be built: no boolean or text for a number, nothing endless; InputError otherwise."""
-    if isinstance(value, bool | str) and not _takes(kind, type(value)):
+    if isinstance(value, bool | str) and not _takes(kind, isinstance(value, str)):
         raise InputError(f"{key}: expected {_named(kind)}, not {value!r}")
     if isinstance(value, int | float) and not abs(value) <= LIMIT:
         raise InputError(f"{key}: {value} is beyond reason (at most {LIMIT:g})")
@@ -220,10 +219,12 @@ def _sane(key: str, value: Any, kind: Any) -> Any:
 
 
 @cache
-def _takes(kind: Any, scalar: type) -> bool:
-    """Whether a field of this type can hold a scalar, or says itself why not (containers, lists of names)."""
+def _takes(kind: Any, text: bool) -> bool:
+    """Whether a field of this type can hold text (else: a boolean), or says itself why not (containers, lists of
+    names)."""
+    scalar = str if text else bool
     if get_origin(kind) in (Union, UnionType):
-        return any(_takes(each, scalar) for each in get_args(kind))
+        return any(_takes(each, text) for each in get_args(kind))
     if get_origin(kind) is Literal:
         return scalar is str or any(type(each) is scalar for each in get_args(kind))
     return kind not in (int, float, bool, str, NoneType) or kind is scalar

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from accel_sim.registers import REGISTERS
 from workloads.registry import few
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from accel_sim.result import Result
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 #: of EnergyTable: names where the figures are from, and always changes them
 NEVER_IDLE = ("table",)
@@ -51,7 +55,7 @@ def _idle_options(result: "Result") -> Iterator[str]:
             if (section == "energy" and field.name in NEVER_IDLE) or (section == "post" and field.name != "pj_per_op"):
                 continue
             try:
-                without = replace(machine, **{section: replace(record, **{field.name: field.default})})
+                without = replace(machine, **{section: _at_default(record, field)})
             except ValueError:  # another option needs it
                 continue
             if _same_prices(result, without):
@@ -74,7 +78,11 @@ def _idle_tables(result: "Result") -> Iterator[str]:
         yield f"energy.table={ert.path}: {len(idle)} of its {count} tables name no part of this machine ({few(idle)})"
 
 
-def _given(record: Any) -> list[Field]:
+def _at_default(record: Record, field: Field) -> Record:
+    return replace(record, **{field.name: field.default})
+
+
+def _given(record: "DataclassInstance") -> list[Field]:
     """Fields that are not at their default."""
     return [f for f in fields(record) if f.default is not MISSING and getattr(record, f.name) != f.default]
 
@@ -111,7 +119,7 @@ def _idle_unit_options(machine: Accelerator) -> Iterator[str]:
     unit = machine.mac
     for field in _given(unit):
         try:
-            without = replace(unit, **{field.name: field.default})
+            without = _at_default(unit, field)
         except ValueError:
             continue
         charged = field.name == "zero_operand_gating" and pricing.charged_by_cycle(unit, machine.energy)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 
 from accel_sim.interconnect import Interconnect
-from accel_sim.parts import Made, require
+from accel_sim.parts import ReadAs, require
 from accel_sim.sram_macro import Macro
 from cython_core import banks as kernel
 from workloads.registry import InputError
@@ -51,7 +51,7 @@ class Wiring:
     source: str | None = None
     compressed: tuple[str, ...] = ()
     decoder_values_per_cycle: float | None = None
-    network: Annotated[Interconnect | None, Made()] = None
+    network: Annotated[Interconnect | None, ReadAs(object)] = None
     fill_bytes_per_cycle: float | None = None
 
 

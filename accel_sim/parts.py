@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from workloads.registry import Registry, lacking
 
@@ -22,12 +23,18 @@ memories = Registry(
 interconnects = Registry("interconnect", "accel_sim.interconnects", lambda part: lacking(part, *NETWORK))
 
 
-class Made:
-    """Mark of a field that holds what the configuration has made already: it is taken as it is."""
+@dataclass(frozen=True)
+class ReadAs:
+    """Mark of a field of which the reader of configurations asks less than its type says: only to be a ``kind``.
+
+    The rest is sure already, or checked by the record that has the field.
+    """
+
+    kind: object
 
     def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], object]) -> object:
-        """That of a value about which nothing is asked."""
-        return handler(object)
+        """What pydantic asks of a value."""
+        return handler(self.kind)
 
 
 #: what a dataflow says to a field that none has any more, by name (``former`` of a part): of (value, clock_mhz)

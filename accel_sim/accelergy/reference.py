@@ -111,7 +111,7 @@ class Ert:
         rest = [entry for entry in actions[name] if entry.width is None or not bits]
         rest.sort(key=lambda entry: entry.width is not None)
         if not exact and not rest:
-            widths = sorted(entry.width for entry in actions[name])
+            widths = sorted(entry.width for entry in actions[name] if entry.width is not None)
             nearest = min(widths, key=lambda width: abs(width - bits))
             known = f"the nearest is {nearest} (known: {_some(widths)})"
             raise InputError(f"{where}: '{table}' has no width {bits} of '{name}'; {known}")

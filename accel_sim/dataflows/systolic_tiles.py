@@ -15,7 +15,7 @@ from accel_sim.dataflows.common import Facts, lies_in
 from accel_sim.dataflows.feeding import Feeding
 from accel_sim.dataflows.fold_notes import group_note, part_fold_note
 from accel_sim.dataflows.fold_space import FoldSpace, Shape, no_fill
-from accel_sim.dataflows.folds import Box, FoldPlan
+from accel_sim.dataflows.folds import Box, FoldPlan, Ranges
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.dataflows.tensor_layout import TensorLayout, bundled
 from accel_sim.dataflows.weight_store import WeightStore
@@ -95,7 +95,7 @@ class TiledSystolic:
         return WeightStore(
             self.layer, self.stored, lies_in(self.layer, self.encoding), nest, bits, machine.pointer_bits,
             machine.codebook_bits,
-        )
+        )  # fmt: skip
 
     @property
     def _sizes(self) -> dict[str, int]:
@@ -108,7 +108,7 @@ class TiledSystolic:
         return FoldPlan(
             self.space, nest, self.buffers, self.placement, self._store(nest), self.machine.initial_sums == "loaded",
             self.machine.stored_sums,
-        )
+        )  # fmt: skip
 
     def _nest(self) -> Nest:
         taps = 1 if self.space.taps > 1 else None
@@ -251,16 +251,18 @@ class TiledSystolic:
 
     def _conflicts(self, box: Box) -> dict[Cause, tuple[int, int]]:
         """As ``_stalls``, where inputs lie as in the tensor: every step of every row fold by its addresses."""
-        r, space, stalls = box.ranges, self.space, {}
+        r, space = box.ranges, self.space
+        stalls: dict[Cause, tuple[int, int]] = {}
         across, wide, stream = space.dims
         layout = TensorLayout(self.layer, self.operands.inputs.format.bits, self.buffers["inputs"])
         along, each = np.arange(*getattr(r, stream)), self.mode.cycles
         high, width = space.blocks[across], self.mode.reduction
+        first, last = getattr(r, across)
         cols = space.parts(wide, getattr(r, wide)[1] - getattr(r, wide)[0])
         by_address = Cause("sram", self.buffers["inputs"].level, "inputs")
         for group in range(*r.groups):
-            for low in range(*getattr(r, across), high):
-                rows = np.arange(low, min(low + high, getattr(r, across)[1]))
+            for low in range(first, last, high):
+                rows = np.arange(low, min(low + high, last))
                 pixels, k = (rows, along) if across == "pixels" else (along, rows)
                 steps = layout.steps(bundled(layout.addresses(group, pixels, k), across == "pixels", width))
                 for used, lanes, folds in cols:
@@ -350,11 +352,11 @@ class TiledSystolic:
             add["register", "hop", sums] += leaving * steps * self.rows
             add.update(self._accesses("outputs", "write", sums, at_cols, steps))
             folds, begins = plan.row_folds(box), box.ranges.begins(space.dims[0])
-            again = {used: count - count // folds if begins else count for used, count in at_cols.items()}
-            add.update(self._accesses("outputs", "read", sums, again, steps))
+            back = {used: count - count // folds if begins else count for used, count in at_cols.items()}
+            add.update(self._accesses("outputs", "read", sums, back, steps))
         width = {**bits, "outputs": sums}[held]
-        for shape, back, folds in self._folds(box):
-            add.update(self.feeding.hops(shape, steps, back).times(folds))
+        for shape, read_back, folds in self._folds(box):
+            add.update(self.feeding.hops(shape, steps, read_back).times(folds))
             if box.last_piece if held == "outputs" else box.first_piece:
                 add.update(self.feeding.held(held, width, shape, space.values(held)).times(folds))
         outputs = plan.outputs(box)  # the post-processing unit turns each finished sum into a code
@@ -371,4 +373,5 @@ class TiledSystolic:
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """Issues a tile's products in the array's order of additions; returns the overflows."""
+        assert isinstance(tile.products, Ranges), "a tile of another dataflow"
         return self.products.execute(tile.products, sums, low, high, saturate)

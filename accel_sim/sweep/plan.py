@@ -191,8 +191,8 @@ class _Planner:
                 run[first][rest] = value
             else:
                 fields[path] = value
-        seed, layers = run.pop("seed") or 0, run.pop("layers") or "*"
-        found = self._tried(self._data, {"network": entry["name"]} | run, seed, layers)
+        seed, glob = run.pop("seed") or 0, run.pop("layers") or "*"
+        found = self._tried(self._data, {"network": entry["name"]} | run, seed, glob)
         hardware = self._tried(self._built, combination["hardware"], fields)
         if found is None or hardware is None:
             return None
@@ -200,7 +200,7 @@ class _Planner:
         if self._tried(machine.mapping.given, shapes) is None:
             return None
         files = dict(machine.energy.files)
-        return Task(digest(data.key, data.seed, layers, tree, files, self.source), data, tree, layers, self.source)
+        return Task(digest(data.key, data.seed, glob, tree, files, self.source), data, tree, glob, self.source)
 
     def _data(self, settings: dict[str, Any], seed: Any, layers: Any) -> tuple[Data, tuple[Layer, ...]] | None:
         """What a point computes on, and the network's layers; None if it was refused before."""

@@ -41,7 +41,9 @@ class _Pickler(pickle.Pickler):
 
     def __init__(self, file: Any, folder: Path):
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.folder, self.known, self.held = folder, {}, []
+        self.folder = folder
+        self.known: dict[int, str] = {}
+        self.held: list[np.ndarray] = []
 
     def persistent_id(self, value: Any) -> str | None:
         if not isinstance(value, np.ndarray) or value.nbytes < LEAST_BYTES or value.dtype.hasobject:

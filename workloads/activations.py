@@ -89,7 +89,7 @@ def _told(path: Path, unread: list[str], arrays: int) -> str:
     return f"--activations {path}: no layer reads {count}, which change nothing ({few(unread)})"
 
 
-def _number(array: np.ndarray | None, member: str) -> float | int | None:
+def _number(array: np.ndarray | None, member: str) -> float | None:
     """The one finite number an array holds; ValueError if it holds something else."""
     if array is None:
         return None
@@ -107,18 +107,18 @@ def recorded_codes(
 
     ValueError (without the tensor's name) where the two differ, or no code can hold the values.
     """
-    scale, zero_point = _number(scale, "scale"), _number(zero_point, "zero_point")
+    step, zero = _number(scale, "scale"), _number(zero_point, "zero_point")
     if form is not None:
-        if zero_point is not None and zero_point != form.zero_point:
-            raise ValueError(f"has zero point {zero_point}, in the network it is {form.zero_point}")
-        if scale is not None and form.scale is not None and np.float32(scale) != np.float32(form.scale):
-            raise ValueError(f"has scale {scale:g}, in the network it is {form.scale:g}")
-        return _in_network(array, form if form.scale is not None or scale is None else replace(form, scale=scale))
-    if scale is None and zero_point is None:
+        if zero is not None and zero != form.zero_point:
+            raise ValueError(f"has zero point {zero}, in the network it is {form.zero_point}")
+        if step is not None and form.scale is not None and np.float32(step) != np.float32(form.step):
+            raise ValueError(f"has scale {step:g}, in the network it is {form.step:g}")
+        return _in_network(array, form if form.scale is not None or step is None else replace(form, scale=step))
+    if step is None and zero is None:
         return quantise(array)
     if array.dtype.kind not in "iu":
         raise ValueError(f"has type {array.dtype}; a scale and a zero point go with integer codes")
-    return Codes(array, replace(quantise(array).format, scale=scale, zero_point=zero_point or 0))
+    return Codes(array, replace(quantise(array).format, scale=step, zero_point=int(zero or 0)))
 
 
 def _in_network(array: np.ndarray, form: NumberFormat) -> Codes:

@@ -14,7 +14,9 @@ from workloads.registry import Registry, lacking, plugin_fault
 #: what an encoding is asked for: of one that lacks any, no run could come to its end
 ENCODING = ("entry_bits", "entries", "encode", "decode")
 #: name -> frozen dataclass with the methods of ``Encoding``
-encodings = Registry("encoding", "workloads.encodings", lambda part: lacking(part, *ENCODING))
+encodings: "Registry[type[Encoding]]" = Registry(
+    "encoding", "workloads.encodings", lambda part: lacking(part, *ENCODING)
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from types import UnionType
-from typing import Any, Protocol, get_args, get_type_hints, runtime_checkable
+from typing import Any, ClassVar, Protocol, get_args, get_type_hints, runtime_checkable
 
 import numpy as np
 
@@ -11,13 +11,18 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.registry import InputError, Registry, unknown
 
 #: name -> frozen dataclass with the methods of ``Format``; its fields are the parameters of a spec
-formats = Registry("number format", "workloads.formats")
+formats: "Registry[type[Format]]" = Registry("number format", "workloads.formats")
 #: intN is short for integer:bits=N
 SHORT = re.compile(r"int(\d{1,2})")
 
 
 class Format(Protocol):
-    """A way to code real values."""
+    """A way to code real values: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def __hash__(self) -> int:
+        """Of its fields."""
 
     @property
     def bits(self) -> int:
@@ -88,6 +93,11 @@ def spec_of(part: Format) -> str:
     fields = dataclasses.fields(part)
     changed = [f"{f.name}={getattr(part, f.name)}" for f in fields if getattr(part, f.name) != f.default]
     return ":".join(filter(None, (formats.name_of(part), ",".join(changed))))
+
+
+def of_tensor(part: Format) -> Format:
+    """The format with one scale for a whole tensor, if it can have one for each slice."""
+    return dataclasses.replace(part, axis=None) if hasattr(part, "axis") else part
 
 
 def check_bits(bits: int, low: int, high: int) -> None:

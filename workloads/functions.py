@@ -79,7 +79,7 @@ REDUCE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def elementwise(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
     """maps: [N, C, H, W] real values that broadcast -> the same; InputError where the layer does not say it all."""
-    names = layer.function.split("+")
+    names = layer.computed.split("+")
     for name in names:
         if name in UNKNOWN:
             raise _refused(layer, f"the network does not keep {UNKNOWN[name]} of '{name}'")
@@ -102,7 +102,7 @@ def reduction(layer: Layer, x: np.ndarray) -> np.ndarray:
     if (layer.R, layer.S) != (layer.H, layer.W):
         raise _refused(layer, f"'{layer.function}' of a window that is not its whole map")
     with np.errstate(all="ignore"):
-        made = REDUCE[layer.function](x.reshape(layer.N, layer.C, -1))
+        made = REDUCE[layer.computed](x.reshape(layer.N, layer.C, -1))
     return _finite(layer, made[:, :, None, None])
 
 

@@ -120,7 +120,7 @@ class Layer:
         if self.kind == "pool" and self.pool not in POOLS:
             refuse(f"pool={self.pool!r} must be one of {POOLS}")
         if self.kind in FUNCTIONS:
-            for name in (self.function or "").split("+"):
+            for name in self.computed.split("+"):
                 if name not in FUNCTIONS[self.kind]:
                     refuse(f"function {name!r} must be one of {', '.join(FUNCTIONS[self.kind])}")
         self._check_inputs(refuse)
@@ -144,6 +144,11 @@ class Layer:
             refuse(f"kind '{self.kind}' has no input_sizes")
         if self.input_sizes and (len(self.input_sizes) != len(self.inputs) or min(self.input_sizes) < 1):
             refuse(f"input_sizes {self.input_sizes} must be one size for each of {len(self.inputs)} inputs")
+
+    @property
+    def computed(self) -> str:
+        """Function of a kind that has one (FUNCTIONS), several joined by '+'; '' of other kinds."""
+        return self.function or ""
 
     @property
     def has_macs(self) -> bool:

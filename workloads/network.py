@@ -1,15 +1,15 @@
 """A network: layers in the order they run, and what is known of their data."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
 from workloads.fit import items_of_input, misfit
+from workloads.format import Format
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.registry import InputError, Registry
@@ -17,7 +17,7 @@ from workloads.registry import InputError, Registry
 #: width of the codes of a tensor that nothing gives a format
 CODE_BITS = 8
 #: name -> function(**options) -> Network (shapes only)
-networks = Registry("network", "workloads.networks")
+networks: Registry[Callable[..., "Network"]] = Registry("network", "workloads.networks")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Network:
     densities: Mapping[str, Density] = field(default_factory=lambda: MappingProxyType({}))
     formats: Mapping[str, NumberFormat] = field(default_factory=lambda: MappingProxyType({}))
     variants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    weight_formats: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    weight_formats: Mapping[str, Format] = field(default_factory=lambda: MappingProxyType({}))
     side_inputs: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
     independent: bool = False
@@ -188,6 +188,13 @@ class Network:
     def params(self) -> int:
         """Stored parameters of all layers."""
         return sum(layer.params for layer in self.layers)
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """Its images; InputError if it has none."""
+        if self.images is None:
+            raise InputError(f"network '{self.name}': a forward pass needs images")
+        return self.images
 
     @property
     def batch(self) -> int:

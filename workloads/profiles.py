@@ -107,7 +107,7 @@ def _output(layer: Layer, read: list[Expected], form: NumberFormat | None) -> Ex
     if layer.kind in TRANSPARENT:
         return _joined(read)
     if layer.kind == "elementwise":  # a range that is found to quantise by it changes nothing
-        return _function(layer.function.replace("min+max+quantise", "quantise").split("+"), read)
+        return _function(layer.computed.replace("min+max+quantise", "quantise").split("+"), read)
     if layer.kind == "reduce":
         return replace(DENSE, positive=layer.function in POSITIVE_REDUCTIONS)
     if layer.kind == "softmax":

@@ -7,11 +7,10 @@ the integer model "quantised" computes what flows; without, codes are drawn at t
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
-from workloads.format import Format, Linear, named, spec_of
+from workloads.format import Format, Linear, named, of_tensor, spec_of
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.layer_names import chosen
@@ -23,6 +22,8 @@ from workloads.reference import forward_float, real_input
 from workloads.registry import InputError
 
 Spec = str | Format | None
+#: formats (of weights, of activations); None = what they have
+Pair = tuple[Format | None, Format | None]
 #: largest pixel
 PIXEL = 255
 
@@ -61,9 +62,10 @@ def quantise_network(
     formats = _formats(network, parts)
     codes, mean = _input(network, parts.get("input"))
     held = dict(network.weights)
-    for layer in network.mac_layers if mean is not None else ():
-        if "input" in layer.inputs:
-            held[layer.name] = _without_mean(held[layer.name], mean)
+    if mean is not None:
+        for layer in network.mac_layers:
+            if "input" in layer.inputs:
+                held[layer.name] = _without_mean(held[layer.name], mean)
     recorded = dict(network.activations) | {"input": codes}
     return replace(
         network, mean=(), weights=MappingProxyType(held), activations=MappingProxyType(recorded),
@@ -72,20 +74,22 @@ def quantise_network(
 
 
 def _plan(
-    network: Network, weights: Spec, activations: Spec, first_last: Any, layers: Mapping[str, tuple[Spec, Spec]]
-) -> dict[str, tuple[Format | None, Format | None]]:
+    network: Network, weights: Spec, activations: Spec, first_last: Spec | tuple[Spec, Spec],
+    layers: Mapping[str, tuple[Spec, Spec]],
+) -> dict[str, tuple[Format | None, Linear | None]]:  # fmt: skip
     """Layer with MACs -> (format of its weights, of its activations)."""
 
-    def parts(where: str, pair: Any) -> tuple[Format | None, ...]:
+    def parts(where: str, pair: object) -> Pair:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise InputError(f"{where}: expected a pair (weights, activations), not {pair!r}")
-        return tuple(None if spec is None else named(spec) for spec in pair)
+        of_weights, of_activations = (None if spec is None else named(spec) for spec in pair)
+        return of_weights, of_activations
 
     names = [layer.name for layer in network.mac_layers]
     plan = dict.fromkeys(names, parts("number formats", (weights, activations)))
     if first_last is not None and not isinstance(first_last, tuple | list):
         part = named(first_last)
-        first_last = (part, replace(part, axis=None) if hasattr(part, "axis") else part)
+        first_last = (part, of_tensor(part))
     if first_last is not None:
         for name in names[:1] + names[-1:]:
             plan[name] = _over(parts("first_last", first_last), plan[name])
@@ -102,23 +106,27 @@ def _plan(
             )
         for name in meant:
             plan[name] = _over(given, plan[name])
-    for name, (_, part) in plan.items():
-        _check_flows(name, part)
-    return plan
+    return {name: (pair[0], _flowing(f"layer '{name}'", pair[1])) for name, pair in plan.items()}
 
 
-def _over(pair: tuple, below: tuple) -> tuple[Format | None, Format | None]:
+def _over(pair: Pair, below: Pair) -> Pair:
     """The pair, with what lies below it where it says nothing."""
-    return tuple(below[i] if part is None else part for i, part in enumerate(pair))
+    return below[0] if pair[0] is None else pair[0], below[1] if pair[1] is None else pair[1]
 
 
-def _tensor_parts(network: Network, plan: Mapping, default: Format | None) -> dict[str, Format]:
-    """Tensor name -> the format its readers want; tensors that stay as they are left out."""
-    wanted: dict[str, dict[str, Format]] = {}  # tensor -> reader with MACs -> format; passed on by pooling and the like
+def _tensor_parts(
+    network: Network, plan: Mapping[str, tuple[Format | None, Linear | None]], default: Format | None
+) -> dict[str, Linear]:
+    """Tensor name -> the format its readers want; tensors that stay as they are left out.
+
+    default: of those that layers with MACs read through others, and want in no format themselves.
+    """
+    wanted: dict[str, dict[str, Linear]] = {}  # tensor -> reader with MACs -> format; passed on by pooling and the like
     read: dict[str, None] = {}  # those that some layer with MACs reads in the end
     for layer in reversed(network.layers):
         if layer.has_macs:
-            wants = {} if plan[layer.name][1] is None else {layer.name: plan[layer.name][1]}
+            own = plan[layer.name][1]
+            wants = {} if own is None else {layer.name: own}
         elif layer.kind in KEEPS_SCALE:
             wants = wanted.get(layer.name, {})
         else:
@@ -133,16 +141,17 @@ def _tensor_parts(network: Network, plan: Mapping, default: Format | None) -> di
         if len(set(wants.values())) > 1:
             texts = " and ".join(f"in {spec_of(part)} by '{reader}'" for reader, part in sorted(wants.items()))
             raise InputError(f"tensor '{name}' is read {texts}: give its readers one format of activations")
-        part = next(iter(wants.values()), default)
+        part = next(iter(wants.values()), None) or _flowing(f"tensor '{name}'", default)
         if part is not None:
             found[name] = part
     return found
 
 
-def _check_flows(layer: str, part: Format | None) -> None:
+def _flowing(where: str, part: Format | None) -> Linear | None:
+    """The format, of activations; InputError (``where`` first) for one that cannot flow through integer sums."""
     if part is None:
-        return
-    what = f"layer '{layer}': activations in number format '{spec_of(part)}'"
+        return None
+    what = f"{where}: activations in number format '{spec_of(part)}'"
     if not isinstance(part, Linear):
         raise InputError(
             f"{what} cannot flow through integer sums: they need evenly spaced codes (affine, dorefa, "
@@ -150,6 +159,7 @@ def _check_flows(layer: str, part: Format | None) -> None:
         )
     if getattr(part, "axis", None) is not None:
         raise InputError(f"{what}: they have one scale a tensor; leave axis out")
+    return part
 
 
 def _coded(layer: Layer, part: Format, real: np.ndarray) -> Codes:
@@ -175,7 +185,7 @@ def _with_weights(network: Network, parts: Mapping[str, Format | None]) -> Netwo
         if layer.name in held:
             held[layer.name] = _weights(layer, held[layer.name], base.weight_codes(layer), part)
         elif part is not None and not layer.dynamic:
-            drawn[layer.name] = replace(part, axis=None) if hasattr(part, "axis") else part
+            drawn[layer.name] = of_tensor(part)
             _coded(layer, part, np.ones((1, 1, 1, 1)))
     return replace(network, model="quantised", weights=MappingProxyType(held), weight_formats=MappingProxyType(drawn))
 
@@ -196,7 +206,7 @@ def _without_mean(held: LayerWeights, mean: np.ndarray) -> LayerWeights:
 
 
 def _formats_without_images(
-    network: Network, parts: Mapping[str, Format]
+    network: Network, parts: Mapping[str, Linear]
 ) -> tuple[dict[str, NumberFormat], dict[str, Codes]]:
     """(formats, recorded activations in them): scales are known of recorded tensors alone."""
     expected = expectations(network)
@@ -216,11 +226,11 @@ def _formats_without_images(
 
 def _range(form: NumberFormat) -> tuple[float, float]:
     """(lowest, highest) real value of a format of one scale."""
-    scale = 1.0 if form.scale is None else form.scale
-    return scale * (form.low - form.zero_point), scale * (form.high - form.zero_point)
+    scale = 1.0 if form.scale is None else form.step
+    return scale * (form.low - form.zero), scale * (form.high - form.zero)
 
 
-def _formats(network: Network, parts: Mapping[str, Format]) -> dict[str, NumberFormat]:
+def _formats(network: Network, parts: Mapping[str, Linear]) -> dict[str, NumberFormat]:
     """Tensor name -> format, of every layer's output; the input's is left to ``_input``."""
     names = [layer.name for layer in network.layers]
     if all(name in network.formats for name in names):  # a quantised model: it says what its ranges are
@@ -250,7 +260,7 @@ def _calibrated(network: Network) -> dict[str, tuple[float, float]]:
     }
 
 
-def _input(network: Network, part: Format | None) -> tuple[Codes, np.ndarray | None]:
+def _input(network: Network, part: Linear | None) -> tuple[Codes, np.ndarray | None]:
     """(codes of the images, [C] what they are too large by).
 
     Pixels without a format of their own are coded as they are; their mean goes into the bias of the layers that read
@@ -263,15 +273,15 @@ def _input(network: Network, part: Format | None) -> tuple[Codes, np.ndarray | N
     if "input" in network.formats:
         old = network.formats["input"]
         if part is None:
-            return Codes.of_pixels(network.images, old), None
+            return Codes.of_pixels(network.pixels, old), None
         return Codes.nearest(real_input(network), part.of_range(*_range(old))), None
     form = NumberFormat(8, False, 1.0) if part is None else part.of_range(0.0, float(PIXEL))
-    codes = Codes.nearest(network.images.astype(np.float64), form)
+    codes = Codes.nearest(network.pixels.astype(np.float64), form)
     if not any(network.mean):
         return codes, None
     mean = np.rint(np.asarray(network.mean))
     readers = [layer for layer in network.layers if "input" in layer.inputs]
     if all(layer.has_macs and layer.G == 1 for layer in readers) and not any(sum(each.padding) for each in readers):
         return codes, mean
-    points = tuple(int(form.zero_point + point) for point in np.rint(mean / form.scale))
+    points = tuple(int(form.zero + point) for point in np.rint(mean / form.step))
     return Codes(codes.values, replace(form, zero_point=points, axis=1)), None

@@ -212,9 +212,9 @@ def real_input(network: Network) -> np.ndarray:
     if "input" in network.activations:
         return network.activations["input"].real()
     if "input" in network.formats:
-        return Codes.of_pixels(network.images, network.formats["input"]).real()
+        return Codes.of_pixels(network.pixels, network.formats["input"]).real()
     mean = np.asarray(network.mean or (0.0,) * network.input_shape[0])
-    return network.images - mean.reshape(1, -1, 1, 1)
+    return network.pixels - mean.reshape(1, -1, 1, 1)
 
 
 def forward_float(network: Network) -> dict[str, np.ndarray]:
@@ -227,9 +227,7 @@ def forward_float(network: Network) -> dict[str, np.ndarray]:
     blobs = {"input": real_input(network)}
     for layer in network.layers:
         if (side := next((name for name in layer.inputs if name not in blobs), None)) is not None:
-            raise InputError(
-                f"layer '{layer.name}': no forward pass: '{side}' is read, of which there is no image"
-            )
+            raise InputError(f"layer '{layer.name}': no forward pass: '{side}' is read, of which there is no image")
         maps = [blobs[name] for name in layer.inputs]
         weights = network.weights.get(layer.name)
         if not layer.has_macs:

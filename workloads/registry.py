@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 #: how the modules of $ACCEL_SIM_PLUGINS are called
 PLUGIN = "accel_sim_plugin_"
@@ -42,11 +42,22 @@ def unknown(kind: str, name: str, known: list[str]) -> InputError:
     return InputError(f"unknown {kind} '{name}'{hint} (known: {listed})")
 
 
-def lacking(part: Any, *methods: str) -> str | None:
+class Named(Protocol):
+    """A class or a function: what a registry holds."""
+
+    __module__: str
+    __qualname__: str
+
+
+#: what the parts of a registry are: ``type[...]`` of a protocol or base class, or the type of a function
+PartT = TypeVar("PartT", bound=Named)
+
+
+def lacking(part: object, *methods: str) -> str | None:
     """Why a registered class is no part: no frozen dataclass, or without something that it is asked for; None if it
     is one."""
     made = vars(part).get("__dataclass_params__") if isinstance(part, type) else None  # its own: parents have theirs
-    if made is None or not made.frozen:
+    if not isinstance(part, type) or not dataclasses.is_dataclass(part) or made is None or not made.frozen:
         return "is no frozen dataclass (register it above @dataclass(frozen=True))"
     own = {field.name for field in dataclasses.fields(part)}
     missing = {name for name in methods if name not in own and not hasattr(part, name)}
@@ -54,20 +65,20 @@ def lacking(part: Any, *methods: str) -> str | None:
     return f"has no {', '.join(sorted(missing))}" if missing else None
 
 
-class Registry:
+class Registry(Generic[PartT]):
     """Parts of one kind, found by importing every module of ``package`` (and of $ACCEL_SIM_PLUGINS) once."""
 
-    def __init__(self, kind: str, package: str, unfit: Callable[[Any], str | None] = lambda part: None):
+    def __init__(self, kind: str, package: str, unfit: Callable[[object], str | None] = lambda part: None):
         """unfit: why what is registered is no such part, None if it is one."""
         self.kind, self.unfit = kind, unfit
         self.package = package
-        self._parts: dict[str, Any] = {}
+        self._parts: dict[str, PartT] = {}
         self._complete = False
 
-    def add(self, name: str) -> Callable[[Any], Any]:
+    def add(self, name: str) -> Callable[[PartT], PartT]:
         """Decorator: registers the decorated class or function under ``name``; a taken name is an error."""
 
-        def register(part: Any) -> Any:
+        def register(part: PartT) -> PartT:
             if (reason := self.unfit(part)) is not None:
                 raise ValueError(f"{self.kind} '{name}' {reason}")
             known = self._parts.get(name)
@@ -78,7 +89,7 @@ class Registry:
 
         return register
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> PartT:
         """The part; raises InputError with the nearest right name."""
         self._discover()
         if name not in self._parts:
@@ -90,12 +101,12 @@ class Registry:
         self._discover()
         return sorted(self._parts)
 
-    def name_of(self, part: Any) -> str:
+    def name_of(self, part: object) -> str:
         """The name under which a part's class is registered."""
         self._discover()
         return next(name for name, known in self._parts.items() if known is type(part))
 
-    def items(self) -> Iterator[tuple[str, Any]]:
+    def items(self) -> Iterator[tuple[str, PartT]]:
         """(name, part), sorted by name."""
         return ((name, self._parts[name]) for name in self.names())
 
@@ -109,7 +120,7 @@ class Registry:
         load_plugins()
 
 
-def is_plugin(part: Any) -> bool:
+def is_plugin(part: object) -> bool:
     """Whether a class or function comes from a file of $ACCEL_SIM_PLUGINS."""
     return str(getattr(part, "__module__", "")).startswith(PLUGIN)
 
@@ -135,6 +146,8 @@ def load_plugins() -> None:
             if name in sys.modules:
                 continue
             spec = importlib.util.spec_from_file_location(name, path)
+            if spec is None or spec.loader is None:
+                raise InputError(f"ACCEL_SIM_PLUGINS: {path} does not load: no kind of file that Python imports")
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
             try:

@@ -82,7 +82,7 @@ class FixedPointRequant:
         values = fixed_point(sums, multiplier, exponent, self.rounding)
         if self.tail is not None:
             values[:, self.tail :] = fixed_point(sums, multiplier, exponent, "double")[:, self.tail :]
-        return _codes(values + self.format.zero_point, self.low, self.format, self.high)
+        return _codes(values + self.format.zero, self.low, self.format, self.high)
 
 
 def quantise_multiplier(real: float) -> tuple[int, int]:
@@ -99,7 +99,9 @@ def quantise_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if exponent < -31 else (q, exponent)
 
 
-def fixed_point(values: np.ndarray, q: np.ndarray, e: np.ndarray, rounding: Rounding) -> np.ndarray:
+def fixed_point(
+    values: np.ndarray, q: np.ndarray | np.int64, e: np.ndarray | np.int64, rounding: Rounding
+) -> np.ndarray:
     """values * q * 2^(e - 31) as hardware rounds it; all int64, broadcast against each other; e <= 30.
 
     values outside 32 bits (48 of 'int16') saturate first. 'double': the high half of twice the product, ties up, then

@@ -14,7 +14,7 @@ from workloads.operands import MacOperands
 from workloads.reference import forward_float
 from workloads.registry import InputError
 from workloads.statistics import histogram, value_statistics, work_counts
-from workloads.walk import walk
+from workloads.walk import RealWalk, walk
 
 FORWARDS = ("integer", "float")
 
@@ -50,7 +50,7 @@ def _data(network: Network, seed: int, forward: str) -> Iterator[tuple[Layer, Ma
     mean = np.asarray(network.mean or (0.0,) * network.input_shape[0]).reshape(1, -1, 1, 1)
     blobs = forward_float(network) | {"input": 0.0 if network.images is None else network.images - mean}
     source = f"float forward of {', '.join(network.image_names)}"
-    model = walk(network, seed).model
+    model = RealWalk(network).model
     for layer in network.mac_layers:
         blob = np.asarray(blobs[layer.inputs[0]]).reshape(layer.input_shape)
         operands = MacOperands(

@@ -23,9 +23,11 @@ MAX_BITS = 16
 
 
 class Walk(Protocol):
-    """Layers with their operands in order; scores: [images, classes] of real images once it is over, else None."""
+    """Layers with their operands in order."""
 
-    scores: np.ndarray | None
+    @property
+    def scores(self) -> np.ndarray | None:
+        """[images, classes] integer scores of real images once it is over, else None."""
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]: ...
 
@@ -53,7 +55,7 @@ class SyntheticWalk:
         density = self.densities[layer.name]
         reads = layer.inputs if layer.kind == "concat" else layer.inputs[:1]
         inputs, source = self._tensor(reads, layer.input_shape, density.inputs)
-        made_up = ("inputs",) if source is None else ()
+        made_up: tuple[str, ...] = ("inputs",) if source is None else ()
         source = source or density.input_source
         if not layer.has_macs:
             return PostOperands(inputs, source, made_up)
@@ -109,7 +111,7 @@ class SyntheticWalk:
     def _synthetic(self, reads: tuple[str, ...], shape: tuple[int, ...], density: float) -> Codes:
         """Synthetic codes, around the zero point and in the format the network gives the tensor (if it does)."""
         form, expected = self.network.formats.get(reads[0]), [self.expected[name] for name in reads]
-        signed = not all(each.positive for each in expected) if form is None else form.low < form.zero_point
+        signed = not all(each.positive for each in expected) if form is None else form.low < form.zero
         bits = CODE_BITS if form is None or form.bits > MAX_BITS else form.bits
         if all(each.boolean for each in expected) and not signed:
             bits, form = 1, form or NumberFormat(CODE_BITS, False)

@@ -4,6 +4,7 @@ import re
 from typing import Any, ClassVar
 
 import yaml
+from yaml.resolver import BaseResolver
 
 from workloads.registry import InputError
 
@@ -11,8 +12,14 @@ from workloads.registry import InputError
 MOST_VALUES = 1_000_000
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """CSafeLoader with YAML 1.2 scalars."""
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML without its C library
+    from yaml import SafeLoader
+
+
+class _Loader(SafeLoader):
+    """A safe loader with YAML 1.2 scalars."""
 
     yaml_implicit_resolvers: ClassVar[dict] = {}
 
@@ -20,7 +27,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         """Nothing: YAML 1.2 has no merge keys, and merges of merges grow without bound."""
 
 
-def scalars(loader: type) -> None:
+def scalars(loader: type[BaseResolver]) -> None:
     """A loader or dumper takes the scalars of YAML 1.2 for what they are."""
     for tag, pattern, first in (
         ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
@@ -71,7 +78,6 @@ def parse(text: str, where: str) -> Any:
         line = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(f"{where}{line}: broken YAML: {problem}") from None
-
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

@@ -81,6 +81,20 @@ class NumberFormat:
         """Width of a code that stands for itself: with a codebook, of its entries."""
         return self.bits if self.codebook is None else self.value_bits
 
+    @property
+    def step(self) -> float:
+        """The scale of a tensor whose codes all have one; ValueError if it is unknown, or one per slice."""
+        if self.scale is None or isinstance(self.scale, tuple):
+            raise ValueError(f"NumberFormat: scale={self.scale} is not one number for all codes")
+        return self.scale
+
+    @property
+    def zero(self) -> int:
+        """The zero point of a tensor whose codes all have one; ValueError if it is one per slice."""
+        if isinstance(self.zero_point, tuple):
+            raise ValueError(f"NumberFormat: zero_point={self.zero_point} is not one number for all codes")
+        return self.zero_point
+
     def scales(self, ndim: int) -> float | np.ndarray:
         """The scale (1 if unknown), or a float64 array that broadcasts against ``ndim`` axes when it is per axis."""
         scale = 1.0 if self.scale is None else self.scale
@@ -92,9 +106,7 @@ class NumberFormat:
         return zero if isinstance(zero, int) else self._along_axis(np.asarray(zero, dtype=np.int32), ndim)
 
     def _along_axis(self, each: np.ndarray, ndim: int) -> np.ndarray:
-        shape = [1] * ndim
-        shape[self.axis] = len(each)
-        return each.reshape(shape)
+        return each.reshape([len(each) if axis == self.axis else 1 for axis in range(ndim)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,13 @@
 """Floating point of any layout: one encoder and one decoder in integers, exact to the bit."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from workloads.format import formats
 from workloads.formats.codes import Codes, NumberFormat
 
-Special = Literal["ieee", "one_nan", "none"]
 SPECIALS = ("ieee", "one_nan", "none")
 
 
@@ -23,7 +22,7 @@ class FloatLayout:
     exponent_bits: int
     mantissa_bits: int
     bias: int
-    special: Special = "ieee"
+    special: str = "ieee"
 
     def __post_init__(self):
         e, m = self.exponent_bits, self.mantissa_bits

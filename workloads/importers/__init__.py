@@ -1,15 +1,16 @@
 """Network and weight files, one importer each: it registers itself under the file's suffix."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workloads.network import Network
 from workloads.registry import InputError, Registry
 
 #: suffix -> function(path) -> Network
-network_files = Registry("network file", "workloads.importers")
+network_files: Registry[Callable[..., Network]] = Registry("network file", "workloads.importers")
 #: suffix -> function(network, path) -> Network with real weights
-weight_files = Registry("weight file", "workloads.importers")
+weight_files: Registry[Callable[[Network, Path], Network]] = Registry("weight file", "workloads.importers")
 
 
 @contextmanager

@@ -118,7 +118,9 @@ def write_net(layers: list[StoredLayer]) -> bytes:
 
 
 def store(weights: LayerWeights) -> StoredLayer:
-    """Dense codes back to entries: zeros become runs, runs that do not fit fillers."""
+    """Dense codes back to entries: zeros become runs, runs that do not fit fillers. ValueError without a codebook."""
+    if weights.shared is None:
+        raise ValueError("weights without a codebook cannot be stored as a .net file")
     codes = weights.codes.values.reshape(1, -1)
     symbols, runs = INDEX.stored(codes.astype(np.uint32), (codes != 0).view(np.uint8))
     bias = np.zeros(weights.codes.values.shape[0]) if weights.bias is None else weights.bias

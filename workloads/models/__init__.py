@@ -1,5 +1,6 @@
 """Integer models of a whole network, one file each: how real weights and images become codes, and sums codes again."""
 
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from workloads.registry import Registry
 from workloads.requant import Requant
 
 #: name -> class that takes a Network with real weights; InputError if the network is outside the model
-integer_models = Registry("integer model", "workloads.models")
+integer_models: "Registry[Callable[[Network], IntegerModel]]" = Registry("integer model", "workloads.models")
 
 
 class IntegerModel(Protocol):
@@ -20,8 +21,11 @@ class IntegerModel(Protocol):
     fixed_formats: the network's formats alone say how sums become codes; no images are needed for it.
     """
 
-    network: Network
     fixed_formats: ClassVar[bool]
+
+    @property
+    def network(self) -> Network:
+        """Whose integers they are."""
 
     def input_codes(self) -> Codes:
         """[N, C, H, W] codes of the network's images."""

@@ -101,9 +101,9 @@ class Int8Pow2:
     def input_codes(self) -> Codes:
         """Raw pixels; where the first layer pads, the mean is the zero point instead of part of the bias."""
         if self._folds_mean:
-            return Codes(self.network.images, NumberFormat(8, False, 1.0))
+            return Codes(self.network.pixels, NumberFormat(8, False, 1.0))
         mean = tuple(round(value) for value in self.network.mean)
-        return Codes(self.network.images, NumberFormat(8, False, 1.0, mean, axis=1))
+        return Codes(self.network.pixels, NumberFormat(8, False, 1.0, mean, axis=1))
 
     def weight_codes(self, layer: Layer) -> Codes:
         """The layer's float weights as 8-bit codes whose step is a power of two."""

@@ -14,7 +14,7 @@ import numpy as np
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.models import integer_models
-from workloads.models.tflite_int8 import limits, multiplier
+from workloads.models.tflite_int8 import limits, multipliers
 from workloads.network import Network
 from workloads.reference import INTEGER_KINDS, post_layer
 from workloads.registry import InputError
@@ -45,16 +45,14 @@ class Quantised:
         held, own = self.network.weights[layer.name], self.network.formats[layer.name]
         weights, source = held.codes.format, self.network.formats[layer.inputs[0]]
         scales = weights.scale if isinstance(weights.scale, tuple) else (weights.scale or 1.0,)
-        steps = np.asarray(scales) * source.scale
+        steps = np.asarray(scales) * source.step
         bias = np.zeros(layer.M) if held.bias is None else held.bias
         # a filter of scale 0 (all of it pruned) leaves its bias alone, at a step so fine that no sum of codes shows
-        steps = np.where(steps > 0, steps, np.maximum(np.abs(bias), own.scale) / (1 << 30))
-        pairs = [multiplier(layer, float(step) / own.scale) for step in steps]
+        steps = np.where(steps > 0, steps, np.maximum(np.abs(bias), own.step) / (1 << 30))
+        factors = multipliers(layer, (float(step) / own.step for step in steps))
         width = accumulator_bits(source.value_bits, weights.value_bits, layer.K)
         try:
-            requant = FixedPointRequant(
-                *zip(*pairs, strict=True), own, *limits(layer, own), "int16" if width > 32 else "single"
-            )
+            requant = FixedPointRequant(*factors, own, *limits(layer, own), "int16" if width > 32 else "single")
         except ValueError as error:
             raise InputError(f"layer '{layer.name}': {error}") from None
         return np.rint(bias / steps).astype(np.int64), requant

@@ -5,6 +5,7 @@ could not be told from them was measured on LiteRT 2.3.0. Sums are of (q_in - z_
 """
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -29,12 +30,12 @@ ADD_VECTORS: dict[bool, tuple[Rounding, int]] = {True: ("single", 16), False: ("
 def limits(layer: Layer, form: NumberFormat) -> tuple[int, int]:
     """(lowest, highest) output code after the fused activation."""
     activation = layer.kind if layer.kind in ("relu", "relu6") else layer.activation
-    low = form.low if activation is None else max(form.low, form.zero_point)
+    low = form.low if activation is None else max(form.low, form.zero)
     if activation not in CEILING:
         return low, form.high
     with np.errstate(over="ignore"):
-        steps = float(np.float32(CEILING[activation]) / np.float32(form.scale))
-    return low, min(form.high, form.zero_point + math.floor(min(steps, 65536.0) + 0.5))
+        steps = float(np.float32(CEILING[activation]) / np.float32(form.step))
+    return low, min(form.high, form.zero + math.floor(min(steps, 65536.0) + 0.5))
 
 
 @integer_models.add("tflite-int8")
@@ -53,7 +54,7 @@ class TfliteInt8:
 
     def input_codes(self) -> Codes:
         """Pixels in the format of the file's input."""
-        return Codes.of_pixels(self.network.images, self.network.formats["input"])
+        return Codes.of_pixels(self.network.pixels, self.network.formats["input"])
 
     def weight_codes(self, layer: Layer) -> Codes:
         """As they are stored."""
@@ -63,18 +64,18 @@ class TfliteInt8:
         """(bias [M] int64, requantisation with multiplier s_in * s_w / s_out) of a layer with MACs."""
         weights, form = self.network.weights[layer.name], self.network.formats[layer.name]
         source = self.network.formats[layer.inputs[0]]
-        scale = weights.codes.format.scale
-        per_channel = isinstance(scale, tuple)
-        steps = np.asarray(scale if per_channel else (scale,)) * source.scale
+        held = weights.codes.format
+        per_channel = isinstance(held.scale, tuple)
+        steps: np.ndarray = np.asarray(held.scale if per_channel else (held.step,)) * source.step
         bias = np.zeros(layer.M, np.int64)
         if weights.bias is not None:
             bias = np.rint(weights.bias / steps).astype(np.int64)
         if not per_channel and (layer.kind == "fc" or not source.signed):
             # GetQuantizedConvolutionMultipler multiplies the two scales in float32; the per-channel path does not
             with np.errstate(over="ignore"):
-                steps = np.float32(source.scale) * np.asarray([scale], dtype=np.float32)
-        pairs = [multiplier(layer, float(step) / form.scale) for step in steps]
-        return bias, FixedPointRequant(*zip(*pairs, strict=True), form, *limits(layer, form), *self._rounding(layer))
+                steps = np.float32(source.step) * np.asarray([held.step], dtype=np.float32)
+        factors = multipliers(layer, (float(step) / form.step for step in steps))
+        return bias, FixedPointRequant(*factors, form, *limits(layer, form), *self._rounding(layer))
 
     def _rounding(self, layer: Layer) -> tuple[Rounding, int | None]:
         """(rounding, first channel that rounds 'double' instead), as the kernel that runs the operator does it.
@@ -115,6 +116,12 @@ def multiplier(layer: Layer, real: float) -> tuple[int, int]:
         raise InputError(f"layer '{layer.name}': its scales cannot be: {error}") from None
 
 
+def multipliers(layer: Layer, reals: Iterable[float]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(multipliers, exponents) of one real number per channel; InputError that names the layer."""
+    pairs = [multiplier(layer, real) for real in reals]
+    return tuple(q for q, _ in pairs), tuple(e for _, e in pairs)
+
+
 def _scaled(layer: Layer, values: np.ndarray, real: float, rounding: Rounding = "double") -> np.ndarray:
     q, e = multiplier(layer, real)
     return fixed_point(values, np.int64(q), np.int64(e), rounding)
@@ -127,8 +134,8 @@ def _wide(codes: Codes) -> np.ndarray:
 def _relu(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
     """RELU and RELU6: the ratio of the scales is a float32, widened afterwards."""
     with np.errstate(over="ignore"):
-        ratio = float(np.float32(maps[0].format.scale) / np.float32(form.scale))
-    return _scaled(layer, _wide(maps[0]), ratio) + form.zero_point
+        ratio = float(np.float32(maps[0].format.step) / np.float32(form.step))
+    return _scaled(layer, _wide(maps[0]), ratio) + form.zero
 
 
 def _add(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
@@ -137,16 +144,16 @@ def _add(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
     The inputs are scaled by vectors of elements as they lie in memory (N, H, W, C), with a rounding of their own; what
     fills no whole vector, and the sum, as the reference does.
     """
-    twice = 2.0 * max(codes.format.scale for codes in maps)
-    body, width = ADD_VECTORS[form.signed]
-    total = np.int64(0)
+    twice = 2.0 * max(codes.format.step for codes in maps)
+    rounding, width = ADD_VECTORS[form.signed]
+    total = np.zeros((), np.int64)
     for codes in maps:
         flat = np.moveaxis(_wide(codes) << ADD_SHIFT, 1, -1)
         parts = np.split(flat.ravel(), [flat.size // width * width])
-        real = codes.format.scale / twice
-        parts = [_scaled(layer, part, real, way) for part, way in zip(parts, (body, "double"), strict=True)]
+        real = codes.format.step / twice
+        parts = [_scaled(layer, part, real, way) for part, way in zip(parts, (rounding, "double"), strict=True)]
         total = total + np.moveaxis(np.concatenate(parts).reshape(flat.shape), -1, 1)
-    values = np.moveaxis(_scaled(layer, total, twice / ((1 << ADD_SHIFT) * form.scale)) + form.zero_point, 1, -1)
+    values = np.moveaxis(_scaled(layer, total, twice / ((1 << ADD_SHIFT) * form.step)) + form.zero, 1, -1)
     flat = values.ravel()
     body = flat[: flat.size // width * width]
     body[:] = body.astype(np.int16)  # lanes of 16 bits, which wrap where the output's range is exceeded 128 times
@@ -157,17 +164,17 @@ def _softmax(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
     """Exponentials from a table of 256 float32, added one after another in float32."""
     (codes,) = maps
     with np.errstate(over="ignore"):
-        table = np.exp(-(np.arange(256, dtype=np.float32) * np.float32(codes.format.scale)).astype(np.float64))
+        table = np.exp(-(np.arange(256, dtype=np.float32) * np.float32(codes.format.step)).astype(np.float64))
     values = codes.values.astype(np.int32)
     powers = table.astype(np.float32)[values.max(axis=1, keepdims=True) - values]
     total = np.add.accumulate(powers, axis=1, dtype=np.float32)[:, -1:]
-    share = powers * (np.float32(1) / (total * np.float32(form.scale)))
-    return (share + np.float32(0.5)).astype(np.int64) + form.zero_point
+    share = powers * (np.float32(1) / (total * np.float32(form.step)))
+    return (share + np.float32(0.5)).astype(np.int64) + form.zero
 
 
 def _average(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
     """AVERAGE_POOL_2D: raw codes over each window, rounded half away from zero; a PAD's codes are the zero point."""
-    fill = int(inputs.format.zero_point) if layer.count_include_pad else 0
+    fill = inputs.format.zero if layer.count_include_pad else 0
     sums = np.stack([taps(item.astype(np.int64), layer, fill).sum(axis=(1, 2)) for item in inputs.values])
     counts = pool_counts(layer)
     half = counts // 2
@@ -177,12 +184,12 @@ def _average(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
 def _mean_keep_dims(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
     """MEAN with keep_dims: raw sums times s_in / (places * s_out) in float32, the zero points as one rounded bias."""
     sums = inputs.values.sum(axis=(2, 3), dtype=np.int64, keepdims=True)
-    step, places = np.float32(inputs.format.scale), np.float32(layer.R * layer.S)
+    step, places = np.float32(inputs.format.step), np.float32(layer.R * layer.S)
     with np.errstate(over="ignore"):
-        real = float(step / (places * np.float32(form.scale)))
+        real = float(step / (places * np.float32(form.step)))
     values, tail = _scaled(layer, sums, real, "half_up"), vectors(layer.C, 16)
-    shift = np.float32(inputs.format.zero_point) * step / np.float32(form.scale)
-    bias = form.zero_point - int(shift + np.float32(0.5 if shift > 0 else -0.5))
+    shift = np.float32(inputs.format.zero) * step / np.float32(form.step)
+    bias = form.zero - int(shift + np.float32(0.5 if shift > 0 else -0.5))
     if tail is not None:
         values[:, tail:] = _scaled(layer, sums, real, "double")[:, tail:]
     return values + bias
@@ -191,10 +198,12 @@ def _mean_keep_dims(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarr
 def _mean(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
     """MEAN without keep_dims: the division by the places goes into the multiplier, with as many bits as fit."""
     sums, places = _wide(inputs).sum(axis=(2, 3), keepdims=True), layer.R * layer.S
-    q, e = multiplier(layer, inputs.format.scale / form.scale)
+    q, e = multiplier(layer, inputs.format.step / form.step)
     more = min(places.bit_length() - 1, 31 + e)
     values = fixed_point(sums, np.int64((q << more) // places), np.int64(e - more), "double")
-    return values + form.zero_point
+    return values + form.zero
 
 
-_KERNELS = {"add": _add, "softmax": _softmax, "relu": _relu, "relu6": _relu}
+_Kernel = Callable[[Layer, list[Codes], NumberFormat], np.ndarray]
+#: kind -> output values, before they are clipped
+_KERNELS: dict[str, _Kernel] = {"add": _add, "softmax": _softmax, "relu": _relu, "relu6": _relu}

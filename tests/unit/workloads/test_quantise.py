@@ -10,6 +10,7 @@ from workloads import Codes, InputError, Layer, Network, NumberFormat, load_netw
 from workloads.format import named
 from workloads.models.int8_pow2 import pow2_codes
 from workloads.network import LayerWeights
+from workloads.operands import MacOperands
 from workloads.quantise import quantise_network
 from workloads.reference import forward_float, real_input
 from workloads.walk import walk
@@ -59,7 +60,7 @@ def same_flow(one: Network, other: Network) -> None:
     (a, scores), (b, others) = flow(one), flow(other)
     for name in a:
         assert np.array_equal(a[name].inputs.integers(), b[name].inputs.integers()), name
-        if a[name].weights is not None:
+        if isinstance(a[name], MacOperands):
             assert np.array_equal(a[name].weights.integers(), b[name].weights.integers()), name
     assert np.array_equal(scores, others)
 
@@ -180,6 +181,10 @@ def test_a_tensor_has_one_format():
             "layer 'first': activations in number format 'fp8_e4m3' cannot flow through integer",
         ),
         ({"activations": "ternary"}, "number format 'ternary' cannot flow through integer sums"),
+        (  # of what the residual sum reads, which is in the format of no layer with MACs
+            {"activations": "fp8_e4m3", "layers": {"*": (None, "int8")}},
+            "tensor 'square': activations in number format 'fp8_e4m3' cannot flow through integer sums",
+        ),
         ({"activations": "int4:axis=0"}, "they have one scale a tensor; leave axis out"),
         ({"layers": {"lfet": ("int4", None)}}, "unknown layer 'lfet'; did you mean 'left'?"),
         ({"weights": 4}, "number format: expected a name, as int4 or affine:bits=4,axis=0, not 4"),

@@ -25,7 +25,7 @@ from accel_sim.tech_scaling import most_mhz
 from workloads.encoding import Encoding, encodings, fault
 from workloads.layer import Layer
 from workloads.operands import MacOperands
-from workloads.registry import InputError, is_plugin
+from workloads.registry import InputError, Registry, is_plugin
 
 #: a level's name stands in tables, prefixes of columns and settings
 LEVEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -153,7 +153,11 @@ class Accelerator:
     @property
     def plugins(self) -> list[str]:
         """Its parts that come from a user's plug-ins, as kind 'name'."""
-        named = [(macs, self.mac), (dataflows, self.dataflow), *((memories, each) for each in self.memories)]
+        named: list[tuple[Registry, object]] = [
+            (macs, self.mac),
+            (dataflows, self.dataflow),
+            *((memories, each) for each in self.memories),
+        ]
         named += [(encodings, each) for each in self.encodings.values()]
         return [f"{each.kind} '{each.name_of(part)}'" for each, part in named if is_plugin(type(part))]
 

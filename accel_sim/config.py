@@ -30,10 +30,10 @@ RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable, "mapping": M
 #: sections that may be left out
 OPTIONAL = ("mapping",)
 #: sections that name a registered part
-PARTS = {"mac": macs, "dataflow": dataflows}
+PARTS: dict[str, Registry] = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
 #: section -> what its parts are registered in
-REGISTRIES = PARTS | {"encodings": encodings, "memories": memories}
+REGISTRIES: dict[str, Registry] = PARTS | {"encodings": encodings, "memories": memories}
 #: fields of parts that hold a part of their own
 NESTED = {"network": interconnects}
 #: a layer's name may hold dots: what stands behind it is known

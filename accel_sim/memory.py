@@ -23,6 +23,14 @@ class Priced(Protocol):
         """(pJ, source) of one action."""
 
 
+class Level(Priced, Protocol):
+    """A memory, outermost or on chip."""
+
+    @property
+    def level(self) -> str:
+        """Its name in results."""
+
+
 class Channel(Protocol[Kept]):
     """What serves transfers; times are cycles of the array clock.
 
@@ -47,7 +55,7 @@ class Channel(Protocol[Kept]):
         """To the first completion before ``limit`` (None = no bound)."""
 
 
-class Memory(Channel[State], Priced, Protocol[State]):
+class Memory(Channel[State], Level, Protocol[State]):
     """The outermost level. Its state belongs to the caller.
 
     new_state(clock_mhz): of memory that has done nothing; clock_mhz: of the array.

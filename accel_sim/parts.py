@@ -3,8 +3,15 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workloads.registry import Registry, lacking
+
+if TYPE_CHECKING:
+    from accel_sim.accelerator import Dataflow
+    from accel_sim.interconnect import Interconnect
+    from accel_sim.mac_unit import MacUnit
+    from accel_sim.memory import Level
 
 #: what a part of each kind is asked for: of one that lacks any, no run could come to its end
 UNIT = ("modes", "cost", "products", "actions", "components", "mode", "check_operands")
@@ -14,13 +21,17 @@ ON_CHIP = ("price", "macro", "port_kind", "leakage", "area_um2", "latency", "rea
 NETWORK = ("cycles", "hops", "deliver", "scatter", "price")
 
 
-#: name -> frozen dataclass; see the protocols in accel_sim.accelerator and accel_sim.interconnect
-macs = Registry("MAC unit", "accel_sim.macs", lambda part: lacking(part, *UNIT))
-dataflows = Registry("dataflow", "accel_sim.dataflows", lambda part: lacking(part, *DATAFLOW))
-memories = Registry(
+#: name -> frozen dataclass; see the protocols and base classes they are typed by
+macs: "Registry[type[MacUnit]]" = Registry("MAC unit", "accel_sim.macs", lambda part: lacking(part, *UNIT))
+dataflows: "Registry[type[Dataflow]]" = Registry(
+    "dataflow", "accel_sim.dataflows", lambda part: lacking(part, *DATAFLOW)
+)
+memories: "Registry[type[Level]]" = Registry(
     "memory", "accel_sim.memories", lambda part: lacking(part, *(OUTERMOST if hasattr(part, "submit") else ON_CHIP))
 )
-interconnects = Registry("interconnect", "accel_sim.interconnects", lambda part: lacking(part, *NETWORK))
+interconnects: "Registry[type[Interconnect]]" = Registry(
+    "interconnect", "accel_sim.interconnects", lambda part: lacking(part, *NETWORK)
+)
 
 
 @dataclass(frozen=True)

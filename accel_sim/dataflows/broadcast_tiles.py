@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import MacOperands
 
+if TYPE_CHECKING:
+    from accel_sim.dataflows.broadcast_csc import BroadcastCsc
+
 
 @dataclass(frozen=True, eq=False)
 class TiledBroadcast:
@@ -48,7 +51,7 @@ class TiledBroadcast:
     buffers: dict[str, Buffer]
     encoding: Encoding
     placement: Placement
-    machine: Any  # the dataflow's own fields
+    machine: "BroadcastCsc"  # for its own fields
     mapper: Mapper
 
     @cached_property

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.dataflows.common import Facts
 from accel_sim.dataflows.fold_space import FoldSpace, no_fill
+from accel_sim.dataflows.fold_tiles import TiledFolds
 from accel_sim.dataflows.folds import Box, FoldPlan
-from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.dataflows.vector_cost import BrickCosts
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import ColumnWork, Tile
+
+if TYPE_CHECKING:
+    from accel_sim.dataflows.vector import Vector
 
 #: of a group: (cost, rows, mapped, height, staggered, products), as in Steps
 Part = tuple[np.ndarray, ...]
@@ -35,12 +39,13 @@ class Steps:
 
 
 @dataclass(frozen=True, eq=False)
-class TiledVector(TiledSystolic):
+class TiledVector(TiledFolds):
     """Rows of the array are filters, columns are windows (or, with one window a layer, further filters).
 
     mode: of a PE, which has ``lanes`` MAC units; unit_mode: of one of these.
     """
 
+    machine: "Vector"
     unit_mode: Mode
 
     @property

@@ -13,8 +13,8 @@ import numpy as np
 
 from workloads.registry import InputError
 
-#: bytes of a number, by the last letter of its struct code
-WIDTHS = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
+#: bytes of an integer, by the last letter of its struct code
+WIDTHS = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +29,15 @@ class Table:
         """An InputError that says where."""
         return InputError(f"{self.where}: broken file: {what}")
 
-    def _number(self, form: str, at: int) -> int | float:
-        if 0 <= at <= len(self.data) - WIDTHS[form[-1]]:
-            return struct.unpack_from(form, self.data, at)[0]
+    def _inside(self, at: int, width: int) -> int:
+        """Where so many bytes begin; InputError if they reach outside the file."""
+        if 0 <= at <= len(self.data) - width:
+            return at
         raise self.refuse(f"an offset points to byte {at}, the file has {len(self.data)}")
+
+    def _number(self, form: str, at: int) -> int:
+        (value,) = struct.unpack_from(form, self.data, self._inside(at, WIDTHS[form[-1]]))
+        return value
 
     @cached_property
     def _fields(self) -> tuple[int, int, int]:
@@ -59,10 +64,18 @@ class Table:
         offsets = struct.unpack_from(f"<{size // 2 - 2}H", self.data, vtable + 4)
         return [field for field, offset in enumerate(offsets) if offset]
 
-    def scalar(self, field: int, form: str, default: int | float) -> int | float:
-        """form: a struct code such as '<i'."""
+    def scalar(self, field: int, form: str, default: int) -> int:
+        """form: a struct code of an integer, such as '<i'."""
         place = self._place(field, WIDTHS[form[-1]])
         return default if place is None else self._number(form, place)
+
+    def real(self, field: int, default: float) -> float:
+        """A float32."""
+        place = self._place(field, 4)
+        if place is None:
+            return default
+        (value,) = struct.unpack_from("<f", self.data, self._inside(place, 4))
+        return value
 
     def _target(self, field: int) -> int | None:
         place = self._place(field, 4)

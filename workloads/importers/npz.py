@@ -65,7 +65,8 @@ def read_network(path: Path) -> Network:
 def _read(path: Path) -> Network:
     headers = npz_headers(path, "network")
     tree = Record(_tree(path, headers.pop(NETWORK, None)), str(path), "key")
-    shape = tuple(_sizes(tree.get("input"), 3, f"{path}: input"))
+    C, H, W = _sizes(tree.get("input"), 3, f"{path}: input")
+    shape = (C, H, W)
     name, entries = str(tree.get("name", path.stem)), tree["layers"]
     tree.done()
     names = Names(entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from workloads.importers.record import Record
 from workloads.registry import InputError
@@ -28,14 +28,15 @@ HARMLESS = {
 def parse(text: str, where: str) -> Message:
     """Protobuf text format -> field name -> its values, in order (a message is a mapping again)."""
     stack: list[Message] = [{}]
-    name, colon = None, False
+    name: str | None = None
+    colon = False
     for match in _TOKEN.finditer(text):
         mark, *quoted, word, bad = match.groups()
         string = next((value for value in quoted if value is not None), None)
         if mark is None and string is None and word is None and bad is None:
             continue
 
-        def refuse(what: str, at: int = match.start()):
+        def refuse(what: str, at: int = match.start()) -> NoReturn:
             raise InputError(f"{where} line {text.count(chr(10), 0, at) + 1}: broken prototxt: {what}")
 
         if bad is not None:
@@ -105,9 +106,11 @@ class Fields:
     def text(self, name: str, default: str | None = None) -> str:
         """The value of a field that may stand once."""
         values = self.texts(name)
-        if len(values) > 1 or (not values and default is None):
+        if len(values) == 1:
+            return values[0]
+        if values or default is None:
             raise self.refuse(f"expected one {name}")
-        return values[0] if values else default
+        return default
 
     def choice(self, name: str, values: dict[str, Any], default: str) -> Any:
         """What a word (or the number it has in caffe.proto) stands for; values: in the order of their numbers."""
@@ -161,14 +164,15 @@ class Fields:
         given = [part for part in parts or () if self.has(part)]
         if len(values) > most or (values and given):
             raise self.refuse(f"expected one {stem}, or {' and '.join(parts or (stem, 'no more'))}")
-        if given:
+        if parts and given:
             if len(given) < 2 and default != 0:
                 raise self.refuse(f"{given[0]} is given, and {' and '.join(set(parts) - set(given))} is missing")
             return self.number(parts[0], 0), self.number(parts[1], 0)
-        if not values and default is None:
+        if values:
+            return values[0], values[-1]
+        if default is None:
             raise self.refuse(f"{stem} is missing")
-        values = values or [default]
-        return values[0], values[-1]
+        return default, default
 
     def flag(self, name: str, default: bool) -> bool:
         """true or false."""

@@ -185,25 +185,25 @@ def _read(path: Path) -> Network:
         form = f"mixes {new} 'layer' with {old} 'layers'" if new else f"has {old} 'layers'"
         raise top.refuse(f"{form} of Caffe's old form (V1), which is not read: rewrite it with upgrade_net_proto_text")
     for number, fields in enumerate(top.messages("layer"), 1):
-        fields.where = fields.record.where = f"{path}: layer '{(fields.texts('name') or [number])[0]}'"
+        fields.where = fields.record.where = f"{path}: layer '{(fields.texts('name') or [str(number)])[0]}'"
     layers = [each for each in top.messages("layer") if _included(each, top.inner("state"))]
     top.children["layer"] = layers  # what is left out need not be read
-    blob, dims, layers = _input(top, layers)
+    blob, (N, C, H, W), layers = _input(top, layers)
     if not layers:
         raise top.refuse("has no layers")
     kinds = ((each.text("type", "?"), f"'{each.text('name', '?')}'") for each in layers)
     refuse_unsupported(str(path), "layer types", kinds, TYPES, f"supported: {', '.join(TYPES)}")
     graph = _Graph(Names(name for each in layers for name in each.texts("name")))
-    graph.makers[blob], graph.shapes["input"] = "input", dims[1:]
+    graph.makers[blob], graph.shapes["input"] = "input", (C, H, W)
     for fields in layers:
         _layer(graph, fields)
     name = top.text("name", path.stem)
     top.done()
     network = Network(
-        name, tuple(graph.layers), dims[1:], files={path.name: hashlib.sha256(data).hexdigest()},
+        name, tuple(graph.layers), (C, H, W), files={path.name: hashlib.sha256(data).hexdigest()},
         warnings=tuple(graph.names.warnings),
     )  # fmt: skip
-    return network if dims[0] == 1 else network.with_batch(dims[0])
+    return network if N == 1 else network.with_batch(N)
 
 
 def _content(path: Path) -> bytes:
@@ -234,8 +234,8 @@ def _layer(graph: _Graph, fields: Fields) -> None:
     read(graph, tuple(graph.makers[bottom] for bottom in bottoms), fields)
 
 
-def _input(top: Fields, layers: list[Fields]) -> tuple[str, tuple[int, ...], list[Fields]]:
-    """(blob, dimensions, the other layers): the one input, given by fields of the network or by a layer."""
+def _input(top: Fields, layers: list[Fields]) -> tuple[str, tuple[int, int, int, int], list[Fields]]:
+    """(blob, (N, C, H, W), the other layers): the one input, given by fields of the network or by a layer."""
     shapes = [shape.numbers("dim") for shape in top.messages("input_shape")]
     blobs, dims = top.texts("input"), top.numbers("input_dim")
     shapes += [dims] if dims else []
@@ -250,7 +250,8 @@ def _input(top: Fields, layers: list[Fields]) -> tuple[str, tuple[int, ...], lis
     if len(dims) != 4 or min(dims) < 1:
         raise top.refuse(f"expected an input of four dimensions (N, C, H, W), not {dims}")
     others = [each for each in layers if each.text("type", "") != "Input"]
-    return (blobs or ["data"])[0], tuple(dims), others
+    N, C, H, W = dims
+    return (blobs or ["data"])[0], (N, C, H, W), others
 
 
 def _included(fields: Fields, state: Fields) -> bool:

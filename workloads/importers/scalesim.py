@@ -155,23 +155,25 @@ def _columns(rows: list[tuple[int, list[str]]], path: Path) -> tuple[_Columns, l
         order = ", ".join(("name", *(GEMM if sizes == len(GEMM) else SIZES)))
         told = f"{path.name}: line {number} names no column: they are taken in SCALE-Sim's order ({order})"
         return _Columns(None, False, sizes), [told]
-    _check_header(names, cells, where)
-    return _Columns(tuple(names)), []
+    return _Columns(_checked_header(names, cells, where)), []
 
 
-def _check_header(names: list[str | None], cells: list[str], where: str) -> None:
-    """InputError for a header with a column that is unknown, there twice, or missing."""
-    for name, cell in zip(names, cells, strict=True):
+def _checked_header(columns: list[str | None], cells: list[str], where: str) -> tuple[str, ...]:
+    """The columns' names; InputError for a header with a column that is unknown, there twice, or missing."""
+    names = []
+    for name, cell in zip(columns, cells, strict=True):
         if name is None:
             raise InputError(f"{where}: {unknown('column', cell, list(COLUMNS))}")
-        if names.count(name) > 1:
+        if columns.count(name) > 1:
             raise InputError(f"{where}: column '{cell}' is there twice ({name})")
+        names.append(name)
     wanted = GEMM if "M" in names else SIZES
     if set(STRIDES) & set(names):
         wanted = (*wanted[:-1], *STRIDES)
     missing = [name for name in ("name", *wanted) if name not in names]
     if missing:
         raise InputError(f"{where}: its header has no column for {missing[0]}")
+    return tuple(names)
 
 
 def _layer(row: Record, name: str, before: str) -> tuple[Layer, tuple[int, int] | None]:
@@ -184,7 +186,7 @@ def _layer(row: Record, name: str, before: str) -> tuple[Layer, tuple[int, int] 
             raise InputError(f"{row.where}: sparsity '{ratio}': expected N:M with 1 <= N <= M")
     if "M" in row:  # [M, K] x [K, N]: M rows are pixels
         M, N, K = (_size(row, column) for column in GEMM)
-        fields = {"kind": "conv", "C": K, "M": N, "H": M}
+        fields: dict[str, Any] = {"kind": "conv", "C": K, "M": N, "H": M}
     else:
         fields = _convolution(row["name"], row)
     row.done()

@@ -162,7 +162,7 @@ def _concat(graph: Graph, op: Operator) -> None:
 
 
 def _softmax(graph: Graph, op: Operator) -> None:
-    source, beta = graph.source(op, 0), op.option("beta")
+    source, beta = graph.source(op, 0), op.real_option("beta")
     if beta != 1:
         raise op.refuse(f"beta={beta:g}: expected 1")
     form = graph.format(graph.model.tensor(graph.output(op)))
@@ -174,7 +174,10 @@ def _softmax(graph: Graph, op: Operator) -> None:
 
 
 def _elementwise(kind: str) -> Callable[[Graph, Operator], None]:
-    return lambda graph, op: graph.add(op, kind, (graph.source(op, 0),))
+    def read(graph: Graph, op: Operator) -> None:
+        graph.add(op, kind, (graph.source(op, 0),))
+
+    return read
 
 
 def _pad(graph: Graph, op: Operator) -> None:
@@ -237,7 +240,7 @@ def _quantise(graph: Graph, op: Operator) -> None:
     form = graph.format(made)
     if given.eight_bit:
         old = graph.format(given)
-        if old.scale != form.scale or old.zero_point - old.low != form.zero_point - form.low:
+        if old.scale != form.scale or old.zero - old.low != form.zero - form.low:
             raise op.refuse(f"rescales the input's codes: expected a step of {old.scale:g}")
     elif given.dtype != "<f4":
         raise op.refuse(f"its input is {given.kind}: expected float32, uint8 or int8")
@@ -258,7 +261,7 @@ def _shape_only(graph: Graph, op: Operator) -> None:
             raise op.refuse("is supported only on shapes (integers)")
 
 
-OPERATORS: dict[str, Callable[[Graph, Operator], Any]] = {
+OPERATORS: dict[str, Callable[[Graph, Operator], None]] = {
     "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _fully_connected,
     "AVERAGE_POOL_2D": _pool("avg"), "MAX_POOL_2D": _pool("max"), "MEAN": _mean, "ADD": _add, "CONCATENATION": _concat,
     "SOFTMAX": _softmax, "RELU": _elementwise("relu"), "RELU6": _elementwise("relu6"), "PAD": _pad,

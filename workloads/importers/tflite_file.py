@@ -126,19 +126,26 @@ class Operator:
             raise self.refuse(f"its options are of type {kind}: expected {_option_types()[self.name]}")
         return Record(given, self.where, "option")
 
-    def option(self, name: str) -> int | float:
+    def _asked(self, name: str) -> Table | None:
+        """The option table if it has this field, which is then read."""
+        return self.table.table(4, "options") if name in self.options else None
+
+    def option(self, name: str) -> int:
         """A field of its option table, its default if it is left out."""
-        known = _options()[self.name][name]
-        if name not in self.options:
-            return known.default
-        return self.table.table(4, "options").scalar(known.field, known.form, known.default)
+        known, options = _options()[self.name][name], self._asked(name)
+        return int(known.default) if options is None else options.scalar(known.field, known.form, int(known.default))
+
+    def real_option(self, name: str) -> float:
+        """The same of a field that is a float."""
+        known, options = _options()[self.name][name], self._asked(name)
+        return known.default if options is None else options.real(known.field, known.default)
 
     def numbers(self, name: str) -> tuple[int, ...]:
         """A field of its option table that is a short list, empty if it is left out."""
-        if name not in self.options:
+        options = self._asked(name)
+        if options is None:
             return ()
-        field = _options()[self.name][name].field
-        return tuple(self.table.table(4, "options").array(field, "<i4", LIMIT_RANK, name).tolist())
+        return tuple(options.array(_options()[self.name][name].field, "<i4", LIMIT_RANK, name).tolist())
 
     def done(self) -> None:
         """InputError for what it says beside its inputs, its outputs and the options that were asked for."""
@@ -252,8 +259,8 @@ def _operator(table: Table, number: int, codes: list[tuple[str, int]], tensors: 
     code = table.scalar(0, "<I", 0)
     if code >= len(codes):
         raise table.refuse(f"operator code {code} does not exist (there are {len(codes)})")
-    ends = [_numbers(table, field, name, tensors) for field, name in ((1, "inputs"), (2, "outputs"))]
-    return Operator(number, *codes[code], *ends, table, where)
+    inputs, outputs = (_numbers(table, field, name, tensors) for field, name in ((1, "inputs"), (2, "outputs")))
+    return Operator(number, *codes[code], inputs, outputs, table, where)
 
 
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:

@@ -116,7 +116,7 @@ def finish(graph: Graph) -> Network:
         made = finisher.finish(draft, graph.layers[name].M, f"{path}: layer '{name}'")
         if made is not None:
             weights[name] = made
-    leaving = {graph.values[name].source for name in graph.model.outputs}
+    leaving = {value.source for value in map(graph.values.__getitem__, graph.model.outputs) if value.source is not None}
     layers = merge_elementwise(graph.layers, leaving)
     formats = {name: form for name, form in graph.formats.items() if name in layers or name == "input"}
     stored = any(draft.weights.format is not None for draft in graph.drafts.values())
@@ -131,4 +131,5 @@ def stored_parameters(graph: Graph) -> int:
     """Elements of all float tensors that the file stores, or fills with one value, and its nodes read."""
     filled = {node.outputs[0] for node in graph.model.live if node.kind in ("Constant", "ConstantOfShape")}
     tensors = [graph.values[name] for name in (*graph.model.constants, *filled) if graph.uses[name]]
-    return sum(value.elements for value in tensors if value.constant.array.dtype.kind == "f")
+    stored = [each for each in tensors if each.constant is not None and each.constant.array.dtype.kind == "f"]
+    return sum(each.elements for each in stored)

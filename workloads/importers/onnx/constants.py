@@ -107,7 +107,10 @@ def _mod(graph: Graph, node: Node, constants: list[Constant | None]) -> Constant
 
 
 def _trilu(graph: Graph, node: Node, constants: list[Constant | None]) -> Constant:
-    array, diagonal = constants[0].array, 0
+    data, diagonal = constants[0], 0
+    if data is None:
+        raise node.error("input 0 is missing")
+    array = data.array
     if len(constants) > 1 and constants[1] is not None:
         diagonal = int(constants[1].array.reshape(-1)[0])
     graph.budget.spend(2 * array.size, node.where)
@@ -118,12 +121,15 @@ def _constant(graph: Graph, node: Node, _constants: list) -> Constant:
     tensor = node.tensor("value")
     if tensor is not None:
         return tensor
-    for name, get, dtype in (("value_int", node.integer, np.int64), ("value_float", node.real, np.float32)):
+    kinds: dict[str, Callable[[str], Array]] = {
+        "value_int": lambda name: np.array(node.integer(name, 0), dtype=np.int64),
+        "value_float": lambda name: np.array(node.real(name, 0), dtype=np.float32),
+        "value_ints": lambda name: np.array(node.integers(name), dtype=np.int64),
+        "value_floats": lambda name: np.array(node.reals(name), dtype=np.float32),
+    }
+    for name, made in kinds.items():
         if name in node.attributes:
-            return Constant.of(np.array(get(name, 0), dtype=dtype))
-    for name, get, dtype in (("value_ints", node.integers, np.int64), ("value_floats", node.reals, np.float32)):
-        if name in node.attributes:
-            return Constant.of(np.array(get(name), dtype=dtype))
+            return Constant.of(made(name))
     raise node.error("expected a value, value_int, value_ints, value_float or value_floats")
 
 
@@ -229,12 +235,12 @@ def _transpose(graph: Graph, node: Node, constants: list) -> Constant:
     return constants[0].transpose(permutation(graph, node, len(constants[0].shape)))
 
 
-BINARY = {
+BINARY: dict[str, Callable[..., Array]] = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divide, "Pow": np.power,
     "Equal": np.equal, "Less": np.less, "LessOrEqual": np.less_equal, "Greater": np.greater,
     "GreaterOrEqual": np.greater_equal, "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor,
 }  # fmt: skip
-UNARY = {
+UNARY: dict[str, Callable[..., Array]] = {
     "Floor": np.floor, "Ceil": np.ceil, "Round": np.rint, "Sqrt": np.sqrt, "Neg": np.negative, "Abs": np.abs,
     "Not": np.logical_not, "Exp": np.exp, "Log": np.log, "Reciprocal": np.reciprocal, "Sign": np.sign,
     "Sin": np.sin, "Cos": np.cos,

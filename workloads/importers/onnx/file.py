@@ -265,11 +265,11 @@ def _node(index: int, proto: Any, path: Path) -> Node:
     label = f"'{shown(name)}'" if name else str(index)
     kind = op if domain in STANDARD else f"{domain}.{op}"
     where = f"{path}: node {label} ({shown(kind)})"
-    values = [tuple(text(value, where) for value in names) for names in (proto.input, proto.output)]
+    inputs, outputs = (tuple(text(value, where) for value in names) for names in (proto.input, proto.output))
     attributes = Record({text(each.name, where): each for each in proto.attribute}, where, "attribute")
     if len(attributes) != len(proto.attribute):
         raise InputError(f"{where}: has an attribute twice")
-    return Node(index, name, op, kind, *values, attributes, where, path.parent)
+    return Node(index, name, op, kind, inputs, outputs, attributes, where, path.parent)
 
 
 def _check_names(model: ModelFile) -> None:

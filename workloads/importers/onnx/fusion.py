@@ -27,7 +27,7 @@ def merge_elementwise(layers: dict[str, Layer], kept: set[str]) -> dict[str, Lay
             before = made.get(source)
             if before is None or before.kind != "elementwise" or readers[source] > 1 or source in kept:
                 continue
-            if before.output_elements == layer.output_elements and before.function.count("+") < LONGEST - 1:
+            if before.output_elements == layer.output_elements and before.computed.count("+") < LONGEST - 1:
                 made[name] = _joined(before, made[name])
                 del made[source]
     return made
@@ -41,7 +41,7 @@ def _joined(before: Layer, layer: Layer) -> Layer:
             if name != before.name:
                 sizes[name] = max(size, sizes.get(name, 0))
     whole = all(size == layer.output_elements for size in sizes.values())
-    function = f"{before.function}+{layer.function or ENDS[layer.kind]}"
+    function = f"{before.computed}+{layer.computed or ENDS[layer.kind]}"
     return replace(
         layer, kind="elementwise", function=function, inputs=tuple(sizes),
         input_sizes=() if whole else tuple(sizes.values()), reshaped=before.reshaped or layer.reshaped,

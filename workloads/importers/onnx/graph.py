@@ -49,6 +49,13 @@ class Value:
     unpadded: tuple[int, ...] | None = None
 
     @property
+    def maker(self) -> str:
+        """The layer or input that holds it; ValueError for a value that lies nowhere yet (a constant)."""
+        if self.source is None:
+            raise ValueError(f"value '{self.name}': no layer makes it")
+        return self.source
+
+    @property
     def elements(self) -> int:
         """Of its shape."""
         return math.prod(self.shape)
@@ -73,7 +80,7 @@ class Graph:
     formats: dict[str, NumberFormat] = field(default_factory=dict)
     joined: set[str] = field(default_factory=set)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.uses = Counter(name for node in self.model.live for name in node.inputs)
         self.uses.update(self.model.outputs)
         self.values |= {
@@ -174,7 +181,9 @@ class Graph:
         view = replace(value, shape=shape, constant=constant, axis=axis, origin=value.shape)
         self.bind(node, view, place, renames=value)
 
-    def add(self, node: Node, kind: str, inputs: Iterable[Value], shape: tuple[int, ...], *, suffix="", **fields):
+    def add(
+        self, node: Node, kind: str, inputs: Iterable[Value], shape: tuple[int, ...], *, suffix="", **fields
+    ) -> Value:
         """A layer for a node; returns its output, of this shape in the file's terms.
 
         orders: in which the layer reads each input (default: the file's own); order: of what it makes, where the axis
@@ -275,7 +284,7 @@ class Graph:
 
     def change(self, value: Value, **fields) -> None:
         """Other fields for the layer that makes a value."""
-        self.layers[value.source] = replace(self.layers[value.source], **fields)
+        self.layers[value.maker] = replace(self.layers[value.maker], **fields)
 
 
 def layout_axis(shape: tuple[int, ...]) -> int:

@@ -67,7 +67,7 @@ class Finisher:
     file: str
     budget: Budget
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.made: dict[tuple, tuple[np.ndarray | None, Codes, str]] = {}
 
     def finish(self, draft: Draft, filters: int, where: str) -> LayerWeights | None:
@@ -91,7 +91,7 @@ class Finisher:
         if key not in self.made:
             self.budget.spend(constant.elements, where)
             if constant.format is not None:
-                codes = _stored_codes(draft, where)
+                codes = _stored_codes(draft, constant.format, where)
                 self.made[key] = None, codes, f"{self.file}: {codes.format.bits}-bit codes"
             else:
                 self.made[key] = self._quantised(draft, where)
@@ -111,9 +111,9 @@ class Finisher:
         return np.ascontiguousarray(values), Codes(np.ascontiguousarray(codes), form), source
 
 
-def _stored_codes(draft: Draft, where: str) -> Codes:
-    """The file's integers; a factor folded in changes what they stand for, not them."""
-    constant, form = draft.weights, draft.weights.format
+def _stored_codes(draft: Draft, form: NumberFormat, where: str) -> Codes:
+    """The file's integers, of this format there; a factor folded in changes what they stand for, not them."""
+    constant = draft.weights
     if not draft.exact:
         form = replace(form, scale=None)
     elif draft.scale is not None and form.scale is not None:

@@ -30,10 +30,9 @@ def convolution(graph: Graph, node: Node, value: Value, weights: Constant, bias:
         )
     groups, M = node.integer("group", 1), weights.shape[0]
     kernel = weights.shape[2:]
-    if (node.integers("kernel_shape") or kernel) != kernel:
-        raise node.error(
-            f"kernel_shape {list(node.integers('kernel_shape'))} is not that of its weights {list(kernel)}"
-        )
+    given = node.integers("kernel_shape") or kernel
+    if given != kernel:
+        raise node.error(f"kernel_shape {list(given)} is not that of its weights {list(kernel)}")
     inner = value if value.unpadded is None else replace(value, shape=value.unpadded, pads=(0, 0, 0, 0), unpadded=None)
     C = inner.shape[1]
     if groups < 1 or weights.shape[1] * groups != C:
@@ -50,7 +49,7 @@ def convolution(graph: Graph, node: Node, value: Value, weights: Constant, bias:
     draft = Draft(weights.reshape((M, C // groups, R, S)))
     if bias is not None:
         draft.add(bias)
-    graph.drafts[made.source] = draft
+    graph.drafts[made.maker] = draft
     return made
 
 

@@ -40,7 +40,8 @@ def relu(graph: Graph, node: Node) -> None:
 def clip(graph: Graph, node: Node) -> None:
     """A clip at 0 and 6, or at 0 alone, is a ReLU6 or a ReLU; one without bounds is nothing."""
     low, high = (_bound(graph, node, place, name) for place, name in ((1, "min"), (2, "max")))
-    kind = {(0.0, 6.0): "relu6", (0.0, None): "relu"}.get((low, high))
+    kinds: dict[tuple[float | None, float | None], str] = {(0.0, 6.0): "relu6", (0.0, None): "relu"}
+    kind = kinds.get((low, high))
     if (low, high) == (None, None):
         graph.rename(node, graph.read(node, 0))
     elif kind is not None:
@@ -126,7 +127,7 @@ def _fold(graph: Graph, node: Node, values: list[Value], shape: tuple[int, ...])
     constant = replace(constant, shape=aligned) if aligned != constant.shape else constant
     if not graph.folds(data, constant) or (swapped and node.op in ("Div", "Sub")):
         return False
-    layer, draft = graph.layers[data.source], graph.drafts.get(data.source)
+    layer, draft = graph.layers[data.maker], graph.drafts.get(data.maker)
     if node.op in FACTORS:
         factor = constant
         if node.op == "Div" and constant.exact:
@@ -157,14 +158,20 @@ def batch_normalization(graph: Graph, node: Node) -> None:
     node.only("spatial", 1, "one mean and variance a channel")
     if node.integer("training_mode", 0) or any(graph.uses[name] for name in node.outputs[1:] if name):
         raise node.error("is in training mode; export the model for inference")
-    vectors = [graph.constant(node, place, "a parameter") for place in range(1, 5)]
-    C = value.shape[1]
-    if any(vector is None or vector.elements != C for vector in vectors):
+    C, given = value.shape[1], [graph.constant(node, place, "a parameter") for place in range(1, 5)]
+    vectors = [vector for vector in given if vector is not None and vector.elements == C]
+    if len(vectors) < len(given):
         raise node.error(f"expected scale, shift, mean and variance of {C} channels")
     draft = graph.drafts.get(value.source or "")
     layer = graph.layers.get(value.source or "")
     folds = value.axis == 1 and graph.folds(value, replace(vectors[0], shape=(C, *(1,) * (len(value.shape) - 2))))
-    if folds and not layer.dynamic and (draft is None or draft.weights.format is None) and layer.kind != "batchnorm":
+    if (
+        folds
+        and layer is not None
+        and not layer.dynamic
+        and (draft is None or draft.weights.format is None)
+        and layer.kind != "batchnorm"
+    ):
         if draft is not None:
             _fold_norm(node, draft, [vector.real().astype(np.float64).reshape(-1) for vector in vectors])
         graph.change(value, bn=True)
@@ -175,7 +182,7 @@ def batch_normalization(graph: Graph, node: Node) -> None:
         own = replace(Constant.of(np.ones((C, 1, 1, 1), np.float32)), bits=3 * 32)  # scale, mean and variance
         draft = Draft(own)
         _fold_norm(node, draft, [vector.real().astype(np.float64).reshape(-1) for vector in vectors])
-        graph.drafts[made.source] = draft
+        graph.drafts[made.maker] = draft
     graph.bind(node, made)
 
 

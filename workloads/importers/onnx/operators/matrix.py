@@ -55,7 +55,7 @@ def _transposed(value: Value, wanted: int) -> Value:
 
 
 def _scale(graph: Graph, made: Value, factor: float) -> None:
-    draft = graph.drafts.get(made.source)
+    draft = graph.drafts.get(made.maker)
     if factor != 1 and draft is not None:
         draft.multiply(Constant.of(np.array([factor])))
 
@@ -65,7 +65,7 @@ def _with_summand(graph: Graph, node: Node, made: Value, summand: Value | None, 
     if summand is None or beta == 0:
         return made
     J = made.shape[-1]
-    draft, constant = graph.drafts.get(made.source), summand.constant
+    draft, constant = graph.drafts.get(made.maker), summand.constant
     row = summand.elements == 1 or (summand.elements == J and summand.shape[-1] == J and made.axis == 1)
     if constant is not None and row and draft is not None:
         draft.add(constant, beta)
@@ -124,7 +124,7 @@ def _linear(graph: Graph, node: Node, value: Value, weights: Constant, shape: tu
     orders = [order_of(value.shape, axis - len(shape) + len(value.shape), items)]
     kind = "fc" if H == 1 else "conv"
     made = graph.add(node, kind, [value], shape, axis=axis, orders=orders, N=items, C=K, H=H, W=1, M=M)
-    graph.drafts[made.source] = Draft(weights.reshape((M, K, 1, 1)))
+    graph.drafts[made.maker] = Draft(weights.reshape((M, K, 1, 1)))
     return made
 
 
@@ -148,11 +148,11 @@ def _batched(graph: Graph, node: Node, a: Value, b: Value, shape: tuple[int, ...
     if a.constant is not None and b.constant is None:
         return _stored(graph, node, b, a.constant, shape, {"G": G, "C": G * K, "H": J, "M": G * rows})
     lies = None if rows == 1 else LOST
-    sizes = a.elements, b.elements  # fewer than the product's where an operand is broadcast
+    read = a.elements, b.elements  # fewer than the product's where an operand is broadcast
     return graph.add(
         node, "matmul", [a, b], shape, axis=len(shape) - 1, G=G, C=G * K, H=rows, M=G * J, dynamic=True,
         orders=(lies, None), order=lies,
-        input_sizes=() if sizes == (G * K * rows, G * K * J) else sizes,
+        input_sizes=() if read == (G * K * rows, G * K * J) else read,
     )  # fmt: skip
 
 
@@ -161,10 +161,10 @@ def _stored(
 ) -> Value:
     """A product with one stored matrix per group; where the file repeats one, only its shape is kept."""
     made = graph.add(node, "matmul", [value], shape, **sizes)
-    wanted = graph.layers[made.source].weight_shape
+    wanted = graph.layers[made.maker].weight_shape
     try:
         weights = weights.reshape(wanted) if weights.elements == math.prod(wanted) else Constant(wanted)
     except ValueError:
         weights = Constant(wanted)
-    graph.drafts[made.source] = Draft(weights)
+    graph.drafts[made.maker] = Draft(weights)
     return made

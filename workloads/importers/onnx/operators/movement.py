@@ -116,9 +116,10 @@ def transpose(graph: Graph, node: Node) -> None:
     if moved == sorted(moved):
         graph.rename(node, value, shape)
         return
-    groups = _shuffled_groups(value, order)
-    if groups:
-        N, C, H, W = layout(value.origin, 1, value.origin[0])
+    shuffled = _shuffled(value, order)
+    if shuffled is not None:
+        groups, origin = shuffled
+        N, C, H, W = layout(origin, 1, origin[0])
         graph.bind(node, graph.add(node, "shuffle", [value], shape, N=N, C=C, M=C, H=H, W=W, G=groups))
         return
     graph.bind(node, graph.post(node, "move", [value], shape, axis))
@@ -133,13 +134,17 @@ def permutation(graph: Graph, node: Node, rank: int) -> tuple[int, ...]:
     return order
 
 
-def _shuffled_groups(value: Value, order: tuple[int, ...]) -> int:
-    """Groups of a channel shuffle: [N, C, ...] seen as [N, g, C/g, ...] with its second and third axes swapped."""
+def _shuffled(value: Value, order: tuple[int, ...]) -> tuple[int, tuple[int, ...]] | None:
+    """(groups, shape of the map) of a channel shuffle; None if it is none.
+
+    One is [N, C, ...] seen as [N, g, C/g, ...] with its second and third axes swapped.
+    """
     shape, origin = value.shape, value.origin
     if origin is None or len(shape) < 4 or len(origin) < 3 or order != (0, 2, 1, *range(3, len(shape))):
-        return 0
+        return None
     same = origin[0] == shape[0] and origin[1] == shape[1] * shape[2]
-    return shape[1] if same and math.prod(origin[2:]) == math.prod(shape[3:]) else 0
+    shuffled = same and shape[1] > 0 and math.prod(origin[2:]) == math.prod(shape[3:])
+    return (shape[1], origin) if shuffled else None
 
 
 @operators.add("Concat")
@@ -185,14 +190,13 @@ def split(graph: Graph, node: Node) -> None:
 def split_sizes(graph: Graph, node: Node, shape: tuple[int, ...]) -> tuple[int, list[int]]:
     """(axis, size of each output)."""
     axis = graph.axis(node, node.integer("axis", 0), len(shape))
-    sizes, count = graph.numbers(node, 1, "split"), len(node.outputs)
+    given, count = graph.numbers(node, 1, "split"), len(node.outputs)
     node.only("num_outputs", count, "as it has outputs")
-    if sizes is None:
-        each = -(-shape[axis] // max(1, count))
-        sizes = [min(each, shape[axis] - each * place) for place in range(count)]
+    each = -(-shape[axis] // max(1, count))
+    sizes = [min(each, shape[axis] - each * place) for place in range(count)] if given is None else list(given)
     if len(sizes) != count or min(sizes, default=0) < 1 or sum(sizes) != shape[axis]:
-        raise node.error(f"splits {shape[axis]} into {list(sizes[:8])} for {count} outputs")
-    return axis, list(sizes)
+        raise node.error(f"splits {shape[axis]} into {sizes[:8]} for {count} outputs")
+    return axis, sizes
 
 
 @operators.add("Slice")

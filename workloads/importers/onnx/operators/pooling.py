@@ -65,14 +65,15 @@ def _reduce(graph: Graph, node: Node) -> None:
     """Every output is made of all elements along the axes: a pool whose window is the map it reads."""
     value = graph.read(node, 0)
     rank, keep = len(value.shape), bool(node.integer("keepdims", 1))
+    along: tuple[int, ...] | None
     if node.op.startswith("Arg"):
-        axes = (node.integer("axis", 0),)
+        along = (node.integer("axis", 0),)
     else:
-        axes, nothing = graph.numbers(node, 1, "axes"), node.integer("noop_with_empty_axes", 0)
-        if not axes and nothing:
+        along, nothing = graph.numbers(node, 1, "axes"), node.integer("noop_with_empty_axes", 0)
+        if not along and nothing:
             graph.rename(node, value)
             return
-    axes = {graph.axis(node, axis, rank) for axis in axes} if axes else set(range(rank))
+    axes = {graph.axis(node, axis, rank) for axis in along} if along else set(range(rank))
     kept = tuple(1 if place in axes else size for place, size in enumerate(value.shape))
     shape = kept if keep else tuple(size for place, size in enumerate(kept) if place not in axes)
     N, C, H, W = layout(kept, None, graph.batch)

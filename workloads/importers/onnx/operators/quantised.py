@@ -103,13 +103,14 @@ def quantize(graph: Graph, node: Node) -> None:
     axis = node.integer("axis", 1)
     node.only("block_size", 0, "quantisation in blocks is supported in DequantizeLinear alone")
     form = number_format(node, scale, zero, value.shape, axis, bits, signed)
-    if value.constant is None:
+    constant = value.constant
+    if constant is None:
         _remember(graph, value, form)
         graph.rename(node, value)
         return
-    graph.budget.spend(value.constant.elements, node.where)
-    codes = Constant(value.shape, lambda: _round(value.constant.real(), form), bits=bits, signed=signed)
-    graph.bind(node, Value(value.shape, constant=codes if value.constant.known else Constant(value.shape)))
+    graph.budget.spend(constant.elements, node.where)
+    codes = Constant(value.shape, lambda: _round(constant.real(), form), bits=bits, signed=signed)
+    graph.bind(node, Value(value.shape, constant=codes if constant.known else Constant(value.shape)))
 
 
 def _width(node: Node, zero: Constant | None) -> tuple[int, bool]:
@@ -150,7 +151,7 @@ def dynamic_quantize(graph: Graph, node: Node) -> None:
     """Codes whose scale and zero point are found at run time: one pass for the range, one to write the codes."""
     value = graph.read(node, 0)
     made = graph.post(node, "elementwise", [value], value.shape, value.axis, function="min+max+quantise")
-    graph.formats[made.source] = NumberFormat(8, False, zero_point=128)
+    graph.formats[made.maker] = NumberFormat(8, False, zero_point=128)
     graph.bind(node, made)
     for place in (1, 2):
         graph.bind(node, Value((), constant=Constant(())), place)
@@ -174,7 +175,7 @@ def _finish(graph: Graph, node: Node, made: Value, scale: int, zero: int) -> Non
     zeros = graph.constant(node, zero, "a zero point")
     bits, signed = _width(node, zeros)
     scales = graph.constant(node, scale, "a scale")
-    graph.formats[made.source] = number_format(node, scales, zeros, made.shape, 1, bits, signed)
+    graph.formats[made.maker] = number_format(node, scales, zeros, made.shape, 1, bits, signed)
     graph.bind(node, made)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.energy import ARITHMETIC
 from accel_sim.mac_energy import pricing
 from accel_sim.mac_energy.units import EXTRAPOLATED, unit_name
-from accel_sim.mac_unit import MacUnit
+from accel_sim.mac_unit import MacUnit, Mode, Side
 from accel_sim.registers import REGISTERS
 from workloads.registry import few
 
@@ -132,7 +132,7 @@ def _same_unit(one: MacUnit, other: MacUnit) -> bool:
     """As far as a run can see: modes, hardware, actions, overflow, operands and costs."""
     if (one.modes, one.overflow, one.reconfigure_cycles) != (other.modes, other.overflow, other.reconfigure_cycles):
         return False
-    traits: tuple[Callable[[MacUnit, Any], Any], ...] = (
+    traits: tuple[Callable[[MacUnit, Mode], object], ...] = (
         lambda unit, mode: unit.components(mode),
         lambda unit, mode: unit.actions(1000, 500, mode),
         lambda unit, mode: [_cost(unit, mode, a_signed) for a_signed in (True, False)],
@@ -144,7 +144,7 @@ def _same_unit(one: MacUnit, other: MacUnit) -> bool:
     )
 
 
-def _cost(unit: MacUnit, mode: Any, a_signed: bool) -> Any:
+def _cost(unit: MacUnit, mode: Mode, a_signed: bool) -> object:
     try:
         cost = unit.cost(mode, a_signed)
     except ValueError as refusal:
@@ -155,10 +155,10 @@ def _cost(unit: MacUnit, mode: Any, a_signed: bool) -> Any:
     )  # fmt: skip
 
 
-def _taken(unit: MacUnit, mode: Any, side: Any) -> bytes:
+def _taken(unit: MacUnit, mode: Mode, side: Side) -> bytes:
     bits = mode.activation_bits if side == "activations" else mode.weight_bits
     return unit.takes(np.arange(-(1 << bits - 1), 1 << bits), side).tobytes()
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

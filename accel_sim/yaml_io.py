@@ -49,7 +49,7 @@ def dump(value: object) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def quantity(name: str, value: Any) -> Any:
+def quantity(name: str, value: object) -> object:
     """A string like '128 KiB' becomes a number in the unit that the field name ends in; InputError for a wrong unit."""
     parts = name.split("_")
     unit = next((part for part in reversed(parts) if part in UNITS), None)

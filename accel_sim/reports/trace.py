@@ -36,7 +36,7 @@ class Span(NamedTuple):
     name: str
     begin: int
     end: int
-    shown: dict[str, Any]
+    shown: dict[str, object]
 
 
 class Recorder:
@@ -66,7 +66,7 @@ class Recorder:
         """(epoch, bytes) of the loads that an inlet holds, oldest first."""
         return self._inlets.setdefault(id(inlet), (inlet, deque()))[1]
 
-    def span(self, track: str, name: str, begin: int, end: int, **shown: Any) -> None:
+    def span(self, track: str, name: str, begin: int, end: int, **shown: object) -> None:
         """A slice of a track, in cycles, if it is not empty and the cap leaves room."""
         if end > begin and self._room(end):
             self.spans.append(Span(track, "", name, begin * PARTS, end * PARTS, shown))

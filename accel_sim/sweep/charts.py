@@ -356,14 +356,14 @@ def _are_ratios(column: pd.Series) -> bool:
     return column.nunique() > 2 and column.min() > 0 and column.max() >= 8 * column.min()
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """A setting as text, in the words of YAML."""
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _drawn(value: Any) -> str:
+def _drawn(value: object) -> str:
     """The same as a figure can have it (different settings may look alike)."""
     return written(text_of(value))
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
+from accel_sim.layer_precision import set_layer
 from accel_sim.rundir import source_digest
 from accel_sim.sweep import study as files
 from accel_sim.sweep.study import NAMED, RUN, Entry, Study, StudyError
@@ -203,8 +204,7 @@ class _Planner:
             if first in RUN:
                 run[first] = value
             elif first == "precision" and rest.startswith("layers."):
-                name, _, operand = rest.removeprefix("layers.").rpartition(".")
-                _set_layer(named["precision"], name, operand, value)
+                set_layer(named["precision"], rest.removeprefix("layers."), value)
             elif first in NAMED:
                 named[first][rest] = value
             else:
@@ -255,14 +255,6 @@ class _Planner:
             built = from_tree(deepcopy(machine.given), machine.where, machine.own | fields)
             self.built[mark] = json.dumps(to_tree(built)), built
         return self.built[mark]
-
-
-def _set_layer(precision: Settings, name: str, operand: str, value: object) -> None:
-    """Puts a layer's format over what a section says of layers; what is no mapping is refused where it is read."""
-    layers = precision.get("layers") or {}
-    entry = layers.get(name, {}) if isinstance(layers, dict) else None
-    if isinstance(layers, dict) and isinstance(entry, dict):
-        precision["layers"] = {**layers, name: {**entry, operand: value}}
 
 
 def _settings(combination: Combination) -> Settings:

@@ -43,6 +43,7 @@ mutants: $(STAMP)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
+	@$(BIN)/mypy --ignore-missing-imports cython_core workloads accel_sim experiments
 
 bench: $(STAMP)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -59,5 +60,5 @@ $(STAMP): pyproject.toml setup.py $(KERNELS)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name '__pycache__' -prune -exec rm -rf {} + ; find cython_core -name '*.so' -delete

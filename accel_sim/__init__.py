@@ -3,7 +3,11 @@
 import importlib
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what the names below are; at run time _Package loads them
+    from accel_sim.config import load_hardware
+    from accel_sim.simulate import simulate
 
 __all__ = ["__version__", "load_hardware", "simulate"]
 __version__ = "0.1.0"
@@ -16,11 +20,11 @@ class _Package(ModuleType):
     """
 
     @property
-    def load_hardware(self) -> Any:
+    def load_hardware(self) -> object:
         return importlib.import_module("accel_sim.config").load_hardware
 
     @property
-    def simulate(self) -> Any:
+    def simulate(self) -> object:
         return importlib.import_module("accel_sim.simulate").simulate
 
     @simulate.setter

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 from accel_sim import energy
 from accel_sim.actions import Actions
@@ -18,6 +17,7 @@ from accel_sim.mac_energy.units import unit_name
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper, MappingRules
 from accel_sim.mapping.search import Goal
+from accel_sim.memory import Outermost, Priced
 from accel_sim.parts import dataflows, macs, memories, require
 from accel_sim.post import PostUnit
 from accel_sim.registers import REGISTERS
@@ -25,53 +25,10 @@ from accel_sim.tech_scaling import most_mhz
 from workloads.encoding import Encoding, encodings, fault
 from workloads.layer import Layer
 from workloads.operands import MacOperands
-from workloads.registry import InputError, is_plugin
+from workloads.registry import InputError, Registry, is_plugin
 
 #: a level's name stands in tables, prefixes of columns and settings
 LEVEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class Memory(Protocol):
-    """The outermost level. Its state belongs to the caller; times are cycles of the array clock.
-
-    A transfer is submitted under a ticket, and reported when it completes. Whoever serves the memory runs it only as
-    far as no later transfer can matter:
-
-    new_state(clock_mhz): of memory that has done nothing; clock_mhz: of the array.
-    submit(state, ticket, time, extents, is_write): enqueues extents (address, bytes, count, stride) at ``time``.
-    advance(state, limit): runs to the first completion, or to ``limit`` (None = no bound); commits nothing at or after
-        limit, so that a transfer submitted then takes part. Returns [(ticket, begin, end, completion)] of all that
-        complete in that first cycle: the memory was busy with it from begin to end; the waiter goes on at completion.
-        Any sequence of limits gives the same commands.
-    actions(state, time): what it has done from the beginning up to ``time``, whatever is under way then (loads ahead of
-        their layer); bytes moved are counted elsewhere.
-    price(action, bits, table): (pJ, source) of one action.
-    peak_bytes_per_cycle(clock_mhz): no transfer is faster; idle_latency(clock_mhz): cycles of a request on idle memory.
-        Both only draw roofs and choose tiles.
-    """
-
-    level: str
-
-    def new_state(self, clock_mhz: float) -> Any:
-        """State of memory that has done nothing; clock_mhz: of the array."""
-
-    def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
-        """Enqueues extents (address, bytes, count, stride) at cycle ``time``."""
-
-    def advance(self, state: Any, limit: int | None) -> list[tuple[int, int, int, int]]:
-        """To the first completion before ``limit`` (None = no bound): [(ticket, begin, end, completion)], cycles."""
-
-    def actions(self, state: Any, time: int) -> Actions:
-        """What it has done from the beginning up to cycle ``time``."""
-
-    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]:
-        """(pJ, source) of one action."""
-
-    def peak_bytes_per_cycle(self, clock_mhz: float) -> Fraction:
-        """Bytes per array cycle that no transfer exceeds."""
-
-    def idle_latency(self, clock_mhz: float) -> int:
-        """Array cycles of a request on idle memory."""
 
 
 class Dataflow(Protocol):
@@ -90,11 +47,25 @@ class Dataflow(Protocol):
 class Worked(Protocol):
     """What a layer's energy depends on, beside the machine."""
 
-    mode: Mode | None
-    actions: Actions
-    array_cycles: int
-    macs_effectual: int
-    facts: Facts
+    @property
+    def mode(self) -> Mode | None:
+        """Of the MAC unit; None: the layer needs none."""
+
+    @property
+    def actions(self) -> Actions:
+        """All that were counted."""
+
+    @property
+    def array_cycles(self) -> int:
+        """What the array alone needs."""
+
+    @property
+    def macs_effectual(self) -> int:
+        """Products of two non-zero operands."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the dataflow knows of it."""
 
 
 MOST_LANES = 1 << 22
@@ -128,10 +99,10 @@ class Accelerator:
     description: str
     clock_mhz: float
     array: Array
-    mac: Any
-    dataflow: Any
-    encodings: dict[str, Any]
-    memories: tuple[Any, ...]
+    mac: MacUnit
+    dataflow: Dataflow
+    encodings: dict[str, Encoding]
+    memories: tuple[Outermost, *tuple[OnChip, ...]]
     post: PostUnit
     energy: EnergyTable
     mapping: MappingRules
@@ -170,7 +141,7 @@ class Accelerator:
                 raise ValueError(f"mac: MAC unit '{unit_name(self.mac)}': {error}") from None
 
     @property
-    def dram(self) -> Any:
+    def dram(self) -> Outermost:
         """The outermost memory."""
         return self.memories[0]
 
@@ -182,7 +153,11 @@ class Accelerator:
     @property
     def plugins(self) -> list[str]:
         """Its parts that come from a user's plug-ins, as kind 'name'."""
-        named = [(macs, self.mac), (dataflows, self.dataflow), *((memories, each) for each in self.memories)]
+        named: list[tuple[Registry, object]] = [
+            (macs, self.mac),
+            (dataflows, self.dataflow),
+            *((memories, each) for each in self.memories),
+        ]
         named += [(encodings, each) for each in self.encodings.values()]
         return [f"{each.kind} '{each.name_of(part)}'" for each, part in named if is_plugin(type(part))]
 
@@ -196,10 +171,13 @@ class Accelerator:
         return buffers(self.on_chip, self.dram.level, self.array.lanes, self.clock_mhz)
 
     @cached_property
-    def levels(self) -> dict[str, Any]:
+    def levels(self) -> dict[str, Priced]:
         """component -> the memory or network that prices its actions."""
-        networks = {f"{memory.level}_noc": memory.network for memory in self.on_chip if memory.network is not None}
-        return {memory.level: memory for memory in self.memories} | networks
+        found: dict[str, Priced] = {memory.level: memory for memory in self.memories}
+        for memory in self.on_chip:
+            if memory.network is not None:
+                found[f"{memory.level}_noc"] = memory.network
+        return found
 
     @property
     def areas_um2(self) -> dict[str, float]:
@@ -266,9 +244,8 @@ class Accelerator:
         table = self.energy if self.energy.ert is None else EnergyTable()  # a user's table prices runs, not choices
         for memory in self.memories:
             word = getattr(memory, "word_bits", 8)
-            per_byte[memory.level] = tuple(
-                memory.price(action, word, table)[0] * 8 / word for action in ("read", "write")
-            )
+            read, write = (memory.price(action, word, table)[0] * 8 / word for action in ("read", "write"))
+            per_byte[memory.level] = read, write
         streaming = getattr(dram, "streaming_pj_per_byte", None)
         if streaming is not None:  # its bytes are priced by their commands
             per_byte[dram.level] = streaming

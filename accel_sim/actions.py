@@ -2,8 +2,11 @@
 
 from collections import Counter
 
+#: (component, action, width in bits)
+Action = tuple[str, str, int]
 
-class Actions(Counter):
+
+class Actions(Counter[Action]):
     """A Counter with integer counts; ``a + b`` would drop zero rows, ``update`` adds in place and keeps them."""
 
     def times(self, n: int) -> "Actions":

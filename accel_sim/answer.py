@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 
 def place(text: str) -> str:
@@ -25,12 +24,12 @@ def options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="print nothing but where the results lie")
 
 
-def say(tree: Any) -> None:
+def say(tree: object) -> None:
     """Prints a document on one line of stdout: keys in the order they were given, null for what is no finite number."""
     print(json.dumps(_finite(tree), allow_nan=False))
 
 
-def _finite(tree: Any) -> Any:
+def _finite(tree: object) -> object:
     if isinstance(tree, float):
         return tree if math.isfinite(tree) else None
     if isinstance(tree, Mapping):

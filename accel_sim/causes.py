@@ -48,22 +48,20 @@ class Cause:
         return f"{self.name} of {self.operand} at {self.level}" if self.level else self.name
 
 
-class Slots(Counter):
+class Slots(Counter[Cause]):
     """Cause -> lane-slots."""
 
     @staticmethod
     def of(frame: pd.DataFrame) -> "Slots":
         """From rows of cycles.csv, of one layer or of several."""
         found = Slots()
-        for name, level, operand, count in zip(
-            frame.cause, frame.level, frame.operand, frame.lane_slots, strict=True
-        ):
+        for name, level, operand, count in zip(frame.cause, frame.level, frame.operand, frame.lane_slots, strict=True):
             if count:
                 found[Cause(name, level, operand)] += int(count)
         return found
 
     @staticmethod
-    def total(parts: Iterable["Slots"]) -> "Slots":
+    def joined(parts: Iterable["Slots"]) -> "Slots":
         """All parts together."""
         found = Slots()
         for part in parts:
@@ -111,7 +109,7 @@ def bound(slots: Mapping[Cause, int]) -> Bound | None:
     total = sum(slots.values())
     if not total:
         return None
-    names = Counter()
+    names: Counter[str] = Counter()
     for cause, count in slots.items():
         names["compute" if cause.name in COMPUTE else cause.name] += count
     order = ("compute", *CAUSES)

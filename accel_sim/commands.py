@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import answer, yaml_io
+from accel_sim.layer_precision import set_layer
 from accel_sim.names import names_of
 from accel_sim.reports.commands import COMMANDS as REPORTS
 from accel_sim.sweep import command as study
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
-RUN_KEYS = {
+RUN_KEYS: dict[str, object] = {
     "network": None, "weights": None, "image": None, "activations": None, "batch": None, "dims": {}, "precision": {},
     "layers": "*",
     "seed": 0, "check": False,
@@ -108,24 +109,23 @@ def _check_seed(seed: int) -> None:
         raise InputError(f"seed={seed} must not be negative")
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def _setting(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise InputError(f"--set {text}: expected KEY=VALUE, as array.rows=16")
     return key, yaml_io.parse(value, f"--set {key}")
 
 
-def _precision(texts: list[str]) -> dict[str, Any]:
+def _precision(texts: list[str]) -> dict[str, object]:
     """``KEY=FORMAT`` options; a key of one layer is ``layers.NAME.weights``."""
-    section: dict[str, Any] = {}
+    section: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key or not value:
             raise InputError(f"--precision {text}: expected KEY=FORMAT, as weights=integer:bits=4")
         value = yaml_io.parse(value, f"--precision {key}")
         if key.startswith("layers."):
-            name, _, operand = key.removeprefix("layers.").rpartition(".")
-            section.setdefault("layers", {}).setdefault(name, {})[operand] = value
+            set_layer(section, key.removeprefix("layers."), value)
         else:
             section[key] = value
     return section

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from importlib import resources
@@ -30,10 +31,10 @@ RECORDS = {"array": Array, "post": PostUnit, "energy": EnergyTable, "mapping": M
 #: sections that may be left out
 OPTIONAL = ("mapping",)
 #: sections that name a registered part
-PARTS = {"mac": macs, "dataflow": dataflows}
+PARTS: dict[str, Registry] = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
 #: section -> what its parts are registered in
-REGISTRIES = PARTS | {"encodings": encodings, "memories": memories}
+REGISTRIES: dict[str, Registry] = PARTS | {"encodings": encodings, "memories": memories}
 #: fields of parts that hold a part of their own
 NESTED = {"network": interconnects}
 #: a layer's name may hold dots: what stands behind it is known
@@ -56,13 +57,13 @@ def presets() -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in files if path.name.endswith(".yaml"))
 
 
-def load_hardware(name: str | Path, settings: dict[str, Any] | None = None) -> Accelerator:
+def load_hardware(name: str | Path, settings: Mapping[str, object] | None = None) -> Accelerator:
     """A preset's name, a YAML file or a SCALE-Sim .cfg, with ``settings`` (dotted path -> value) put over it.
 
     Raises InputError for an unknown name, an unreadable or broken file, an unknown key or a value out of range.
     """
     where, tree, own = read_hardware(name)
-    return from_tree(tree, where, own | (settings or {}))
+    return from_tree(tree, where, own | dict(settings or {}))
 
 
 def read_hardware(name: str | Path) -> tuple[str, Any, dict[str, Any]]:
@@ -83,7 +84,7 @@ def _preset(name: str) -> Any:
     return yaml_io.parse(text, f"preset '{name}'")
 
 
-def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> Accelerator:
+def from_tree(tree: Any, where: str, settings: Mapping[str, object] | None = None) -> Accelerator:
     """A parsed YAML mapping -> Accelerator; ``where`` names its source in errors."""
     if not isinstance(tree, dict):
         raise InputError(f"{where}: expected a mapping of {', '.join(KEYS)}")
@@ -95,9 +96,8 @@ def from_tree(tree: Any, where: str, settings: dict[str, Any] | None = None) -> 
         if key not in KEYS:
             errors.append(str(unknown("key", str(key), list(KEYS))))
     errors += [f"{key}: is missing" for key in KEYS if key not in tree]
-    if not errors:
-        machine = _build(tree, errors)
-    if errors:
+    machine = None if errors else _build(tree, errors)
+    if machine is None:
         raise ConfigError(where, errors)
     return machine
 
@@ -135,7 +135,7 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
         return None
 
 
-def _clock(value: Any, errors: list[str]) -> float | None:
+def _clock(value: object, errors: list[str]) -> float | None:
     try:
         return TypeAdapter(float).validate_python(_sane("clock_mhz", yaml_io.quantity("clock_mhz", value), float))
     except ValidationError:
@@ -145,7 +145,7 @@ def _clock(value: Any, errors: list[str]) -> float | None:
     return None
 
 
-def _place(level: Any, number: int) -> str:
+def _place(level: object, number: int) -> str:
     """A level's path: by its name, as --set takes it, or by its number where it has none."""
     name = level.get("level") if isinstance(level, dict) else None
     return f"memories.{name}" if isinstance(name, str) and name else f"memories[{number}]"
@@ -210,9 +210,9 @@ def _record(record: type, value: Any, path: str, errors: list[str], clock_mhz: f
 _adapter, _hints = cache(TypeAdapter), cache(get_type_hints)
 
 
-def _sane(key: str, value: Any, kind: Any) -> Any:
+def _sane(key: str, value: object, kind: object) -> object:
     """A value that can be built: no boolean or text for a number, nothing endless; InputError otherwise."""
-    if isinstance(value, bool | str) and not _takes(kind, type(value)):
+    if isinstance(value, bool | str) and not _takes(kind, isinstance(value, str)):
         raise InputError(f"{key}: expected {_named(kind)}, not {value!r}")
     if isinstance(value, int | float) and not abs(value) <= LIMIT:
         raise InputError(f"{key}: {value} is beyond reason (at most {LIMIT:g})")
@@ -220,22 +220,24 @@ def _sane(key: str, value: Any, kind: Any) -> Any:
 
 
 @cache
-def _takes(kind: Any, scalar: type) -> bool:
-    """Whether a field of this type can hold a scalar, or says itself why not (containers, lists of names)."""
+def _takes(kind: object, text: bool) -> bool:
+    """Whether a field of this type can hold text (else: a boolean), or says itself why not (containers, lists of
+    names)."""
+    scalar = str if text else bool
     if get_origin(kind) in (Union, UnionType):
-        return any(_takes(each, scalar) for each in get_args(kind))
+        return any(_takes(each, text) for each in get_args(kind))
     if get_origin(kind) is Literal:
         return scalar is str or any(type(each) is scalar for each in get_args(kind))
     return kind not in (int, float, bool, str, NoneType) or kind is scalar
 
 
-def _named(kind: Any) -> str:
+def _named(kind: object) -> str:
     """What a field of numbers, texts or truth values wants."""
     kinds = set(get_args(kind) or (kind,))
     return "true or false" if bool in kinds else "text" if str in kinds else "a number"
 
 
-def _put(tree: dict, path: str, value: Any, where: str) -> None:
+def _put(tree: dict, path: str, value: object, where: str) -> None:
     """Sets one dotted path; a list of levels is entered by level name or number."""
     node: Any = tree
     match = _OF_LAYER.fullmatch(path)

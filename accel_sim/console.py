@@ -1,7 +1,7 @@
 """What a person sees in the terminal."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,7 +80,7 @@ def report(result: Result, seconds: float) -> None:
     console, summary = plain_console(), result.summary
     title = f"{summary['network']} on {summary['hardware']} ({summary['data_detail']})"
     console.print(_fitting(console.width, title, [*_layer_cells(result), _total_cells(summary)]))
-    slots = Slots.total(run.causes for run in result.runs)
+    slots = Slots.joined(run.causes for run in result.runs)
     console.print("cycles go to:  " + _shares(slots.by_name))
     console.print(f"bound by:  {sentence(slots)}")
     parts = energy_table(result.actions).sum().to_dict()
@@ -155,7 +155,7 @@ def notes(result: Result, shown: int = 3) -> dict[str, str]:
     }
 
 
-def _shares(parts: dict[str, float]) -> str:
+def _shares(parts: Mapping[str, float]) -> str:
     total = sum(parts.values()) or 1
     shares = sorted(((value, name) for name, value in parts.items() if value > 0), reverse=True)
     return ", ".join(f"{name} {100 * value / total:.1f} %" for value, name in shares)

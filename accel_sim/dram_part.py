@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from typing import Any
 
 from workloads.registry import InputError, unknown
 
@@ -33,7 +32,7 @@ def names() -> list[str]:
     return sorted(path.name.removesuffix(".csv") for path in files if path.name.endswith(".csv"))
 
 
-def find(part: str | Mapping[str, Any]) -> "DramPart":
+def find(part: str | Mapping[str, object]) -> "DramPart":
     """A shipped part by name, or a user's own: a mapping of parameters over those of ``base`` (a name), if it has one.
 
     Raises InputError for an unknown name or parameter, a missing one, or a value no part can have.

@@ -22,7 +22,7 @@ ENERGIES = {
 }  # fmt: skip
 
 
-def memory(part: str, settings: dict[str, Any]) -> DramBanked:
+def memory(part: str, settings: dict[str, object]) -> DramBanked:
     """A part (a name or a YAML file of parameters) with fields of ``dram_banked`` set; InputError if any is bad."""
     own = Path(part).suffix in (".yaml", ".yml")
     given = yaml_io.read(Path(part), "DRAM part") if own else part

@@ -1,6 +1,6 @@
 """Actions x table: the only place where counts become pJ. Every figure carries its source."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from accel_sim import energy_rows, registers
 from accel_sim.accelergy.reference import SUFFIXES, Ert
 from accel_sim.actions import Actions
+from accel_sim.memory import Priced
 from accel_sim.parts import require
 from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import logic_energy_scale
@@ -122,19 +123,19 @@ class EnergyTable:
         return energy, f"law: {law.format('pJ')}, {kind} of {self.table}"
 
 
-def _priced(table: EnergyTable, memories: dict) -> str:
+def _priced(table: EnergyTable, memories: Iterable[str]) -> str:
     kinds = sorted(kind for kind in table.rows if kind.removeprefix("float_") in ("add", "mult"))
     known = [*(f"mac.{kind}" for kind in kinds), *REGISTERS, "post", *memories]
     return f" (known: {', '.join(known)})"
 
 
 class Products(NamedTuple):
-    """What a layer's MAC units did, under one price. bits: of an accumulator; pj: of one action; replaces: actions
-    (component, action) that it stands for; files of sums (see ``price``) are never among them."""
+    """What a layer's MAC units did, under one price. bits: of an accumulator; number: of actions; pj: of one of them;
+    replaces: actions (component, action) that it stands for; files of sums (see ``price``) are never among them."""
 
     action: str
     bits: int
-    count: int
+    number: int
     pj: float
     source: str
     replaces: frozenset[tuple[str, str]] = OF_PRODUCTS
@@ -143,7 +144,7 @@ class Products(NamedTuple):
 def price(
     actions: Actions,
     table: EnergyTable,
-    memories: dict,
+    memories: Mapping[str, Priced],
     post_pj: float | None,
     static: dict[tuple[str, str], tuple[float, str]],
     products: Products | None = None,
@@ -172,8 +173,8 @@ def price(
             words = file_words.get(component, 1)
             each, source = registers.price(action, bits, words, table.per_bit("flip_flop", bits), table.logic_scale)
         elif component == "post":
-            given = post_pj is not None
-            each, source = (post_pj, "given in post.pj_per_op") if given else table.arithmetic("add", bits)
+            given = None if post_pj is None else (post_pj, "given in post.pj_per_op")
+            each, source = given or table.arithmetic("add", bits)
         elif component in memories:
             each, source = memories[component].price(action, bits, table)
         else:

@@ -5,19 +5,20 @@ the array has no tile is charged to whatever arrived last; where that came throu
 held it up then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
 
 import simpy
 
 from accel_sim.causes import Cause
 from accel_sim.jobs import Job, Port, Schedule, Transfer
 from accel_sim.levels import Buffer
-from accel_sim.server import Count, Server, overlap, union
+from accel_sim.memory import Channel, Outermost, State
+from accel_sim.server import Count, Process, Server, overlap, union
 
 #: (from this cycle on, what held a transfer up); before the first mark it is the outermost memory
 Marks = tuple[tuple[int, Cause], ...]
+NO_MARKS: Marks = ()
 DEPENDENCY, POST = Cause("dependency"), Cause("post")
 
 
@@ -44,7 +45,7 @@ class Inlet:
 class Engine:
     """Plays a network's layers one after another; time, memory and what was loaded ahead live on between them."""
 
-    def __init__(self, memory: Any, state: Any, start: int = 0):
+    def __init__(self, memory: Channel[State], state: State, start: int = 0):
         """memory, state: the outermost level and its state; start: the first cycle."""
         self.env = simpy.Environment(initial_time=start)
         self.server, self.level = Server(self.env, memory, state), memory.level
@@ -87,7 +88,7 @@ class Engine:
         """Waiting for the outermost memory."""
         return Cause(name, self.level, tensor)
 
-    def bring(self, transfer: Transfer, marks: Marks, path: tuple[Buffer, ...]) -> Iterator[simpy.Event]:
+    def bring(self, transfer: Transfer, marks: Marks, path: tuple[Buffer, ...]) -> Generator[simpy.Event, int, Marks]:
         """Moves bytes to the last level of ``path``, from the one before or the outermost memory; returns the marks."""
         env, asked = self.env, self.now
         if len(path) == 1:
@@ -102,6 +103,10 @@ class Engine:
         if end > env.now:
             yield env.timeout(end - env.now)
         return (*marks, (present, transfer.held_up(path[-2:][0].level)))
+
+
+#: what plays a schedule: an Engine, made of (memory, its state)
+MakeEngine = Callable[[Outermost, object], Engine]
 
 
 class _Layer:
@@ -137,7 +142,7 @@ class _Layer:
         for hop in range(len(self.way_out)):
             env.process(self.writer(hop))
 
-    def loader(self, port: Port, ahead: Transfer | None) -> Iterator[simpy.Event]:
+    def loader(self, port: Port, ahead: Transfer | None) -> Process:
         """Takes a slot, then loads; the slot is freed when the last tile that uses the data is done."""
         inlet, slots = self.inlets[port], self.inlets[port].buffer.slots
         path = self.buffers[port[0]].path
@@ -175,7 +180,7 @@ class _Layer:
 
     def _bring(
         self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, path: tuple[Buffer, ...]
-    ) -> Iterator[simpy.Event]:
+    ) -> Process:
         """path: levels from the outermost to this one; without a ``source``, what the one before holds stays there."""
         marks = source.arrivals[drawn - 1].marks if source is not None and drawn else ()
         marks = yield from self.engine.bring(load, marks, path)
@@ -190,11 +195,11 @@ class _Layer:
         inlet.begun = 1
         self.env.process(self._bring(inlet, transfer, None, 0, self.buffers[port[0]].path[:1]))
 
-    def array(self) -> Iterator[simpy.Event]:
+    def array(self) -> Process:
         env, taken, epochs = self.env, dict.fromkeys(self.inlets, 0), {}
         free_at = self.engine.now
         for number, job in enumerate(self.jobs):
-            first, marks = DEPENDENCY, ()
+            first, marks = DEPENDENCY, NO_MARKS
             for port, load in job.loads.items():
                 epochs[port] = load.epoch
                 if port[1] != self.buffers[port[0]].level:
@@ -218,7 +223,7 @@ class _Layer:
             self.done.bump()
         yield from self._retire()
 
-    def _work(self, job: Job) -> Iterator[simpy.Event]:
+    def _work(self, job: Job) -> Process:
         begin = self.engine.now
         if job.post_only:
             yield self.env.timeout(job.post)
@@ -234,7 +239,7 @@ class _Layer:
             if following is None or (load is not None and load.epoch != epoch):
                 self.inlets[port].freed.bump()
 
-    def _retire(self) -> Iterator[simpy.Event]:
+    def _retire(self) -> Process:
         before = self.engine.now
         yield from self._reach(self.posted, len(self.jobs))
         self._charge(before, POST)
@@ -246,13 +251,13 @@ class _Layer:
                 self._charge(before, self.engine.outermost("dram_write", leaving[-1].tensor))
                 before = self.engine.now
 
-    def _arrival(self, inlet: Inlet, number: int) -> Iterator[simpy.Event]:
+    def _arrival(self, inlet: Inlet, number: int) -> Process:
         yield from self._reach(inlet.loaded, number)
         ready = inlet.arrivals[number - 1].ready
         if ready > self.env.now:
             yield self.env.timeout(ready - self.env.now)
 
-    def _reach(self, count: Count, need: int) -> Iterator[simpy.Event]:
+    def _reach(self, count: Count, need: int) -> Process:
         if count.value < need:
             yield count.reach(need)
 
@@ -265,17 +270,17 @@ class _Layer:
                 self.idle[cause] = self.idle.get(cause, 0) + until - begin
             begin, cause = until, following
 
-    def post(self) -> Iterator[simpy.Event]:
+    def post(self) -> Process:
         for number, job in enumerate(self.jobs):
             yield from self._reach(self.done, number + 1)
             yield from self._post(job)
             self.posted.bump()
 
-    def _post(self, job: Job) -> Iterator[simpy.Event]:
+    def _post(self, job: Job) -> Process:
         if job.post and not job.post_only:
             yield self.env.timeout(job.post)
 
-    def writer(self, hop: int) -> Iterator[simpy.Event]:
+    def writer(self, hop: int) -> Process:
         """Moves what leaves one level outwards; the next level's slot is taken before."""
         level, nearer = self.way_out[hop], self.way_out[hop - 1] if hop else None
         beyond = self.way_out[hop + 1] if hop + 1 < len(self.way_out) else None
@@ -298,7 +303,7 @@ class _Layer:
                 self.left.append((drain.tensor, ((begin, drain.held_up(level.level)),) if beyond is not None else ()))
             self.drained[hop].bump()
 
-    def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Iterator[simpy.Event]:
+    def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Process:
         env, asked = self.env, self.engine.now
         if beyond is None:
             yield self.engine.server.transfer(drain.extents, True)

@@ -7,11 +7,12 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 from accel_sim.config import KEYS, PARTS, RECORDS
 from accel_sim.parts import interconnects, memories
 from workloads.encoding import encodings
+from workloads.registry import Registry
 
 #: ending of a field's name -> its unit
 UNITS = {
@@ -75,7 +76,7 @@ def records() -> Iterator[tuple[str, type]]:
     for key in KEYS:
         if key in RECORDS:
             yield key, RECORDS[key]
-    registries: dict[str, Any] = {**PARTS, "encodings.weights": encodings, "memories": memories}
+    registries: dict[str, Registry] = {**PARTS, "encodings.weights": encodings, "memories": memories}
     for key, registry in {**registries, "memories.LEVEL.network": interconnects}.items():
         for name in registry.names():
             yield f"{key}: {name}", registry.get(name)

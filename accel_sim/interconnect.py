@@ -1,9 +1,11 @@
 """What a machine needs of an on-chip network between one memory level and what it feeds."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from accel_sim.actions import Actions
-from accel_sim.energy import EnergyTable
+
+if TYPE_CHECKING:
+    from accel_sim.energy import EnergyTable
 
 
 class Interconnect(Protocol):
@@ -27,7 +29,9 @@ class Interconnect(Protocol):
     price(action, bits, table): (pJ, source) of ``bits`` over one segment.
     """
 
-    width_bits: int | None
+    @property
+    def width_bits(self) -> int | None:
+        """Bits of one word; None = as wide as need be."""
 
     def cycles(self, values: int, bits: int, places: int = 1) -> int:
         """Array cycles in which so many values, spread over ``places`` destinations, keep it busy."""
@@ -45,5 +49,5 @@ class Interconnect(Protocol):
     ) -> Actions:
         """As ``deliver``, of ``count`` values for each PE of the block alone."""
 
-    def price(self, action: str, bits: int, table: EnergyTable) -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
         """(pJ, source) of ``bits`` over one segment."""

@@ -1,12 +1,16 @@
 """What the engine plays and what comes out: transfers, tiles as jobs, and a layer's schedule."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from accel_sim.causes import Cause
 from accel_sim.tile import Stream
 
 #: (operand, level it is brought into)
 Port = tuple[str, str]
+#: by which transfers of tiles are told apart
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,16 @@ class Schedule:
 
 def merge(jobs: list[Job]) -> Job:
     """Neighbouring tiles as one swap: the same bytes and cycles, moved at once."""
-    loads: dict[Port, Transfer] = {}
-    drains: dict[str, Transfer] = {}
-    for job in jobs:
-        for joined, more in ((loads, job.loads), (drains, job.drains)):
-            for key, transfer in more.items():
-                joined[key] = _join(joined[key], transfer) if key in joined else transfer
+    loads, drains = _joined(job.loads for job in jobs), _joined(job.drains for job in jobs)
     return Job(sum(job.array for job in jobs), sum(job.post for job in jobs), loads, drains, jobs[0].post_only)
+
+
+def _joined(parts: Iterable[Mapping[Key, Transfer]]) -> dict[Key, Transfer]:
+    found: dict[Key, Transfer] = {}
+    for part in parts:
+        for key, transfer in part.items():
+            found[key] = _join(found[key], transfer) if key in found else transfer
+    return found
 
 
 def _join(one: Transfer, other: Transfer) -> Transfer:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+from accel_sim.interconnect import Interconnect
 from accel_sim.on_chip import OPERANDS, OnChip
 
 
@@ -17,8 +17,8 @@ class Buffer:
     layout: packed or tensor, as of ``sram``.
     fill: bytes a cycle to and from other levels; latency: cycles. compressed: the operand lies here encoded; decoder:
     values a cycle of the decoder before it, None = none or never a bottleneck; network: to what it feeds.
-    instance_share: of one instance's capacity, bytes per byte in all. capacity_field: where a user gives it. outer: the
-    operand's levels farther out, outermost first.
+    instance_share: of one instance's capacity, bytes per byte in all. capacity_field: where a user gives it; per_lane:
+    an instance in every lane, else one in all. outer: the operand's levels farther out, outermost first.
     """
 
     level: str
@@ -35,10 +35,11 @@ class Buffer:
     latency: int = 0
     compressed: bool = False
     decoder: Fraction | None = None
-    network: Any = None
+    network: Interconnect | None = None
     instance_share: Fraction = Fraction(1)
     outer: tuple["Buffer", ...] = ()
     capacity_field: str = "capacity_kib"
+    per_lane: bool = False
 
     @property
     def slot_bytes(self) -> int:
@@ -154,4 +155,5 @@ def _share(
         instance_share=Fraction(len(part.holds), instances),
         outer=outer,
         capacity_field=part.capacity_field,
+        per_lane=part.per_lane,
     )  # fmt: skip

@@ -7,12 +7,17 @@ once, by the tile that has its last value (the others hand their bits on to it),
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
+from typing import TypeVar
+
+import numpy as np
 
 from accel_sim.mapping import regions
 from accel_sim.tile import Extent
 
 #: bytes over codes, beyond which a note tells what the rest is
 PADDED = 1.05
+#: a whole number, or an array of them
+Whole = TypeVar("Whole", int, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ class StoredMap:
         return tuple(extents) if self.bits % 8 == 0 else regions.extents(regions.intervals(tuple(extents)))
 
 
-def packed_bytes(values: int, bits: int) -> int:
-    """Whole bytes that so many values take; works on arrays too."""
+def packed_bytes(values: Whole, bits: int) -> Whole:
+    """Whole bytes that so many values take."""
     return -(-values * bits // 8)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,12 +11,16 @@ from accel_sim.accelerator import Accelerator
 from accel_sim.energy import ARITHMETIC
 from accel_sim.mac_energy import pricing
 from accel_sim.mac_energy.units import EXTRAPOLATED, unit_name
-from accel_sim.mac_unit import MacUnit
+from accel_sim.mac_unit import MacUnit, Mode, Side
 from accel_sim.registers import REGISTERS
 from workloads.registry import few
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from accel_sim.result import Result
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 #: of EnergyTable: names where the figures are from, and always changes them
 NEVER_IDLE = ("table",)
@@ -51,7 +55,7 @@ def _idle_options(result: "Result") -> Iterator[str]:
             if (section == "energy" and field.name in NEVER_IDLE) or (section == "post" and field.name != "pj_per_op"):
                 continue
             try:
-                without = replace(machine, **{section: replace(record, **{field.name: field.default})})
+                without = replace(machine, **{section: _at_default(record, field)})
             except ValueError:  # another option needs it
                 continue
             if _same_prices(result, without):
@@ -74,7 +78,11 @@ def _idle_tables(result: "Result") -> Iterator[str]:
         yield f"energy.table={ert.path}: {len(idle)} of its {count} tables name no part of this machine ({few(idle)})"
 
 
-def _given(record: Any) -> list[Field]:
+def _at_default(record: Record, field: Field) -> Record:
+    return replace(record, **{field.name: field.default})
+
+
+def _given(record: "DataclassInstance") -> list[Field]:
     """Fields that are not at their default."""
     return [f for f in fields(record) if f.default is not MISSING and getattr(record, f.name) != f.default]
 
@@ -111,7 +119,7 @@ def _idle_unit_options(machine: Accelerator) -> Iterator[str]:
     unit = machine.mac
     for field in _given(unit):
         try:
-            without = replace(unit, **{field.name: field.default})
+            without = _at_default(unit, field)
         except ValueError:
             continue
         charged = field.name == "zero_operand_gating" and pricing.charged_by_cycle(unit, machine.energy)
@@ -124,7 +132,7 @@ def _same_unit(one: MacUnit, other: MacUnit) -> bool:
     """As far as a run can see: modes, hardware, actions, overflow, operands and costs."""
     if (one.modes, one.overflow, one.reconfigure_cycles) != (other.modes, other.overflow, other.reconfigure_cycles):
         return False
-    traits: tuple[Callable[[MacUnit, Any], Any], ...] = (
+    traits: tuple[Callable[[MacUnit, Mode], object], ...] = (
         lambda unit, mode: unit.components(mode),
         lambda unit, mode: unit.actions(1000, 500, mode),
         lambda unit, mode: [_cost(unit, mode, a_signed) for a_signed in (True, False)],
@@ -136,7 +144,7 @@ def _same_unit(one: MacUnit, other: MacUnit) -> bool:
     )
 
 
-def _cost(unit: MacUnit, mode: Any, a_signed: bool) -> Any:
+def _cost(unit: MacUnit, mode: Mode, a_signed: bool) -> object:
     try:
         cost = unit.cost(mode, a_signed)
     except ValueError as refusal:
@@ -147,10 +155,10 @@ def _cost(unit: MacUnit, mode: Any, a_signed: bool) -> Any:
     )  # fmt: skip
 
 
-def _taken(unit: MacUnit, mode: Any, side: Any) -> bytes:
+def _taken(unit: MacUnit, mode: Mode, side: Side) -> bytes:
     bits = mode.activation_bits if side == "activations" else mode.weight_bits
     return unit.takes(np.arange(-(1 << bits - 1), 1 << bits), side).tobytes()
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 
-from accel_sim.parts import require
+from accel_sim.interconnect import Interconnect
+from accel_sim.parts import ReadAs, require
 from accel_sim.sram_macro import Macro
 from cython_core import banks as kernel
 from workloads.registry import InputError
@@ -18,11 +19,21 @@ LEAST_RATE = 0.001
 _PORTS = re.compile(r"(?:(\d+)rw)?(?:(\d+)r)?(?:(\d+)w)?")
 
 
-def ports_of(ports: str) -> tuple[int, int, bool] | None:
-    """``1r1w`` -> (reads, writes a cycle, do they take turns); None if it cannot both read and write."""
+class Ports(NamedTuple):
+    """reads, writes: words a cycle of a bank; shared: a read and a write take turns."""
+
+    reads: int
+    writes: int
+    shared: bool
+
+
+def ports_of(ports: str) -> Ports:
+    """What is meant by ``1r1w``; ValueError if it cannot both read and write."""
     match = _PORTS.fullmatch(ports)
     both, reads, writes = (int(count or 0) for count in match.groups()) if match else (0, 0, 0)
-    return (both + reads, both + writes, both > 0) if both + reads and both + writes else None
+    if not (both + reads and both + writes):
+        raise ValueError(f"ports='{ports}' must read and write, as 1rw, 1r1w or 2r1w")
+    return Ports(both + reads, both + writes, both > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +51,7 @@ class Wiring:
     source: str | None = None
     compressed: tuple[str, ...] = ()
     decoder_values_per_cycle: float | None = None
-    network: Any = None
+    network: Annotated[Interconnect | None, ReadAs(object)] = None
     fill_bytes_per_cycle: float | None = None
 
 
@@ -52,11 +63,31 @@ class OnChip(Wiring):
     word_bits: int
     slots: int
     per_lane: bool
-    banks: int
     packed: bool
     latency_cycles: int | None
-    macro: Macro
-    port_kind: str
+    if TYPE_CHECKING:  # fields or made of them; at run time a property would be taken for a field's default
+
+        @property
+        def capacity_kib(self) -> float:
+            """Of one instance."""
+
+        @property
+        def banks(self) -> int:
+            """Of one instance."""
+
+        @property
+        def macro(self) -> Macro:
+            """One bank."""
+
+        @property
+        def port_kind(self) -> str:
+            """Of a bank, ``1rw`` (one for both) or ``1r1w``."""
+
+    else:
+        capacity_kib: float
+        banks: int
+        macro: Macro
+        port_kind: str
 
     def check_shared_fields(self) -> None:
         """Raises ValueError for what no on-chip memory can have."""
@@ -117,17 +148,17 @@ class OnChip(Wiring):
     @property
     def shared_ports(self) -> bool:
         """A read and a write of the same bank cannot be in the same cycle (1rw)."""
-        return ports_of(self.port_kind)[2]
+        return ports_of(self.port_kind).shared
 
     @property
     def reads_per_cycle(self) -> int:
         """Words read in a cycle when every bank has its turn; where ports are shared, nothing is written then."""
-        return self.banks * ports_of(self.port_kind)[0]
+        return self.banks * ports_of(self.port_kind).reads
 
     @property
     def writes_per_cycle(self) -> int:
         """Words written in a cycle when every bank has its turn; where ports are shared, nothing is read then."""
-        return self.banks * ports_of(self.port_kind)[1]
+        return self.banks * ports_of(self.port_kind).writes
 
     @property
     def bandwidth_bytes_per_cycle(self) -> float:

@@ -1,9 +1,17 @@
 """The registries of hardware parts, and the checks their fields share."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workloads.registry import Registry, lacking
+
+if TYPE_CHECKING:
+    from accel_sim.accelerator import Dataflow
+    from accel_sim.interconnect import Interconnect
+    from accel_sim.mac_unit import MacUnit
+    from accel_sim.memory import Level
 
 #: what a part of each kind is asked for: of one that lacks any, no run could come to its end
 UNIT = ("modes", "cost", "products", "actions", "components", "mode", "check_operands")
@@ -13,13 +21,31 @@ ON_CHIP = ("price", "macro", "port_kind", "leakage", "area_um2", "latency", "rea
 NETWORK = ("cycles", "hops", "deliver", "scatter", "price")
 
 
-#: name -> frozen dataclass; see the protocols in accel_sim.accelerator and accel_sim.interconnect
-macs = Registry("MAC unit", "accel_sim.macs", lambda part: lacking(part, *UNIT))
-dataflows = Registry("dataflow", "accel_sim.dataflows", lambda part: lacking(part, *DATAFLOW))
-memories = Registry(
+#: name -> frozen dataclass; see the protocols and base classes they are typed by
+macs: "Registry[type[MacUnit]]" = Registry("MAC unit", "accel_sim.macs", lambda part: lacking(part, *UNIT))
+dataflows: "Registry[type[Dataflow]]" = Registry(
+    "dataflow", "accel_sim.dataflows", lambda part: lacking(part, *DATAFLOW)
+)
+memories: "Registry[type[Level]]" = Registry(
     "memory", "accel_sim.memories", lambda part: lacking(part, *(OUTERMOST if hasattr(part, "submit") else ON_CHIP))
 )
-interconnects = Registry("interconnect", "accel_sim.interconnects", lambda part: lacking(part, *NETWORK))
+interconnects: "Registry[type[Interconnect]]" = Registry(
+    "interconnect", "accel_sim.interconnects", lambda part: lacking(part, *NETWORK)
+)
+
+
+@dataclass(frozen=True)
+class ReadAs:
+    """Mark of a field of which the reader of configurations asks less than its type says: only to be a ``kind``.
+
+    The rest is sure already, or checked by the record that has the field.
+    """
+
+    kind: object
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Callable[[object], object]) -> object:
+        """What pydantic asks of a value."""
+        return handler(self.kind)
 
 
 #: what a dataflow says to a field that none has any more, by name (``former`` of a part): of (value, clock_mhz)
@@ -34,7 +60,7 @@ MOST_CODE_BITS, MOST_FIELD_BITS = 16, 64
 MOST_PIECES = 1 << 16
 
 
-def require(part: Any, at_least: float, *fields: str, at_most: float = math.inf) -> None:
+def require(part: object, at_least: float, *fields: str, at_most: float = math.inf) -> None:
     """Raises ValueError naming the first of ``fields`` that is outside these bounds (None passes)."""
     for name in fields:
         value = getattr(part, name)

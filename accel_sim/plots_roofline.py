@@ -97,7 +97,7 @@ def _roof_names(axis, spots: pd.DataFrame, lines: list) -> list:
 
     renderer, frame = axis.figure.canvas.get_renderer(), axis.get_window_extent()
     kept_free = axis.transData.transform(spots[["x", "y"]].to_numpy(float))
-    boxes = []
+    boxes: list = []
     for line, name in lines:
         (x0, y0), (x1, y1) = ends = line.get_xydata()
         (left, low), (right, high) = axis.transData.transform(ends)
@@ -107,7 +107,7 @@ def _roof_names(axis, spots: pd.DataFrame, lines: list) -> list:
             color=INK, rotation=np.degrees(angle), rotation_mode="anchor", ha="center", va="bottom", zorder=6,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
-        tried = []
+        tried: list[tuple] = []
         for place in PLACES:
             text.xy = x0 * (x1 / x0) ** place, y0 * (y1 / y0) ** place
             box = text.get_window_extent(renderer)
@@ -137,9 +137,11 @@ def _names(axis, spots: pd.DataFrame, radii: pd.Series, lines: list, taken: list
     figure = axis.figure
     renderer, frame = figure.canvas.get_renderer(), axis.get_window_extent()
     places = axis.transData.transform(spots[["x", "y"]].to_numpy(float))
-    along = [np.geomspace(*line.get_xydata(), 200) for line, _ in lines]
+    ends = (line.get_xydata() for line, _ in lines)
+    along = [np.geomspace(first, last, 200) for first, last in ends]
     kept_free = np.concatenate([places, *map(axis.transData.transform, along)])
-    pixels, boxes, named = figure.dpi / 72, list(taken), []
+    pixels, boxes = figure.dpi / 72, list(taken)
+    named: list[np.ndarray] = []
     for row in spots.sort_values(["cycles", "layer"], ascending=[False, True]).itertuples():
         place, radius = places[row.Index], radii[row.Index]
         if len(named) == NAMED or any(np.hypot(*(place - other)) < NEAR for other in named):

@@ -45,7 +45,7 @@ def operations(layer: Layer) -> int:
     if layer.kind in ("pool", "reduce"):
         return layer.R * layer.S + (1 if layer.pool == "avg" else 0)
     if layer.kind == "elementwise":
-        return sum(FUNCTION_OPERATIONS.get(name, 1) for name in layer.function.split("+"))
+        return sum(FUNCTION_OPERATIONS.get(name, 1) for name in layer.computed.split("+"))
     return OPERATIONS[layer.kind]
 
 

@@ -287,7 +287,7 @@ class Result:
         """What is real and what was made up, in words."""
         if not self.synthetic:
             return "real data"
-        kinds = {"weights": set(), "activations": set()}
+        kinds: dict[str, set[bool]] = {"weights": set(), "activations": set()}
         for run in self.runs:
             kinds["activations"].add("inputs" not in run.synthetic)
             if run.layer.has_macs:
@@ -336,7 +336,7 @@ class Result:
         return notebook.html(self.summary, self.runs, self.layers)
 
     def _check_summary(self) -> dict[str, Any] | None:
-        if not self.checked:
+        if self.sums is None:
             return None
         overflows = sum(run.overflows or 0 for run in self.runs)
         return {"passed": True, "layers": len(self.sums), "overflows": overflows}

@@ -17,13 +17,13 @@ roofs.csv has a row for each layer and port. A port that no stall models may be 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.causes import Slots, bound
 from accel_sim.dataflows.common import Facts
+from accel_sim.interconnect import Interconnect
 from accel_sim.jobs import Job
 from workloads.operands import Operands, PostOperands
 
@@ -66,7 +66,7 @@ def roofs(machine: Accelerator) -> Iterator[Roof]:
     for part in machine.on_chip:
         word = part.word_bits * machine.instances(part) / 8
         reads, writes, fill = part.reads_per_cycle * word, part.writes_per_cycle * word, part.fill_bytes_per_cycle
-        ports = {"fill": (reads if fill is None else fill, ("fill", "drain"))}
+        ports: dict[str, tuple[float, tuple[str, ...]]] = {"fill": (reads if fill is None else fill, ("fill", "drain"))}
         if part.level not in inner:  # it feeds other levels alone
             ports["fill"] = ports["fill"][0], ("read", "write", "fill", "drain")
         elif part.shared_ports:
@@ -76,20 +76,20 @@ def roofs(machine: Accelerator) -> Iterator[Roof]:
         for port, (peak, actions) in ports.items():
             yield Roof(part.level, port, peak, part.level, actions)
         if part.network is not None and part.network.width_bits is not None:
-            yield _network_roof(part, machine)
+            yield _network_roof(part.level, part.network, part.network.width_bits, machine)
 
 
-def _network_roof(part: Any, machine: Accelerator) -> Roof:
+def _network_roof(level: str, network: Interconnect, width_bits: int, machine: Accelerator) -> Roof:
     """In whole words, spread over the longer edge of the array. Where every value drives all wires, hops say exactly
     how many values passed; else they are taken to be the words that the level gave and took."""
-    network, rows, cols = part.network, machine.array.rows, machine.array.cols
-    name, places = f"{part.level}_noc", max(rows, cols)
+    rows, cols = machine.array.rows, machine.array.cols
+    name, places = f"{level}_noc", max(rows, cols)
     words = 64 * places
-    peak = words * network.width_bits / 8 / network.cycles(words, network.width_bits, places)
+    peak = words * width_bits / 8 / network.cycles(words, width_bits, places)
     everywhere = network.hops(rows, cols, rows, cols)
     if network.hops(rows, cols, 1, 1) == everywhere:
         return Roof(name, "network", peak, name, ("hop",), everywhere)
-    return Roof(name, "network", peak, part.level, ("read", "write"))
+    return Roof(name, "network", peak, level, ("read", "write"))
 
 
 def plain_bytes(swaps: list[Job], operands: Operands, facts: Facts) -> int:
@@ -146,7 +146,8 @@ def table(layers: pd.DataFrame, cycles: pd.DataFrame, machine: Accelerator) -> p
     """
     found = _with_macs(layers)
     issued, plain = found.macs_issued, found.dram_plain_bytes
-    bounds = [bound(Slots.of(cycles[cycles.layer == layer])) for layer in found.layer]
+    slots = (Slots.of(cycles[cycles.layer == layer]) for layer in found.layer)
+    bounds = [each for each in map(bound, slots) if each is not None]  # all, as each layer has cycles
     moved = found.dram_read_bytes + found.dram_write_bytes
     peak = peak_macs_per_cycle(found, machine)
     bandwidth = float(machine.dram.peak_bytes_per_cycle(machine.clock_mhz))

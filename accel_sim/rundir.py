@@ -67,7 +67,7 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
 
 
-def _json(path: Path, value: Any) -> None:
+def _json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
@@ -112,10 +112,10 @@ def source_digest() -> str:
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for package in ("accel_sim", "cython_core", "workloads"):
         root = resources.files(package)
-        with resources.as_file(root) as folder:
-            for path in sorted(Path(folder).rglob("*")):
+        with resources.as_file(root) as installed:
+            for path in sorted(Path(installed).rglob("*")):
                 if path.suffix in (".py", ".pyx", ".pxd", ".csv", ".yaml"):
-                    digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+                    digest.update(str(path.relative_to(installed)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

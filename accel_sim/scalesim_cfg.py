@@ -48,7 +48,7 @@ def read_cfg(path: Path) -> dict[str, Any]:
     general, section = sections["general"], sections[SECTION]
     if not section:
         raise InputError(f"{path}: has no section [{SECTION}]")
-    settings: dict[str, Any] = {"memories.dram.latency_ns": 1000 / CLOCK_MHZ, "clock_mhz": CLOCK_MHZ}
+    settings: dict[str, object] = {"memories.dram.latency_ns": 1000 / CLOCK_MHZ, "clock_mhz": CLOCK_MHZ}
     for key, (where, kind) in FIELDS.items():
         settings[where] = _value(section, key, kind)
     settings["memories.dram.bandwidth_gb_s"] = _bandwidth(section, sections[MODES]) * CLOCK_MHZ / 1000

@@ -1,14 +1,19 @@
 """The outermost memory as a SimPy process, counts that processes wait for, and sets of busy cycles."""
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator
+from typing import Generic
 
 import simpy
-from simpy.events import NORMAL
+from simpy.events import NORMAL, EventPriority
+
+from accel_sim.memory import Channel, State
+from accel_sim.tile import Extent
 
 #: SimPy priority of what happens after all else in a cycle
-LAST = 2
+LAST = EventPriority(2)
+#: one, as SimPy runs it: a transfer that it waits for answers with a cycle, nothing else answers
+Process = Generator[simpy.Event, int, None]
 
 
 class Count:
@@ -35,30 +40,30 @@ class Count:
         return event
 
 
-class Server:
+class Server(Generic[State]):
     """The process that serves the outermost memory: it runs ahead only to the next event anybody knows of.
 
     busy: (begin, end) cycles of each transfer, in order of completion.
     """
 
-    def __init__(self, env: simpy.Environment, memory: Any, state: Any):
+    def __init__(self, env: simpy.Environment, memory: Channel[State], state: State):
         self._env, self._memory, self._state = env, memory, state
         self._waiting: dict[int, simpy.Event] = {}
         self._idle: simpy.Event | None = None
         self._tickets = 0
         self.busy: list[tuple[int, int]] = []
 
-    def transfer(self, extents: tuple, is_write: bool) -> simpy.Event:
+    def transfer(self, extents: tuple[Extent, ...], is_write: bool) -> simpy.Event:
         """Submits a transfer now; returns the event of its completion, whose value is when the memory began it."""
         done = self._waiting[self._tickets] = self._env.event()
-        self._memory.submit(self._state, self._tickets, self._env.now, extents, is_write)
+        self._memory.submit(self._state, self._tickets, int(self._env.now), extents, is_write)
         self._tickets += 1
         if self._idle is not None:
             self._schedule(self._idle, 0, LAST)  # what else arrives in this cycle arrives first
             self._idle = None
         return done
 
-    def serve(self) -> Iterator[simpy.Event]:
+    def serve(self) -> Process:
         """The process itself, without an end; sleeps while no transfer is waiting."""
         env = self._env
         while True:
@@ -66,7 +71,7 @@ class Server:
                 self._idle = env.event()
                 yield self._idle
             following = env.peek()
-            finished = self._memory.advance(self._state, None if following == math.inf else following)
+            finished = self._memory.advance(self._state, None if following == math.inf else int(following))
             for ticket, begin, end, completion in finished:
                 self.busy.append((begin, end))
                 following = completion
@@ -75,7 +80,9 @@ class Server:
             if self._waiting:
                 yield self._schedule(env.event(), following - env.now, LAST)
 
-    def _schedule(self, event: simpy.Event, delay: int, priority: int, value: Any = None) -> simpy.Event:
+    def _schedule(
+        self, event: simpy.Event, delay: float, priority: EventPriority, value: int | None = None
+    ) -> simpy.Event:
         """``event.succeed(value)``, but later in time or in its cycle."""
         event._ok, event._value = True, value
         self._env.schedule(event, priority, delay)

@@ -1,13 +1,12 @@
 """What lives on from layer to layer of a run."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
 from accel_sim.address_map import AddressMap
-from accel_sim.engine import Engine
+from accel_sim.engine import Engine, MakeEngine
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.search import Given
@@ -27,7 +26,7 @@ class Session:
     network: Network
     machine: Accelerator
     addresses: AddressMap
-    memory_state: Any
+    memory_state: object
     engine: Engine
     residency: Residency
     running: frozenset[str]
@@ -40,7 +39,7 @@ class Session:
         network: Network,
         machine: Accelerator,
         layers: Collection[str] | None = None,
-        engine: Callable[[Any, Any], Engine] = Engine,
+        engine: MakeEngine = Engine,
     ) -> "Session":
         """layers: names of those that run (a map stays on chip only between layers that do), None = all.
 

@@ -5,8 +5,6 @@ Layer --tile_layer--> Tile --timing.time--> Timed --Prepared.add--> Job --Engine
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import chain, pairwise
-from typing import Any
 
 from accel_sim import timing
 from accel_sim.accelerator import Accelerator
@@ -15,7 +13,7 @@ from accel_sim.causes import Cause, Slots
 from accel_sim.check import Sums
 from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
-from accel_sim.engine import Engine
+from accel_sim.engine import Engine, MakeEngine
 from accel_sim.jobs import Port, Schedule, Transfer
 from accel_sim.post_tiles import TiledPost
 from accel_sim.prepared import Prepared, coarsen
@@ -38,7 +36,7 @@ def simulate(
     layers: str = "*",
     progress: Callable[[str], None] | None = None,
     data: Walk | None = None,
-    engine: Callable[[Any, Any], Engine] = Engine,
+    engine: MakeEngine = Engine,
 ) -> Result:
     """Runs the network's layers whose name matches the glob ``layers``; returns a Result whose sums close.
 
@@ -58,7 +56,7 @@ def simulate(
 
 def _simulate(
     network: Network, machine: Accelerator, seed: int, check: bool, layers: str,
-    progress: Callable[[str], None] | None, data: Walk | None, engine: Callable[[Any, Any], Engine],
+    progress: Callable[[str], None] | None, data: Walk | None, engine: MakeEngine,
 ) -> Result:  # fmt: skip
     running = chosen(layers, network.names, f"network '{network.name}'")
     session = Session.start(network, machine, running, engine)
@@ -72,10 +70,20 @@ def _simulate(
                 yield prepare(layer, operands, session, check=check)
 
     if machine.mapping.prefetch_layers:  # a layer is played when the next one is known
-        runs = [play(ready, session, after and after.ahead) for ready, after in pairwise(chain(prepared(), [None]))]
+        pairs = _followed(prepared())
+        runs = [play(ready, session, None if after is None else after.ahead) for ready, after in pairs]
     else:
         runs = [play(ready, session) for ready in prepared()]
     return Result.of(network, machine, runs, seed=seed, check=check, scores=data.scores)
+
+
+def _followed(layers: Iterator[Prepared]) -> Iterator[tuple[Prepared, Prepared | None]]:
+    """Each layer and the next one, None behind the last."""
+    ready = next(layers, None)
+    while ready is not None:
+        after = next(layers, None)
+        yield ready, after
+        ready = after
 
 
 def run_layer(layer: Layer, operands: Operands, session: Session, *, check: bool = False) -> LayerRun:

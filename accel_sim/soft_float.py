@@ -65,15 +65,16 @@ def pack(number: Number, layout: FloatLayout) -> np.ndarray:
     rounded += (lost > half) | ((lost == half) & (rounded & 1 > 0))
     # a normal number's hidden bit, or a carry out of rounding, adds one to the exponent field by itself
     code = np.where(significand > 0, (kept - lowest << layout.mantissa_bits) + rounded, 0)
-    beyond = {"ieee": layout.largest + 1, "one_nan": layout.nan, "none": layout.largest}[layout.special]
+    one_nan = layout.nan if layout.special == "one_nan" else None
+    beyond = layout.largest + (layout.special == "ieee") if one_nan is None else one_nan
     code = np.where((code > layout.largest) | number.infinite, beyond, code)
     code |= number.negative.astype(np.int64) << (layout.bits - 1)
     if number.nan.any():
         if layout.nan is None:
             raise ValueError("the layout has no code for NaN")
         code = np.where(number.nan, layout.nan, code)
-    if layout.special == "one_nan":
-        code = np.where(code & layout.nan == layout.nan, layout.nan, code)
+    if one_nan is not None:
+        code = np.where(code & one_nan == one_nan, one_nan, code)
     return code.astype(np.uint32)
 
 

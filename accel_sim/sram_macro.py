@@ -125,10 +125,10 @@ class Grid:
         CACTI found no array), the triangle of the other three is still inside.
         """
         capacities = sorted({capacity for capacity, _ in self.places})
-        ends = bracket(capacities, capacity), bracket(self.widths, width)
-        if ends[0] is None or ends[1] is None:
+        of_capacity, of_width = bracket(capacities, capacity), bracket(self.widths, width)
+        if of_capacity is None or of_width is None:
             return None
-        (small, large, x), (narrow, wide, y) = ends
+        (small, large, x), (narrow, wide, y) = of_capacity, of_width
         corners = [
             ((small, narrow), (1 - x) * (1 - y)), ((large, narrow), x * (1 - y)), ((small, wide), (1 - x) * y),
             ((large, wide), x * y),
@@ -153,7 +153,7 @@ class Grid:
     def nearest(self, capacity: float, width: float) -> Place:
         """The size in the table that takes the least change: of the width first, then of the capacity."""
         bits = min(max(width, self.widths[0]), self.widths[-1])
-        narrow, wide, y = bracket(self.widths, bits)
+        narrow, wide, y = _between(self.widths, bits)
         low, high = self.row(narrow), self.row(wide)
         least = math.ceil(round(low[0] * (high[0] / low[0]) ** y, 6))  # along the edge of the triangle
         return min(max(capacity, least), low[-1], high[-1]), bits
@@ -177,8 +177,10 @@ class Grid:
 
 def bracket(steps: list[float], value: float) -> tuple[float, float, float] | None:
     """(last step <= value, first step >= value, share of the way between in logarithms); None outside."""
-    if not steps[0] <= value <= steps[-1]:
-        return None
+    return _between(steps, value) if steps[0] <= value <= steps[-1] else None
+
+
+def _between(steps: list[float], value: float) -> tuple[float, float, float]:
     low, high = max(step for step in steps if step <= value), min(step for step in steps if step >= value)
     return low, high, 0.0 if low == high else math.log(value / low) / math.log(high / low)
 

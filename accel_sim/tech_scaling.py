@@ -26,7 +26,9 @@ def _rows() -> dict[float, tuple[float, float, float, float]]:
     """node in nm -> (a, b, c, area relative to 45 nm), the smallest node first."""
     text = resources.files("accel_sim.tables.mac").joinpath("stillmaker.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    found = {float(r["node_nm"]): tuple(float(r[key]) for key in ("a", "b", "c", "area_mult_from_45")) for r in rows}
+    found = {
+        float(r["node_nm"]): (float(r["a"]), float(r["b"]), float(r["c"]), float(r["area_mult_from_45"])) for r in rows
+    }
     return dict(sorted(found.items()))
 
 

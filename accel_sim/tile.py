@@ -14,7 +14,7 @@ class Extent(NamedTuple):
 
     address: int
     bytes: int
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # hides tuple.count, which means nothing here
     stride: int = 0
 
 
@@ -162,6 +162,10 @@ class PostWork:
     """A tile of a layer without MACs: nothing for the array; its time is that of the post-processing unit."""
 
 
+#: what the array does of a tile
+Work = GridWork | FoldWork | ColumnWork | PostWork
+
+
 @dataclass(frozen=True, eq=False)
 class Tile:
     """work: what the array does; streams: what moves; actions: counts beside those of the streams.
@@ -173,7 +177,7 @@ class Tile:
     it is too narrow for.
     """
 
-    work: GridWork | FoldWork | ColumnWork | PostWork
+    work: Work
     streams: tuple[Stream, ...]
     actions: Actions
     outputs: int = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from accel_sim.causes import Cause, Slots
-from accel_sim.tile import ColumnWork, FoldWork, GridWork, PostWork, Tile
+from accel_sim.tile import ColumnWork, FoldWork, GridWork, PostWork, Tile, Work
 from cython_core import recurrence, serial
 
 UNMAPPED, EFFECTUAL, INEFFECTUAL = Cause("unmapped"), Cause("effectual"), Cause("ineffectual")
@@ -31,16 +31,24 @@ class Timed:
 
 def time(tile: Tile, lanes: int) -> Timed:
     """lanes: of the array. Raises AssertionError if the states do not add up (a bug of ours)."""
-    timed = _TIMERS[type(tile.work)](tile.work, lanes)
+    timed = _timed(tile.work, lanes)
     assert sum(timed.causes.values()) == lanes * timed.cycles, f"lane-slots do not add up: {timed}"
     return timed
 
 
-def _post(work: PostWork, lanes: int) -> Timed:
-    return Timed(0, Slots())
+def _timed(work: Work, lanes: int) -> Timed:
+    match work:
+        case GridWork():
+            return _grid(work, lanes)
+        case FoldWork():
+            return _folds(work)
+        case ColumnWork():
+            return _columns(work)
+        case PostWork():
+            return Timed(0, Slots())
 
 
-def _folds(work: FoldWork, lanes: int) -> Timed:
+def _folds(work: FoldWork) -> Timed:
     stalled = sum(cycles for cycles, _ in work.stalls.values())
     slots = Slots({
         UNMAPPED: sum(cycles * work.lanes - mapped for cycles, mapped in work.stalls.values()),
@@ -53,7 +61,7 @@ def _folds(work: FoldWork, lanes: int) -> Timed:
         took += folds * each
         slots[UNMAPPED] += (folds * work.lanes - mapped) * each
         slots[FILL_DRAIN] += mapped * skew
-        if load:
+        if load and work.loading is not None:
             slots[work.loading] += mapped * load
     for cause, (_, mapped) in work.stalls.items():
         slots[cause] += mapped
@@ -73,14 +81,14 @@ def _grid(work: GridWork, lanes: int) -> Timed:
         EFFECTUAL: int(steps @ work.effectual),
         INEFFECTUAL: int(steps @ work.ineffectual),
     })  # fmt: skip
-    if idle[0]:
+    if work.late is not None and idle[0]:
         slots[work.late] += idle[0]
-    if work.stalled.size:
+    if work.stalling is not None and work.stalled.size:
         slots[work.stalling] += int(steps @ work.stalled)
     return Timed(cycles + tail, slots)
 
 
-def _columns(work: ColumnWork, lanes: int) -> Timed:
+def _columns(work: ColumnWork) -> Timed:
     if work.staggered.size:
         cost = np.ascontiguousarray(work.cost[work.rows, 0])
         cycles, busy, waiting, unmapped = serial.staggered(cost, work.staggered, work.height, work.columns, work.high)
@@ -128,6 +136,3 @@ def _fits_32_bits(work: GridWork, table: np.ndarray) -> bool:
     c = work.recurrence
     step = (int(table.max()) if table.size else 0) + c.gap + c.free + c.lat  # a full queue adds the latency each time
     return (longest * step + late) * lanes < 1 << 31
-
-
-_TIMERS = {GridWork: _grid, FoldWork: _folds, ColumnWork: _columns, PostWork: _post}

@@ -39,7 +39,7 @@ def _hops(stream: Stream, machine: Accelerator) -> Actions:
         return Actions()
     rows, cols = machine.array.rows, machine.array.cols
     component, words = f"{outer.level}_noc", -(-stream.bytes * 8 // inner.word_bits)
-    if not machine.levels[inner.level].per_lane:
+    if not inner.per_lane:
         return outer.network.deliver(component, words, inner.word_bits, rows, cols, 1, 1)
     each = outer.network.scatter(component, 1, inner.word_bits, rows, cols, rows, cols)
     return Actions({key: words * hops // machine.array.lanes for key, hops in each.items()})
@@ -72,8 +72,8 @@ def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
     if near.decoder is not None and not first.is_write:
         needs.append(("decode", near.level, _cycles(sum(s.values for s in streams), near.decoder)))
     for buffer in ends:
-        moved = arriving if buffer.level == first.target else size
-        needs.append(("sram", buffer.level, _cycles(moved, buffer.fill)))
+        passing = arriving if buffer.level == first.target else size
+        needs.append(("sram", buffer.level, _cycles(passing, buffer.fill)))
     outer = next((b for b in near.outer if b.level in levels), None)
     if outer is not None and outer.network is not None:
         words = -(-size * 8 // near.word_bits)

@@ -9,7 +9,11 @@ import yaml
 from workloads.registry import InputError
 from workloads.yaml_text import parse, scalars
 
-_DumperBase = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+try:
+    from yaml import CSafeDumper as _DumperBase
+except ImportError:  # PyYAML without its C library
+    from yaml import SafeDumper as _DumperBase
+
 #: field suffix -> unit -> factor to the field's own unit
 UNITS = {
     "kib": {"B": 1 / 1024, "KiB": 1, "MiB": 1024, "GiB": 1 << 20},
@@ -23,7 +27,7 @@ _QUANTITY = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z/]+)\s
 class _Dumper(_DumperBase):
     """Quotes what YAML 1.1 or 1.2 would take for no string; writes no anchors."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         return True
 
 
@@ -40,12 +44,12 @@ def read(path: Path, what: str = "hardware description") -> Any:
     return parse(text, str(path))
 
 
-def dump(value: Any) -> str:
+def dump(value: object) -> str:
     """Python values -> YAML text with keys in order."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def quantity(name: str, value: Any) -> Any:
+def quantity(name: str, value: object) -> object:
     """A string like '128 KiB' becomes a number in the unit that the field name ends in; InputError for a wrong unit."""
     parts = name.split("_")
     unit = next((part for part in reversed(parts) if part in UNITS), None)

@@ -40,9 +40,10 @@ WEIGHTS = "data/squeezenet_deep_compression/compressed_SqueezeNet.net"
 def ideal(name: str) -> float:
     """16/p of a network's convolutions, weighted by their MACs."""
     network = load_network(name)
-    formats = profile(PROFILES[name][0], network)
+    formats = profile(PROFILES[name][0], network).items()
+    bits = {layer: named(activations).bits for layer, (_, activations) in formats if activations is not None}
     layers = [layer for layer in network.mac_layers if layer.kind != "fc"]
-    used = sum(layer.macs * named(formats[layer.name][1]).bits for layer in layers)
+    used = sum(layer.macs * bits[layer.name] for layer in layers)
     return 16 * sum(layer.macs for layer in layers) / used
 
 

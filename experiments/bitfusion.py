@@ -102,7 +102,8 @@ def network_rows(table: list[Row]) -> list[Row]:
         ratios.append((base[0] / ms, base[1] / pj))
         found += _pair(row, *ratios[-1], (0.15, 0.25))
     (mean,) = [row for row in table if row["network"] == "GEOMEAN"]
-    return found + _pair(mean, *np.exp(np.log(ratios).mean(axis=0)), (0.05, 0.10))
+    speedup, energy = np.exp(np.log(ratios).mean(axis=0))
+    return found + _pair(mean, speedup, energy, (0.05, 0.10))
 
 
 def _pair(row: Row, speedup: float, energy: float, tolerances: tuple[float, float]) -> list[Row]:

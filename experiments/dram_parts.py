@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from accel_sim import dram_trace, load_hardware, simulate
+from accel_sim import dram_part, dram_trace, load_hardware, simulate
 from accel_sim.experiment import Experiment, compared
 from accel_sim.memories.dram_banked import DramBanked
 from accel_sim.plots import house_style, save
@@ -120,7 +120,7 @@ def _run_rows(part: str, encoding: str, network: str, layers: str) -> list[dict[
     commands, background = split(result)
     bits, time_s = 8 * moved(result), result.summary["time_s"]
     per_bit, per_bit_all = saturated(part, "stream")
-    found = result.machine.dram.found
+    found = dram_part.find(part)
     open_mj = found.energies["background_open"][0] / found["tCK_ns"] * time_s  # pJ/ns x s = mJ
     roof, kind = roof_ms(result), "recalled" if part in RECALLED else "self"
     near = None if part in RECALLED else STREAMING

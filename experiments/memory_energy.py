@@ -239,7 +239,8 @@ def _ladder(axis, rows: pd.DataFrame) -> None:
 
 
 def _machines(axis, values: pd.Series) -> None:
-    place, ticks = 0.0, {}
+    place = 0.0
+    ticks: dict[float, str] = {}
     for part in ("AlexNet", "its fc layers"):
         for machine in MACHINES:
             name = f"{part} on {machine}"

@@ -23,7 +23,7 @@ from accel_sim.experiment import Experiment, compared
 from accel_sim.plots import house_style, save
 from workloads import Network, load_network
 from workloads.format import Linear, named
-from workloads.formats.floating import FloatLayout
+from workloads.formats.floating import FloatLayout, Fp8E4m3
 from workloads.quantise import quantise_network
 from workloads.requant import accumulator_bits
 from workloads.walk import walk
@@ -158,7 +158,10 @@ def _float_pj(layout: FloatLayout) -> tuple[float, str]:
     return mult + add, f"{how}; sums in fp32"
 
 
-def rows(specs: Iterable[str] = tuple(spec for family in SPECS.values() for spec in family)) -> list[dict[str, Any]]:
+EVERY_SPEC = tuple(spec for family in SPECS.values() for spec in family)
+
+
+def rows(specs: Iterable[str] = EVERY_SPEC) -> list[dict[str, Any]]:
     """specs: formats to hold against each other."""
     return [*_parameter_rows(), *_energy_rows(), *_format_rows(tuple(specs)), *_law_rows(), *_network_rows()]
 
@@ -178,7 +181,7 @@ def _parameter_rows() -> list[dict[str, Any]]:
                 found.append(
                     compared(f"{name}: {text}", published, simulated, 0.0, "exact", "decoded code", PARAMETERS)
                 )
-    plain = named("fp8_e4m3:saturate=false").layout
+    plain = Fp8E4m3(saturate=False).layout
     tie = float(plain.decode(plain.encode(np.array([464.0]), False))[0])
     found.append(
         compared("fp8_e4m3: 464 without saturation becomes", 448.0, tie, 0.0, "exact", "tie to even", PARAMETERS)
@@ -253,6 +256,8 @@ def scores(weight_spec: str | None, activation_spec: str | None) -> np.ndarray:
     data = walk(network, 0)
     for _ in data:
         pass
+    if data.scores is None:
+        raise ValueError("scores: the network has no photograph")
     return data.scores[0].astype(np.float64)
 
 

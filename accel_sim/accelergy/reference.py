@@ -31,13 +31,14 @@ class Entry:
 
     table: str
     action: str
-    arguments: tuple[tuple[str, Any], ...]
+    arguments: tuple[tuple[str, str | int | float | None], ...]
     energy_pj: float
 
     @property
     def width(self) -> int | None:
         """Bits of the action, or None if the table does not say."""
-        return dict(self.arguments).get(WIDTH)
+        width = dict(self.arguments).get(WIDTH)
+        return width if isinstance(width, int) else None
 
     def __str__(self) -> str:
         return f"{self.table} {self.action}({', '.join(f'{name}={value}' for name, value in self.arguments)})"
@@ -111,7 +112,7 @@ class Ert:
         rest = [entry for entry in actions[name] if entry.width is None or not bits]
         rest.sort(key=lambda entry: entry.width is not None)
         if not exact and not rest:
-            widths = sorted(entry.width for entry in actions[name])
+            widths = sorted(entry.width for entry in actions[name] if entry.width is not None)
             nearest = min(widths, key=lambda width: abs(width - bits))
             known = f"the nearest is {nearest} (known: {_some(widths)})"
             raise InputError(f"{where}: '{table}' has no width {bits} of '{name}'; {known}")
@@ -199,7 +200,7 @@ def _actions(tables: Any, path: Path) -> Iterator[tuple[str, str, Any, dict]]:
             yield inner, table, each["name"], each
 
 
-def _arguments(value: Any, path: Path, place: str) -> tuple[tuple[str, Any], ...]:
+def _arguments(value: Any, path: Path, place: str) -> tuple[tuple[str, str | int | float | None], ...]:
     given = {} if value is None else _mapping(value, path, place)
     if len(given) > MOST_ARGUMENTS:
         raise InputError(f"{path}: {place}: {len(given)} arguments, at most {MOST_ARGUMENTS}")

@@ -30,9 +30,10 @@ def wide(codes: Codes) -> bool:
 def multiplier_bits(operands: MacOperands, how: Asymmetric) -> tuple[int, int]:
     """(activation, weight) width of the operands that are multiplied."""
     both = (operands.inputs, operands.weights)
-    return tuple(
+    activations, weights = (
         codes.format.bits if how == "correction" and wide(codes) else codes.format.value_bits for codes in both
     )
+    return activations, weights
 
 
 def precision_bits(operands: MacOperands, how: Asymmetric, precision: Precision) -> tuple[int, int]:

@@ -74,7 +74,7 @@ class BroadcastCsc:
         return mac.mode(*bits)
 
     def tiles(
-        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
+        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledBroadcast:  # fmt: skip
         """InputError for an encoding that stores zeros, as dense does."""

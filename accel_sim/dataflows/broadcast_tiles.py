@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import MacOperands
 
+if TYPE_CHECKING:
+    from accel_sim.dataflows.broadcast_csc import BroadcastCsc
+
 
 @dataclass(frozen=True, eq=False)
 class TiledBroadcast:
@@ -48,7 +51,7 @@ class TiledBroadcast:
     buffers: dict[str, Buffer]
     encoding: Encoding
     placement: Placement
-    machine: Any  # the dataflow's own fields
+    machine: "BroadcastCsc"  # for its own fields
     mapper: Mapper
 
     @cached_property
@@ -145,11 +148,11 @@ class TiledBroadcast:
         for index, pixels, part in self.cuts:
             yield self._tile(index, pixels, part, staging)
 
-    def _tile(self, index: tuple[int, int, int], pixels: tuple[int, int], part: LanePart, staging: Staging) -> Tile:
+    def _tile(self, index: tuple[int, ...], pixels: tuple[int, int], part: LanePart, staging: Staging) -> Tile:
         complete = index[2] == len(self.cuts.blocks) - 1
         broadcasts = self._broadcasts(pixels, part)
         bar, avail = self._starts(broadcasts)
-        rows = broadcasts.columns - np.int32(part.span[0])
+        rows: np.ndarray = broadcasts.columns - np.int32(part.span[0])
         table, effectual, ineffectual, stalled = part.table, part.effectual, part.ineffectual, part.stalled
         if broadcasts.zero is not None:  # a second half of the table for steps whose products are all zero
             rows = rows + np.int32(len(table)) * broadcasts.zero
@@ -250,20 +253,20 @@ class TiledBroadcast:
         book = self.operands.weights.format.codebook
         return -(-len(book) * self.machine.codebook_bits // 8) if book is not None else 0
 
-    def _weight_extent(self, index: tuple[int, int, int]) -> Extent:
+    def _weight_extent(self, index: tuple[int, ...]) -> Extent:
         """A run of whole words per lane, the codebook before the first."""
         number = index[0], index[2]
         begin, size = self._begins[number][0], self.cuts.parts[number].weight_bytes
         before = self._header if number == (0, 0) else 0
         return Extent(begin - before, size + before)
 
-    def _pointer_extent(self, index: tuple[int, int, int]) -> Extent:
+    def _pointer_extent(self, index: tuple[int, ...]) -> Extent:
         """The pointers of the lanes that have rows."""
         number = index[0], index[2]
         return Extent(self._begins[number][1], self.cuts.parts[number].pointer_bytes)
 
     def _streams(
-        self, index: tuple[int, int, int], pixels: tuple[int, int], part: LanePart, staging: Staging
+        self, index: tuple[int, ...], pixels: tuple[int, int], part: LanePart, staging: Staging
     ) -> list[Stream]:
         layer = self.layer
         streams = staging.load("weights", "weights", index, lambda _: (self._weight_extent(index),))
@@ -325,7 +328,8 @@ class TiledBroadcast:
 
     def execute(self, tile: Tile, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """Issues a tile's entries, column by column; returns the overflows."""
-        b: Broadcasts = tile.products
+        b = tile.products
+        assert isinstance(b, Broadcasts), "a tile of another dataflow"
         if self.raw is not None:
             product = np.repeat(np.arange(len(b.steps)), b.steps)
             np.add.at(self.raw.windows, (b.pixels[product], b.groups[product]), b.values)

@@ -64,7 +64,7 @@ class Columns:
     @cached_property
     def owns(self) -> np.ndarray:
         """[G, lanes] bool: the lane has a row of the group."""
-        return (self._owners >= 0).any(axis=2)
+        return np.any(self._owners >= 0, axis=2)
 
     def _sliced(self, weights: np.ndarray) -> np.ndarray:
         """[M, C/G, R, S] -> [lanes * columns, length], 0 where a lane has no row."""

@@ -34,14 +34,19 @@ class Facts:
 
 
 class TiledLayer(Protocol):
-    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run. nest: the loops around them.
+    """One layer cut into tiles; ``execute`` issues a tile's products for a checked run.
 
     A machine that stores weights encoded may have ``prelude`` too: tiles of the post-processing unit that are complete
     before the first of these begins.
     """
 
-    facts: Facts
-    nest: Nest
+    @property
+    def facts(self) -> Facts:
+        """What is known of the whole layer."""
+
+    @property
+    def nest(self) -> Nest:
+        """The loops around the tiles."""
 
     def __iter__(self) -> Iterator[Tile]: ...
 
@@ -187,7 +192,7 @@ def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole
     """The refusal of a layer whose smallest tile is larger than its buffer's slot; whole: it is the only one, and has
     all slots."""
     slots = 1 if whole else buffer.slots
-    enough = math.ceil(needed * slots * buffer.instance_share)  # bytes of an instance
+    enough: float = math.ceil(needed * slots * buffer.instance_share)  # bytes of an instance
     if buffer.capacity_field.endswith("_kib"):
         digits = 2 - math.floor(math.log10(enough / 1024))
         enough = float(f"{math.ceil(enough / 1024 * 10**digits) / 10**digits:.3g}")

@@ -22,13 +22,16 @@ def encoding_tiles(
     keeps = {operand: (1,) * len(buffers[operand].path) for operand in ("inputs", "outputs")}
     staging = Staging(Nest((Loop("pixels", max(1, pieces), 1),), keeps), buffers, placement.level)
     stored = StoredMap.at(placement.weights, bits, count)
-    for piece in range(pieces):
+
+    def tile(piece: int) -> Tile:
         first, last = piece * count // pieces, (piece + 1) * count // pieces
         low, high = piece * stream // pieces, (piece + 1) * stream // pieces
         plain = stored.written(first, last - first)  # a byte that two pieces share is read once
         encoded = Extent(placement.encoded + low, high - low)
-        streams = staging.load("inputs", "inputs", (piece,), lambda _, plain=plain: plain)
-        streams += staging.sums((piece,), lambda encoded=encoded: (encoded,), tuple)
+        streams = staging.load("inputs", "inputs", (piece,), lambda _: plain)
+        streams += staging.sums((piece,), lambda: (encoded,), tuple)
         accesses = Actions({(inputs.level, "read", inputs.word_bits): inputs.words(last - first, bits)})
         accesses[outputs.level, "write", outputs.word_bits] += outputs.words(high - low, 8)
-        yield Tile(PostWork(), tuple(streams), accesses, last - first)
+        return Tile(PostWork(), tuple(streams), accesses, last - first)
+
+    yield from map(tile, range(pieces))

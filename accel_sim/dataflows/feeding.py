@@ -26,12 +26,12 @@ class Feeding:
     step_cycles: int = 1
 
     @cache  # noqa: B019  a plan lives as long as its layer
-    def step(self, shape: Shape, read_back: bool) -> tuple[int, Cause | None]:
+    def step(self, shape: Shape, read_back: bool) -> tuple[int, Cause]:
         """(cycles, cause) of one step of a fold: what the slowest level (sram) or network (noc) needs."""
         edges = list(self._edges(shape, read_back))
         needs = [*_ports(edges), *(each.passing for each in edges)]  # a tie is the level's
         cycles, *cause = max(needs, key=lambda need: need[0])
-        return cycles, Cause(*cause) if cycles else None
+        return cycles, Cause(*cause)
 
     def _edges(self, shape: Shape, read_back: bool) -> Iterator["Edge"]:
         entering, lanes = self._entering(shape), {"rows": shape.rows, "cols": shape.cols}
@@ -41,7 +41,7 @@ class Feeding:
             back = int(read_back)
             yield Edge("partial_sums", self.buffers["outputs"], entering["cols"], self.sums, shape.cols, back, 1)
 
-    def late(self, shape: Shape, read_back: bool) -> tuple[int, Cause | None]:
+    def late(self, shape: Shape, read_back: bool) -> tuple[int, Cause]:
         """(cycles, cause) that a step lasts longer than the MAC unit needs."""
         need, cause = self.step(shape, read_back)
         return max(0, need - self.step_cycles), cause
@@ -105,9 +105,9 @@ def _ports(edges: list[Edge]) -> Iterator[tuple[int, str, str, str]]:
     """(cycles, and the cause) that the ports of each level need: for the tensor with most words through the slower."""
     for level in dict.fromkeys(edge.buffer.level for edge in edges):
         here = [edge for edge in edges if edge.buffer.level == level]
-        uses = [(edge.words * edge.reads, edge.words * edge.writes, edge) for edge in here]
+        uses = [(edge.words * edge.reads, edge.words * edge.writes) for edge in here]
         reads, writes, buffer = sum(use[0] for use in uses), sum(use[1] for use in uses), here[0].buffer
         needs = buffer.access_cycles(reads, 0), buffer.access_cycles(0, writes)
-        port = slice(0, 2) if buffer.shared_ports else slice(0, 1) if needs[0] >= needs[1] else slice(1, 2)
-        most = max(uses, key=lambda use: sum(use[port]))[2]
-        yield buffer.access_cycles(reads, writes), "sram", level, most.tensor
+        both, by_reads = buffer.shared_ports, needs[0] >= needs[1]
+        through = [sum(use) if both else use[0] if by_reads else use[1] for use in uses]
+        yield buffer.access_cycles(reads, writes), "sram", level, here[through.index(max(through))].tensor

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from accel_sim.dataflows.pieces import channel_counts, pixel_values
 from accel_sim.levels import Buffer
-from accel_sim.map_layout import packed_bytes
+from accel_sim.map_layout import Whole, packed_bytes
 from accel_sim.mapping.nest import TAPS
 from accel_sim.mapping.search import Candidates, distinct_tiles, orders_of
 from workloads.layer import Layer
@@ -109,7 +109,7 @@ class FoldSpace:
     def _of_taps(self, taps: int) -> "FoldSpace":
         return replace(self, taps=taps)
 
-    def folds(self, dim: str, elements):
+    def folds(self, dim: str, elements: Whole) -> Whole:
         """Folds that so many elements of a dim take."""
         return -(-elements // self.blocks[dim]) * self.apart(dim)
 
@@ -182,7 +182,7 @@ class FoldSpace:
         rows, cols, stream = self.dims
         goes_on, cut = np.ones(len(found), bool), self.cuts_taps(found)
         for dim in ("groups", rows, cols):
-            folds = found.per_tile(dim, "folds", lambda tile, dim=dim: self.folds(dim, tile))
+            folds = found.per_tile(dim, "folds", partial(self.folds, dim))
             goes_on &= (np.where(cut, found.tiles(TAPS), folds) if dim == "k" and cut.any() else folds) == 1
         for dim in order[order.index(stream) + 1 :]:
             if (stream, dim) != ("k", TAPS):  # they are a part of the stream
@@ -235,6 +235,7 @@ class FoldSpace:
 
     def room(self, operand: str, buffer: Buffer, inside: frozenset[str], found: Candidates) -> np.ndarray:
         """[n] bytes that an operand's part takes in a level where the loops ``inside`` are whole."""
+
         def factor(of, dim: str):
             return self._factor(of, dim, dim in inside, found, 1)
 
@@ -249,6 +250,7 @@ class FoldSpace:
 
     def moved(self, operand: str, apart: dict[str, np.ndarray], found: Candidates, *, sums: bool) -> np.ndarray:
         """[n] bytes of all parts of an operand, each once, where the loops ``apart`` cut it."""
+
         def factor(of, dim: str):
             return self._factor(of, dim, ~apart[dim], found, 0)
 

@@ -8,60 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from accel_sim.address_map import Placement
 from accel_sim.dataflows.common import input_extents, output_extents
 from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace, Shape
-from accel_sim.dataflows.pieces import tap_columns
+from accel_sim.dataflows.ranges import Ranges, length
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.levels import Buffer
 from accel_sim.map_layout import StoredMap
 from accel_sim.mapping.nest import TAPS, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent, Stream
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What a tile covers, each [first, last); k and filters count within a group.
-
-    taps: those of ``all_taps`` positions of the kernel that the tile has of k, which is one block of channels if they
-    are not all.
-    """
-
-    groups: tuple[int, int]
-    pixels: tuple[int, int]
-    filters: tuple[int, int]
-    k: tuple[int, int]
-    taps: tuple[int, int] = (0, 1)
-    all_taps: int = 1
-
-    def elements(self, dim: str) -> int:
-        """Of a dim, k without the taps that other tiles have."""
-        count = _length(getattr(self, dim))
-        return count // self.all_taps * _length(self.taps) if dim == "k" else count
-
-    def begins(self, dim: str) -> bool:
-        """No tile has earlier elements of a dim."""
-        return getattr(self, dim)[0] == 0 and (dim != "k" or self.taps[0] == 0)
-
-    def ends(self, dim: str, size: int) -> bool:
-        """No tile has later ones of a dim of ``size`` elements."""
-        return getattr(self, dim)[1] == size and (dim != "k" or self.taps[1] == self.all_taps)
-
-    @property
-    def columns(self) -> slice | np.ndarray:
-        """Indices k of the tile, in the order in which its weights lie."""
-        if _length(self.taps) == self.all_taps:
-            return slice(*self.k)
-        return tap_columns(self.k, self.taps, self.all_taps)
-
-    @property
-    def row(self) -> tuple[int, int]:
-        """[first, last) of its weights in a filter's row; tap by tap within a block of channels that is cut."""
-        channels = _length(self.k) // self.all_taps
-        return self.k[0] + self.taps[0] * channels, self.k[1] - (self.all_taps - self.taps[1]) * channels
 
 
 @dataclass(frozen=True)
@@ -127,7 +83,7 @@ class FoldPlan:
 
     def _space(self, box: Box) -> FoldSpace:
         """The array as the taps of a tile use it."""
-        return self.space.of_taps(_length(box.ranges.taps))
+        return self.space.of_taps(length(box.ranges.taps))
 
     def steps(self, box: Box) -> int:
         """Of a fold of a tile."""
@@ -150,7 +106,7 @@ class FoldPlan:
         """(elements on the rows, on the columns), summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
         r = box.ranges
-        groups = _length(r.groups)
+        groups = length(r.groups)
         return groups * r.elements(rows) * self._folds(box, cols), groups * r.elements(cols) * self._folds(box, rows)
 
     def shapes(self, box: Box) -> list[Shape]:
@@ -170,13 +126,13 @@ class FoldPlan:
         """PEs with work, summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
         high, wide = (self._space(box).lanes(dim, box.ranges.elements(dim)) for dim in (rows, cols))
-        return _length(box.ranges.groups) * high * wide
+        return length(box.ranges.groups) * high * wide
 
     def held(self, box: Box) -> int:
         """Elements that lie in the PEs, summed over the folds of a tile."""
         rows, cols, _ = self.space.dims
         r = box.ranges
-        return _length(r.groups) * r.elements(rows) * r.elements(cols)
+        return length(r.groups) * r.elements(rows) * r.elements(cols)
 
     def load_hops(self, box: Box) -> int:
         """Hops of what a PE holds down the columns: what is for row i passes i + 1 registers."""
@@ -192,7 +148,7 @@ class FoldPlan:
     def outputs(self, box: Box) -> int:
         """Outputs whose sums a tile finishes."""
         r = box.ranges
-        return _length(r.groups) * _length(r.pixels) * _length(r.filters) if self.sums_complete(box) else 0
+        return length(r.groups) * length(r.pixels) * length(r.filters) if self.sums_complete(box) else 0
 
     def staging(self) -> Staging:
         """What moves between the levels, tile by tile."""
@@ -204,7 +160,7 @@ class FoldPlan:
         streams = staging.load("inputs", "inputs", index, lambda _: self._input_extents(r), overlap=True)
         streams += staging.load(
             "weights", "weights", index, lambda encoded: self.store.extents(r, self.placement.weights, encoded),
-            overlap=self.store.overlaps, values=_length(r.groups) * _length(r.filters) * r.elements("k"),
+            overlap=self.store.overlaps, values=length(r.groups) * length(r.filters) * r.elements("k"),
             values_bits=self.space.bits["weights"],
         )  # fmt: skip
         sums = StoredMap.at(self.placement.partial_sums, self.space.sum_bits, self.space.layer.output_elements)
@@ -228,12 +184,8 @@ class FoldPlan:
 
     def _output_extents(self, r: Ranges, stored: StoredMap) -> tuple[Extent, ...]:
         filters = self.space.sizes["filters"]
-        if _length(r.filters) == filters:
+        if length(r.filters) == filters:
             spans = [(r.groups[0] * filters, r.groups[1] * filters)]
         else:
             spans = [(g * filters + r.filters[0], g * filters + r.filters[1]) for g in range(*r.groups)]
         return tuple(e for span in spans for e in output_extents(self.space.layer, stored, r.pixels, span))
-
-
-def _length(span: tuple[int, int]) -> int:
-    return span[1] - span[0]

@@ -39,7 +39,7 @@ class LanePart:
     @cached_property
     def _mapped(self) -> np.ndarray:
         """[lanes] bool: the lane has a row of some group."""
-        return self._owns.any(axis=0)
+        return np.any(self._owns, axis=0)
 
     @cached_property
     def lanes(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
 from accel_sim.dataflows.common import geometry
-from accel_sim.dataflows.folds import Ranges
+from accel_sim.dataflows.ranges import Ranges
 from accel_sim.dataflows.weight_store import WeightStore
 from cython_core.accumulate import dense_products
 from cython_core.grids import gather_taps, tap_counts

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from accel_sim.map_layout import Whole
 from workloads.layer import Layer
 
 
@@ -60,11 +61,11 @@ def _together(top: np.ndarray, rows: np.ndarray, edge: np.ndarray, width: np.nda
     return scale * int(np.count_nonzero(covers))
 
 
-def _edges(first, last, stride: int, before: int, reach: int):
+def _edges(first: Whole, last: Whole, stride: int, before: int, reach: int) -> tuple[Whole, Whole]:
     return first * stride - before, (last - 1) * stride - before + reach
 
 
-def _span(first: np.ndarray, last: np.ndarray, stride: int, before: int, reach: int, size: int) -> np.ndarray:
+def _span(first: Whole, last: Whole, stride: int, before: int, reach: int, size: int) -> np.ndarray:
     """Rows that output rows [first, last) read."""
     low, high = _edges(first, last, stride, before, reach)
     return np.maximum(0, np.minimum(size, high) - np.maximum(0, low))

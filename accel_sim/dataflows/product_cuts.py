@@ -216,7 +216,7 @@ class ProductCuts:
         # parts of rows are counted, for they are not all alike
         return loop if loop.count == len(self.ranges) else Loop("pixels", len(self.ranges), 1)
 
-    def __iter__(self) -> Iterator[tuple[tuple[int, int, int], tuple[int, int], LanePart]]:
+    def __iter__(self) -> Iterator[tuple[tuple[int, ...], tuple[int, int], LanePart]]:
         """(index in the nest, pixels, weights) of every tile, in order."""
         for index in self.nest:
             yield index, self.ranges[index[1]], self.parts[index[0], index[2]]

@@ -85,7 +85,7 @@ class Systolic:
         return 1 if self.reduction_order == "im2col" or self.lowers(layer) else layer.R * layer.S
 
     def tiles(
-        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac, buffers: dict[str, Buffer],
+        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
         encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
     ) -> TiledSystolic:  # fmt: skip
         """InputError for compressed weights at the array, too narrow a codebook field, or a tensor layout of inputs

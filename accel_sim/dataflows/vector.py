@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from accel_sim.address_map import Placement
-from accel_sim.dataflows.asymmetric import Precision, precision_bits
+from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
 from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.vector_schedule import ASIDE
 from accel_sim.dataflows.vector_tiles import TiledVector
@@ -44,9 +44,9 @@ class Vector:
     pointer_bits: int = 16
     codebook_bits: int = 16
 
-    #: of the systolic arrays whose tiles these are
-    asymmetric = "differences"
-    stationary = "os"
+    #: what other dataflows of folds let the user choose
+    asymmetric: ClassVar[Asymmetric] = "differences"
+    stationary: ClassVar[str] = "os"
 
     former: ClassVar = NO_OUTPUT_BITS
 

@@ -2,18 +2,25 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.dataflows.common import Facts
 from accel_sim.dataflows.fold_space import FoldSpace, no_fill
+from accel_sim.dataflows.fold_tiles import TiledFolds
 from accel_sim.dataflows.folds import Box, FoldPlan
-from accel_sim.dataflows.systolic_tiles import TiledSystolic
 from accel_sim.dataflows.vector_cost import BrickCosts
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import ColumnWork, Tile
+
+if TYPE_CHECKING:
+    from accel_sim.dataflows.vector import Vector
+
+#: of a group: (cost, rows, mapped, height, staggered, products), as in Steps
+Part = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +39,13 @@ class Steps:
 
 
 @dataclass(frozen=True, eq=False)
-class TiledVector(TiledSystolic):
+class TiledVector(TiledFolds):
     """Rows of the array are filters, columns are windows (or, with one window a layer, further filters).
 
     mode: of a PE, which has ``lanes`` MAC units; unit_mode: of one of these.
     """
 
+    machine: "Vector"
     unit_mode: Mode
 
     @property
@@ -103,39 +111,41 @@ class TiledVector(TiledSystolic):
         """Groups outside, then windows, then filters, then bricks of channels, then taps."""
         make = (self._one_window_steps if self.one_window else self._window_steps, self._scheduled_steps)
         parts = make[self.machine.lookahead > 0](box)
-        cost = [part[0] for part in parts]
-        before = np.cumsum([0, *map(len, cost)])
+        costs = [part[0] for part in parts]
+        before = np.cumsum([0, *map(len, costs)])
         rows = np.concatenate([part[1] + at for part, at in zip(parts, before, strict=False)])
         mapped, height, staggered, products = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4, 5))
         heights = int(height.sum())
         inputs = int((mapped if not self.one_window else staggered == 0).sum())
         each = self.mode.reduction
-        cost = np.ascontiguousarray(np.concatenate(cost))
+        cost = np.ascontiguousarray(np.concatenate(costs))
         return Steps(
-            cost, *map(_int32, (rows, mapped, height, staggered)), products, inputs * each,
+            cost, _int32(rows), _int32(mapped), _int32(height), _int32(staggered), products, inputs * each,
             heights * each * self.mode.outputs,
         )  # fmt: skip
 
-    def _window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
+    def _window_steps(self, box: Box) -> list[Part]:
         """Of each group: (cost, rows, mapped, height, nothing, products)."""
-        filters, pixels, bricks, parts = self._filter_groups(box), box.ranges.pixels, self._bricks(box), []
+        filters, pixels, bricks = self._filter_groups(box), box.ranges.pixels, self._bricks(box)
+        parts: list[Part] = []
         apart, taps = filters if self.costs.by_pairs else filters[:1], box.ranges.taps
         for group in range(*box.ranges.groups):
             cost = np.stack([self.costs.of(group, pixels, bricks, taps, each) for each in apart], axis=1)
             windows, _, steps, _ = cost.shape
-            rows = np.arange(windows * len(apart) * steps).reshape(windows, len(apart), steps)
+            own = np.arange(windows * len(apart) * steps).reshape(windows, len(apart), steps)
             shape = windows, len(filters), steps
             mapped = np.full(windows, self.cols)
             mapped[-1] = (pixels[1] - pixels[0] - 1) % self.cols + 1
             height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks, taps))
-            every = (rows, mapped[:, None, None], height[None, :, None], products[None])
+            every = (own, mapped[:, None, None], height[None, :, None], products[None])
             rows, mapped, height, products = (np.broadcast_to(each, shape).ravel() for each in every)
             parts.append((cost.reshape(-1, self.cols), rows, mapped, height, _NONE, products))
         return parts
 
-    def _one_window_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
+    def _one_window_steps(self, box: Box) -> list[Part]:
         """Of each group and pixel: columns take a filter group each, and do a brick one after another."""
-        filters, bricks, taps, parts = self._filter_groups(box), self._bricks(box), box.ranges.taps, []
+        filters, bricks, taps = self._filter_groups(box), self._bricks(box), box.ranges.taps
+        parts: list[Part] = []
         apart = filters if self.costs.by_pairs else filters[:1]
         height, products = self._heights(filters), np.outer(_lengths(filters), self.costs.lanes_used(bricks, taps))
         for group in range(*box.ranges.groups):
@@ -154,9 +164,10 @@ class TiledVector(TiledSystolic):
                 parts.append((cost, rows, np.ones(len(rows), int), height[number], column, products[number, step]))
         return parts
 
-    def _scheduled_steps(self, box: Box) -> list[tuple[np.ndarray, ...]]:
+    def _scheduled_steps(self, box: Box) -> list[Part]:
         """As the other two, where every group of filters has a schedule of its own."""
-        filters, pixels, bricks, parts = self._filter_groups(box), box.ranges.pixels, self._bricks(box), []
+        filters, pixels, bricks = self._filter_groups(box), box.ranges.pixels, self._bricks(box)
+        parts: list[Part] = []
         height, m, taps = self._heights(filters), self.machine, box.ranges.taps
         for group in range(*box.ranges.groups):
             schedules = [self.costs.schedule(group, bricks, taps, each, m.lookahead, m.lookaside) for each in filters]

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from accel_sim.dataflows.common import encoding_notes
 from accel_sim.dataflows.pieces import tap_columns
+from accel_sim.dataflows.ranges import Ranges
 from accel_sim.map_layout import StoredMap, packed_bytes, padding_note
 from accel_sim.mapping.nest import TAPS, Loop, Nest
 from accel_sim.tile import Extent, Field
@@ -114,7 +114,7 @@ class WeightStore:
                 f"to at least {most.bit_length()}"
             )
 
-    def fields(self, r: Any) -> tuple[Field, ...]:
+    def fields(self, r: Ranges) -> tuple[Field, ...]:
         """The largest count of entries before a slice of a tile's ranges."""
         if self.plain:
             return ()
@@ -122,7 +122,7 @@ class WeightStore:
         most = int(rows[slice(*r.groups), slice(*r.filters)].max())
         return (Field("dataflow.pointer_bits", self.pointer_bits, most),)
 
-    def _number(self, r: Any) -> int:
+    def _number(self, r: Ranges) -> int:
         """Which of the ``_cuts`` a tile's ranges have."""
         k, taps = self.nest.loops[self.nest.place("k")], self._taps
         number = r.k[0] // k.tile
@@ -170,7 +170,7 @@ class WeightStore:
             code_bits = self.layer.M * self.layer.K * self.plain_bits
             yield from padding_note("its weights take", self.bytes, code_bits, "each filter")
 
-    def extents(self, r: Any, base: int, encoded: bool) -> tuple[Extent, ...]:
+    def extents(self, r: Ranges, base: int, encoded: bool) -> tuple[Extent, ...]:
         """Bytes of the weights of a tile's ranges, from address ``base`` on."""
         if encoded:
             tiles = [getattr(r, d)[0] // self.nest.loops[self.nest.place(d)].tile for d in ("groups", "filters")]

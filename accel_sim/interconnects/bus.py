@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from accel_sim.interconnects.common import Wires, block
+from accel_sim.interconnects.common import Wires, block, packed
 from accel_sim.parts import interconnects, require
 
 
@@ -23,7 +23,7 @@ class Bus(Wires):
 
     def cycles(self, values: int, bits: int, places: int = 1) -> int:
         """Array-clock cycles for which the buses pass ``values``, whatever their ``places``."""
-        return 0 if self.width_bits is None else -(-self._packed(values, bits) // self.channels)
+        return 0 if self.width_bits is None else -(-packed(values, bits, self.width_bits) // self.channels)
 
     def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int:
         """rows x cols, wherever the value goes; 0 if nowhere."""

@@ -2,9 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from accel_sim.actions import Actions
 from accel_sim.parts import require
+
+if TYPE_CHECKING:
+    from accel_sim.energy import EnergyTable
 
 #: pJ for one bit of random data (half of the wires switch) over one mm. 310 pJ for 256 bits over 10 mm at 40 nm and
 #: 0.9 V: Keckler et al., GPUs and the Future of Parallel Computing, IEEE Micro 31(5), 2011, Table 1 (as quoted in two
@@ -57,27 +61,12 @@ class Wires(ABC):
         """Segments of ``count`` values to each PE of a block, every value to one PE alone."""
         return Actions({(component, "hop", bits): count * self.scatter_hops(rows, cols, to_rows, to_cols)})
 
-    def price(self, action: str, bits: int, table) -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
         """(pJ, source) of ``bits`` over one segment."""
         known = self.wire_pj_per_bit_mm == WIRE_PJ_PER_BIT_MM
         wire = WIRE_SOURCE if known else f"{self.wire_pj_per_bit_mm:g} pJ/bit/mm given in wire_pj_per_bit_mm"
         pitch = f"a PE pitch of {self.pitch_um:g} um: {'guess' if self.pitch_um == PITCH_UM else 'given in pitch_um'}"
         return self.wire_pj_per_bit_mm * bits * self.pitch_um / 1000, f"{wire}; x {pitch}"
-
-    def _packed(self, values: int, bits: int) -> int:
-        """Words of ``values`` that go to the same place; a value is not split where a word holds it whole."""
-        whole = self.width_bits // bits
-        return -(-values // whole) if whole else values * -(-bits // self.width_bits)
-
-    def _words(self, values: int, bits: int, places: int) -> int:
-        """Words of ``values`` spread evenly over ``places``, where a word goes to one place."""
-        each, more = divmod(values, places)
-        return more * self._packed(each + 1, bits) + (places - more) * self._packed(each, bits)
-
-    def _through_ports(self, values: int, bits: int, places: int, ports: int | None) -> int:
-        """Cycles in which ``ports`` (None: one for each place) pass a word each, no two of them to the same place."""
-        busiest = self._packed(-(-values // places), bits)
-        return busiest if ports is None else max(busiest, -(-self._words(values, bits, places) // ports))
 
 
 def block(rows: int, cols: int, to_rows: int, to_cols: int) -> int:
@@ -85,3 +74,21 @@ def block(rows: int, cols: int, to_rows: int, to_cols: int) -> int:
     if not (0 <= to_rows <= rows and 0 <= to_cols <= cols):
         raise ValueError(f"a block of {to_rows} x {to_cols} PEs is no part of an array of {rows} x {cols}")
     return to_rows * to_cols
+
+
+def packed(values: int, bits: int, width: int) -> int:
+    """Words of ``width`` for ``values`` that go to the same place; a value is not split where a word holds it whole."""
+    whole = width // bits
+    return -(-values // whole) if whole else values * -(-bits // width)
+
+
+def words(values: int, bits: int, places: int, width: int) -> int:
+    """Words of ``values`` spread evenly over ``places``, where a word goes to one place."""
+    each, more = divmod(values, places)
+    return more * packed(each + 1, bits, width) + (places - more) * packed(each, bits, width)
+
+
+def through_ports(values: int, bits: int, places: int, width: int, ports: int | None) -> int:
+    """Cycles in which ``ports`` (None: one for each place) pass a word each, no two of them to the same place."""
+    busiest = packed(-(-values // places), bits, width)
+    return busiest if ports is None else max(busiest, -(-words(values, bits, places, width) // ports))

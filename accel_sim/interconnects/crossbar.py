@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_sim.interconnects.common import Wires, block
+from accel_sim.interconnects.common import Wires, block, through_ports
 from accel_sim.parts import interconnects, require
 
 
@@ -29,7 +29,8 @@ class Crossbar(Wires):
 
         What they take without further conflicts; ``conflict_cycles`` gives the cycles of known transfers.
         """
-        return 0 if self.width_bits is None else self._through_ports(values, bits, places, self.ports)
+        width = self.width_bits
+        return 0 if width is None else through_ports(values, bits, places, width, self.ports)
 
     def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int:
         """The input line past all outputs, and the output line of each PE of the block."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from accel_sim.interconnects.common import Wires, block
+from accel_sim.interconnects.common import Wires, block, words
 from accel_sim.parts import interconnects, require
 
 
@@ -25,7 +25,7 @@ class Multicast(Wires):
 
     def cycles(self, values: int, bits: int, places: int = 1) -> int:
         """Array-clock cycles for which the trees pass ``values`` spread evenly over ``places``."""
-        return 0 if self.width_bits is None else -(-self._words(values, bits, places) // self.channels)
+        return 0 if self.width_bits is None else -(-words(values, bits, places, self.width_bits) // self.channels)
 
     def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int:
         """The trunk, rows segments, and a branch of cols segments for each row of the block."""

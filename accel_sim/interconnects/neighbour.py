@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from accel_sim.interconnects.common import Wires, block
+from accel_sim.interconnects.common import Wires, block, through_ports
 from accel_sim.parts import interconnects, require
 
 
@@ -25,7 +25,8 @@ class Neighbour(Wires):
 
     def cycles(self, values: int, bits: int, places: int = 1) -> int:
         """Array-clock cycles for which values enter at the edge, spread evenly over ``places`` rows or columns."""
-        return 0 if self.width_bits is None else self._through_ports(values, bits, places, self.ports)
+        width = self.width_bits
+        return 0 if width is None else through_ports(values, bits, places, width, self.ports)
 
     def hops(self, rows: int, cols: int, to_rows: int, to_cols: int) -> int:
         """One link into each PE of the block: each gets the value from a neighbour, the first from the edge."""

@@ -31,15 +31,15 @@ def structure(row) -> Structure:
 
 def fit(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
     """(component, feature) -> coefficient at each clock; features that no row shows are 0."""
-    by_clock = [_at_clock(frame[frame.freq_mhz == clock]) for clock in CLOCKS]
-    return {key: tuple(found.get(key, 0.0) for found in by_clock) for key in by_clock[0] | by_clock[1]}
+    slow, fast = (_at_clock(frame[frame.freq_mhz == clock]) for clock in CLOCKS)
+    return {key: (slow.get(key, 0.0), fast.get(key, 0.0)) for key in slow | fast}
 
 
 def _at_clock(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     rows = list(frame.itertuples())
     modes = [tuple(int(bits) for bits in row.prec.split("x")) for row in rows]
     made = [features(structure(row), *mode) for row, mode in zip(rows, modes, strict=True)]
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for component in COMPONENTS:
         cycle = [2e-3 * _measured(row, component) * row.macs_per_cycle for row in rows]
         whole = [row.energy_pj_per_mac * row.macs_per_cycle for row in rows]
@@ -69,10 +69,11 @@ def _solve(component: str, rows: list[dict], target: Iterable[float], whole: Ite
 def designs(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[int, int]]:
     """(FITTED, name) of every design -> rows of it at each clock."""
     names = pd.Series([structure(row).name for row in frame.itertuples()], index=frame.index)
-    return {
-        (FITTED, name): tuple(int((rows.freq_mhz == clock).sum()) for clock in CLOCKS)
-        for name, rows in frame.groupby(names)
-    }
+    found = {}
+    for name, rows in frame.groupby(names):
+        slow, fast = (int((rows.freq_mhz == clock).sum()) for clock in CLOCKS)
+        found[FITTED, name] = slow, fast
+    return found
 
 
 def write(table: dict, path: Path) -> None:

@@ -3,8 +3,9 @@
 import math
 from typing import NamedTuple
 
+from accel_sim.accelergy.reference import Ert
 from accel_sim.energy import LOGIC_NM, NOMINAL_V, OF_CYCLES, OF_PRODUCTS, UNIT_NM, EnergyTable, Products
-from accel_sim.mac_energy.units import REDUCTIONS, figures, unit_area_um2, unit_energy, unit_name
+from accel_sim.mac_energy.units import REDUCTIONS, Shared, figures, unit_area_um2, unit_energy, unit_name
 from accel_sim.mac_unit import MacUnit, Mode
 
 #: DVAFS at constant throughput: voltage of four sub-words a cycle over that of one (0.75 V at 125 MHz, 1.1 V at
@@ -38,7 +39,7 @@ class Units(NamedTuple):
     def note(self) -> str:
         """For the source of a figure that the difference matters to."""
         found = figures(self.unit)
-        differs = self.width != self.summed and found is not None and found.group is not None
+        differs = self.width != self.summed and isinstance(found, Shared)
         return f"; {self.summed} units to a sum taken as {self.width}" if differs else ""
 
 
@@ -54,7 +55,7 @@ class Work(NamedTuple):
 def products(units: Units, table: EnergyTable, clock_mhz: float, work: Work) -> Products | None:
     """A layer's products under one price; None where the units' actions are priced one by one."""
     if table.ert is not None:
-        return _as_exported(units, table, work)
+        return _as_exported(units, table.ert, work)
     if table.mac == "unit":
         return None if figures(units.unit) is None else _by_unit(units, table, clock_mhz, work)
     if charged_by_cycle(units.unit, table):
@@ -76,14 +77,14 @@ def _by_unit(units: Units, table: EnergyTable, clock_mhz: float, work: Work) -> 
     return Products(_name(mode), mode.sum_bits, _count(unit, work), pj, source + units.note + note)
 
 
-def _as_exported(units: Units, table: EnergyTable, work: Work) -> Products | None:
+def _as_exported(units: Units, ert: Ert, work: Work) -> Products | None:
     """As a run with prices of units wrote it, where the ERT names such an action of ``mac``."""
     for name, bits, count, replaces in (
         (_name(work.mode), work.mode.sum_bits, _count(units.unit, work), OF_PRODUCTS),
         ("cycle", 0, work.lane_cycles, OF_CYCLES),
     ):
-        if table.ert.names("mac", name):
-            return Products(name, bits, count, *table.ert.price("mac", name, bits), replaces)
+        if ert.names("mac", name):
+            return Products(name, bits, count, *ert.price("mac", name, bits), replaces)
     return None
 
 

@@ -28,7 +28,7 @@ def features(parts: Structure, a_bits: int, w_bits: int) -> dict[str, dict[str, 
     cycles, depth = parts.cycles(a_bits, w_bits), parts.outer_depth
     bits, built = parts.output_bits(a_bits, w_bits), parts.built_output_bits
     pipe = parts.pipe_bits
-    found = {
+    found: dict[str, dict[str, float]] = {
         "mult_2x2": {f"multipliers_{parts.style}_{parts.bg}": 4096 * active},
         "out_reg": {"bits": built / cycles, "live_bits": bits / cycles, "held_bits": built * (cycles > 1)},
         "pipe_reg": {"bits": pipe, "per_cycle": pipe / cycles},
@@ -111,7 +111,7 @@ def fitted() -> frozenset[Structure]:
     return frozenset(Structure(style, bg, tuple(sharing.split("/"))) for style, bg, sharing in names)
 
 
-def array_source(style: str, bg: str, sharing: tuple[str, str, str]) -> str:
+def array_source(style: str, bg: str, sharing: tuple[str, ...]) -> str:
     """Where a design's figures come from: fitted to it, to others of its kind, or to none (``EXTRAPOLATED``).
 
     Kind: style, level and sharing of the bit groups, sharing of L2. ValueError for a design that does not exist.
@@ -132,7 +132,7 @@ def _value(component: str, feature: str, clock_mhz: float, table: dict) -> float
 
 
 def array_energy(
-    style: str, bg: str, sharing: tuple[str, str, str], a_bits: int, w_bits: int, clock_mhz: float,
+    style: str, bg: str, sharing: tuple[str, ...], a_bits: int, w_bits: int, clock_mhz: float,
     table: dict | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """component -> pJ per MAC. sharing: of (L4, L3, L2); table: coefficients other than the shipped ones.
@@ -149,9 +149,7 @@ def array_energy(
     }
 
 
-def array_area_um2(
-    style: str, bg: str, sharing: tuple[str, str, str], clock_mhz: float, table: dict | None = None
-) -> float:
+def array_area_um2(style: str, bg: str, sharing: tuple[str, ...], clock_mhz: float, table: dict | None = None) -> float:
     """um2 of the whole array of 4096 multipliers of 2 x 2 bits."""
     parts, table = Structure(style, bg, tuple(sharing)), coefficients() if table is None else table
     return sum(_value("area", name, clock_mhz, table) * amount for name, amount in area_features(parts).items())

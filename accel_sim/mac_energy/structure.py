@@ -38,7 +38,7 @@ class Structure:
 
     style: str
     bg: str
-    sharing: tuple[str, str, str]
+    sharing: tuple[str, ...]
 
     def __post_init__(self):
         if self.style not in STYLES:

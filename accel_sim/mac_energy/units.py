@@ -22,52 +22,66 @@ CONVENTIONAL = "data-gated conventional"
 REDUCTIONS = {1: ("IS", "IS"), 4: ("HS", "IS"), 16: ("IS", "OS"), 64: ("HS", "OS"), 256: ("OS", "OS")}
 
 
-class Figures(NamedTuple):
-    """Row of the toggle table, or sharing of L2 among PSMA arrays; mirrored: the table's activations are weights.
+class Row(NamedTuple):
+    """Of the toggle table; mirrored: its activations are weights.
 
     like: the measured unit that one of other widths is scaled from, by the width laws of both units' components; None =
     the unit itself was measured.
     """
 
-    row: str | None = None
-    group: str | None = None
+    name: str
     mirrored: bool = False
     like: MacUnit | None = None
 
 
-def _conventional(unit) -> Figures | None:
+class Shared(NamedTuple):
+    """Among the PSMA arrays; group: sharing of L2."""
+
+    group: str
+
+    def sharing(self, reduction_width: int) -> tuple[str, str, str]:
+        """Of (L4, L3, L2), where so many units' sums meet before an accumulator."""
+        return (*REDUCTIONS[reduction_width], self.group)
+
+
+#: where a unit's figures are
+Figures = Row | Shared
+
+
+def _conventional(unit) -> Row:
     measured = (unit.activation_bits, unit.weight_bits) == (8, 8)
-    return Figures(CONVENTIONAL, like=None if measured else macs.get("conventional")())
+    return Row(CONVENTIONAL, like=None if measured else macs.get("conventional")())
 
 
-def _subword(unit) -> Figures | None:
+def _subword(unit) -> Row | None:
     names = {
         ("apart", 1): "SWP SA 1-level (DVAFS)", ("apart", 2): "SWP SA 2-level (DVAFS)",
         ("together", 2): toggle.COMMON,
     }  # fmt: skip
-    return _row(names.get((unit.sharing, unit.levels))) if unit.max_bits == 8 else None
+    name = names.get((unit.sharing, unit.levels))
+    return _row(name) if unit.max_bits == 8 and name is not None else None
 
 
 def _divide_conquer(unit) -> Figures | None:
     if unit.max_bits != 8:
         return None
     if (unit.dimensions, unit.levels) == (2, 2):
-        return Figures(group="OS" if unit.sharing == "together" else "IS")
+        return Shared("OS" if unit.sharing == "together" else "IS")
     suffix = " (BitFusion)" if unit.dimensions == 2 else ""
     return _row(f"{unit.dimensions}D D&C ST {unit.levels}-level{suffix}") if unit.sharing == "together" else None
 
 
-def _serial(unit) -> Figures | None:
+def _serial(unit) -> Row | None:
     """1D serial; whichever operand is serial takes the place of the table's weights."""
     name = f"1D {unit.digit_bits}-bit serial"
     figures = _row(f"{name} (UNPU)" if unit.digit_bits == 1 else name)
     return figures and figures._replace(mirrored=unit.serial == "activations", like=_of_8_bits(unit))
 
 
-def _serial_2d(unit) -> Figures | None:
+def _serial_2d(unit) -> Row | None:
     """With digits of 8 bits a step is a product of the conventional unit."""
     if unit.digit_bits == 8:
-        return Figures(CONVENTIONAL, like=macs.get("conventional")())
+        return Row(CONVENTIONAL, like=macs.get("conventional")())
     figures = _row(f"2D {unit.digit_bits}-bit serial (Loom)")
     return figures and figures._replace(like=_of_8_bits(unit))
 
@@ -78,8 +92,8 @@ def _of_8_bits(unit) -> MacUnit | None:
     return None if measured else replace(unit, activation_bits=8, weight_bits=8)
 
 
-def _row(name: str | None) -> Figures | None:
-    return Figures(name) if name in toggle.table() else None
+def _row(name: str) -> Row | None:
+    return Row(name) if name in toggle.table() else None
 
 
 #: registered name -> where a unit's figures are (None: for its fields there are none)
@@ -114,10 +128,12 @@ def unit_energy(
         raise InputError(f"reduction_width={reduction_width} must be one of {', '.join(map(str, REDUCTIONS))}")
     if found is None:
         tabled = None
+    elif isinstance(found, Shared):
+        tabled = _of_array(mode, found.sharing(reduction_width), clock_mhz)
     elif found.like is not None:
         tabled = _scaled(unit, mode, found.like, clock_mhz)
     else:
-        tabled = _tabled(unit, mode, found, reduction_width, clock_mhz)
+        tabled = _tabled(unit, mode, found, clock_mhz)
     (energy, source), home = (_by_laws(unit, mode), LOGIC_NM) if tabled is None else (tabled, UNIT_NM)
     node, volt = home if node_nm is None else node_nm, NOMINAL_V if vdd is None else vdd
     if (node, volt) != (home, NOMINAL_V):
@@ -126,18 +142,17 @@ def unit_energy(
     return energy, source
 
 
-def _tabled(
-    unit: MacUnit, mode: Mode, found: Figures, reduction_width: int, clock_mhz: float
-) -> tuple[float, str] | None:
-    """From arrays or ratios; None for a mode of theirs that is not tabulated and cannot be scaled to."""
-    if found.group is not None:
-        sharing = (*REDUCTIONS[reduction_width], found.group)
-        parts = psma.array_energy("FU", "L2", sharing, mode.activation_bits, mode.weight_bits, clock_mhz)
-        return sum(parts.values()) - parts["in_reg"], f"{psma.array_source('FU', 'L2', sharing)}; no input registers"
-    ratios = toggle.table()[found.row][1]
+def _of_array(mode: Mode, sharing: tuple[str, str, str], clock_mhz: float) -> tuple[float, str]:
+    parts = psma.array_energy("FU", "L2", sharing, mode.activation_bits, mode.weight_bits, clock_mhz)
+    return sum(parts.values()) - parts["in_reg"], f"{psma.array_source('FU', 'L2', sharing)}; no input registers"
+
+
+def _tabled(unit: MacUnit, mode: Mode, found: Row, clock_mhz: float) -> tuple[float, str] | None:
+    """From ratios; None for a mode that is not tabulated and cannot be scaled to."""
+    ratios = toggle.table()[found.name][1]
     bits = (mode.activation_bits, mode.weight_bits)[:: -1 if found.mirrored else 1]
     name = "{}x{}".format(*bits)
-    source = f"{toggle.SOURCE}, '{found.row}' {toggle.ANCHOR}"
+    source = f"{toggle.SOURCE}, '{found.name}' {toggle.ANCHOR}"
     if name in ratios:
         return ratios[name] * toggle.conventional_pj(clock_mhz), source
     wider = [other for other in unit.modes if _covers(other, mode) and _name(other, found.mirrored) in ratios]
@@ -197,17 +212,17 @@ def unit_area_um2(
     if found is None:
         home, source = LOGIC_NM, f"{EXTRAPOLATED}: components and accumulators x width laws of {EnergyTable().table}"
         area = _area_by_laws(unit)
+    elif isinstance(found, Shared):
+        sharing = found.sharing(reduction_width)
+        area = psma.array_area_um2("FU", "L2", sharing, clock_mhz) / toggle.UNITS_IN_ARRAY
+        source = f"{psma.array_source('FU', 'L2', sharing)}; a 256th"
     elif found.like is not None:
         area, source = unit_area_um2(found.like, clock_mhz=clock_mhz)
         area *= _area_by_laws(_plain(unit)) / _area_by_laws(_plain(found.like))
         source = f"{EXTRAPOLATED}: from {found.like.modes[0].name} by the width laws of its components; {source}"
-    elif found.group is not None:
-        sharing = (*REDUCTIONS[reduction_width], found.group)
-        area = psma.array_area_um2("FU", "L2", sharing, clock_mhz) / toggle.UNITS_IN_ARRAY
-        source = f"{psma.array_source('FU', 'L2', sharing)}; a 256th"
     else:
-        area = toggle.table()[found.row][0] * toggle.conventional_um2(clock_mhz)
-        source = f"{toggle.SOURCE}, '{found.row}' {toggle.ANCHOR}"
+        area = toggle.table()[found.name][0] * toggle.conventional_um2(clock_mhz)
+        source = f"{toggle.SOURCE}, '{found.name}' {toggle.ANCHOR}"
     if shared > 1:
         area *= _area_by_laws(unit, shared) / _area_by_laws(unit)
         source += f"; {shared} units to an accumulator by the width laws"

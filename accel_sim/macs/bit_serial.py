@@ -9,13 +9,16 @@ moves once a product. Narrow operands leave the low bits of both registers still
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from accel_sim.mac_digits import SerialUnit, checked, count, digits, lanes, parallel_widths, serial_widths
 from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware
 from accel_sim.parts import MOST_CODE_BITS, macs, require
+
+#: what there is one of for each operand
+Of = TypeVar("Of")
 
 
 @macs.add("bit_serial")
@@ -51,7 +54,7 @@ class BitSerial(SerialUnit):
             for bits in serial_widths(serial, self.digit_bits)
         )
 
-    def _by_role(self, first, second):
+    def _by_role(self, first: Of, second: Of) -> tuple[Of, Of]:
         """(of activations, of weights) <-> (of the serial operand, of the held one)."""
         return (first, second) if self.serial == "activations" else (second, first)
 

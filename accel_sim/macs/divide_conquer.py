@@ -116,7 +116,8 @@ class DivideConquer(MacUnit):
         """The bricks are the same in all modes. An adder is as wide as its level's sum is in this mode."""
         side = 1 << self.levels
         shape = {-2: side if self.dimensions == 2 else 1, -1: side}
-        bricks, adders = shape[-2] * side, {}
+        bricks = shape[-2] * side
+        adders: dict[int, int] = {}
         for level, axis, _ in self._tree(mode):
             shape[axis] //= 2
             adders[level] = adders.get(level, 0) + shape[-2] * shape[-1]

@@ -13,10 +13,13 @@ from accel_sim import soft_float
 from accel_sim.actions import Actions
 from accel_sim.mac_unit import CostTable, MacUnit, Mode
 from accel_sim.parts import macs
-from workloads.format import formats
-from workloads.formats.floating import FloatLayout
+from workloads.formats.floating import Bfloat16, FloatLayout, Fp8E4m3, Fp8E5m2, Fp16, Fp32
 
-OPERANDS = ("fp32", "fp16", "bfloat16", "fp8_e4m3", "fp8_e5m2")
+#: format of operands -> its layout
+OPERANDS = {
+    "fp32": Fp32.layout, "fp16": Fp16.layout, "bfloat16": Bfloat16.layout, "fp8_e4m3": Fp8E4m3.layout,
+    "fp8_e5m2": Fp8E5m2.layout,
+}  # fmt: skip
 
 
 @macs.add("float_mac")
@@ -43,12 +46,12 @@ class FloatMac(MacUnit):
     @property
     def layout(self) -> FloatLayout:
         """Of the operands."""
-        return formats.get(self.operand).layout
+        return OPERANDS[self.operand]
 
     @property
     def sum_layout(self) -> FloatLayout:
         """Of the accumulator."""
-        return formats.get(self.accumulate).layout
+        return OPERANDS[self.accumulate]
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -103,7 +103,7 @@ class LogShift(MacUnit):
         down, negative, zero = _level(codes, layout)
         if self.logarithmic == "both":
             more, other, none = _level(a, layout)
-            magnitude, down, negative, zero = np.int64(1), down + more, negative ^ other, zero | none
+            magnitude, down, negative, zero = np.array(1, np.int64), down + more, negative ^ other, zero | none
         else:
             magnitude, negative = np.abs(a.astype(np.int64)), negative ^ (a < 0)
             if magnitude.size and magnitude.max() >> 24:

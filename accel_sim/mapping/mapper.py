@@ -1,15 +1,23 @@
 """Who chooses a layer's tiles: the search for the best under an objective, or the user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal, TypedDict
 
 from accel_sim.levels import Buffer
 from accel_sim.mapping.nest import DIMENSIONS, TAPS, Nest
 from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Space, search
+from accel_sim.parts import ReadAs
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.registry import InputError, unknown
+
+
+class Wish(TypedDict, total=False):
+    """What a user fixes of a layer's mapping. order: of all dims, outermost first; tiles: dim -> elements."""
+
+    order: list[str]
+    tiles: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class MappingRules:
     """
 
     objective: str = "edp"
-    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    layers: dict[str, Annotated[Wish, ReadAs(dict[str, object])]] = field(default_factory=dict)
     keep_maps: bool = False
     prefetch_layers: bool = False
     map_layout: Literal["nchw", "nhwc"] = "nchw"
@@ -56,7 +64,7 @@ class MappingRules:
         return found
 
 
-def _check(name: str, wanted: dict[str, Any]) -> None:
+def _check(name: str, wanted: Mapping[str, object]) -> None:
     where = f"layers.{name}"
     for key in wanted:
         if key not in ("order", "tiles"):

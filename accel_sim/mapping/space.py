@@ -43,7 +43,8 @@ class Candidates:
 
     def without(self, dim: str) -> "Candidates":
         """The same tiles, whole in a dim (there may be several alike)."""
-        choices, at = ({name: of[name] for name in of if name != dim} for of in (self.choices, self.at))
+        choices = {name: sizes for name, sizes in self.choices.items() if name != dim}
+        at = {name: which for name, which in self.at.items() if name != dim}
         return Candidates(choices, at, self.sizes)
 
     def __len__(self) -> int:
@@ -61,10 +62,21 @@ class Space(Protocol):
     array_cycles: [n] cycles of the array. fixed_pj: energy that no mapping changes.
     """
 
-    layer: Layer
-    sizes: dict[str, int]
-    operands: tuple[str, ...]
-    fixed_pj: float
+    @property
+    def layer(self) -> Layer:
+        """The one that is cut."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """dim -> elements."""
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """Those that move."""
+
+    @property
+    def fixed_pj(self) -> float:
+        """Energy that no mapping changes."""
 
     @property
     def orders(self) -> tuple[tuple[str, ...], ...]:
@@ -72,6 +84,9 @@ class Space(Protocol):
 
     def choices(self) -> dict[str, list[int]]:
         """dim -> tile sizes worth trying."""
+
+    def rounded(self, dim: str, tile: int) -> int:
+        """A given tile as the array can take it."""
 
     def allowed(self, order: tuple[str, ...], found: Candidates) -> np.ndarray:
         """[n] bool: what the machine can do in this order of loops."""

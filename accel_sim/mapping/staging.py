@@ -45,7 +45,8 @@ class Staging:
         extents: of this part, encoded or plain. overlap: parts of different tiles may share bytes, which are moved
         once as long as they are kept. values, values_bits: codes that a decoder makes of an encoded part.
         """
-        path, streams, needed = self.buffers[operand].path, [], {}
+        path, streams = self.buffers[operand].path, []
+        needed: dict[bool, tuple[Extent, ...]] = {}
         piece = self.nest.lifetime(operand, self.nest.depth, index)
         for number in reversed(range(len(path))):
             held, keep = self._held[operand][number], self.nest.keeps[operand][number]

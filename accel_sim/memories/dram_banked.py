@@ -5,13 +5,14 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from accel_sim import dram_part
 from accel_sim.actions import Actions
+from accel_sim.memory import Completed
 from accel_sim.parts import MOST_PIECES, memories, require
+from accel_sim.tile import Extent
 from cython_core import dram, dram_cut
 from workloads.registry import InputError, unknown
 
@@ -91,7 +92,7 @@ class DramBanked:
     """
 
     level: str = "dram"
-    part: str | dict[str, Any] = "ddr4_2400"
+    part: str | dict[str, object] = "ddr4_2400"
     channels: int = 1
     page: str = "open"
     scheduler: str = "frfcfs"
@@ -182,7 +183,7 @@ class DramBanked:
             state.record(log)
         return state
 
-    def submit(self, state: DramState, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
+    def submit(self, state: DramState, ticket: int, time: int, extents: tuple[Extent, ...], is_write: bool) -> None:
         """Enqueues a transfer of byte extents (address, bytes, count, stride), cut into bursts, at cycle ``time``.
 
         Extents that follow each other inside one burst share it. Raises InputError for an address beyond the part.
@@ -210,7 +211,7 @@ class DramBanked:
             runs, self.found.burst_bytes.bit_length() - 1, self.bits, join, 2 * row, state.pending, state.ends
         )
 
-    def advance(self, state: DramState, limit: int | None) -> list[tuple[int, int, int, int]]:
+    def advance(self, state: DramState, limit: int | None) -> list[Completed]:
         """Runs to the first cycle in which transfers complete, but commits nothing at or after cycle ``limit``.
 
         Returns these transfers as (ticket, begin, end, completion) in cycles: the first burst is taken in, the last
@@ -249,7 +250,7 @@ class DramBanked:
             (self.level, "background_precharged", 0): counts["precharged"],
         })  # fmt: skip
 
-    def price(self, action: str, bits: int, table: Any) -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: object) -> tuple[float, str]:
         """(pJ, source) of one command or one clock; bytes read and written are counted, their commands are priced."""
         if action in ("read", "write"):
             return 0.0, "bytes moved: priced by their commands"
@@ -266,4 +267,5 @@ class DramBanked:
         part = self.found
         row = part["columns"] * part["bus_bits"] / 8
         act = part.energies["act_pre"][0] / row
-        return tuple(part.energies[name][0] / part.burst_bytes + act for name in ("rd", "wr"))
+        read, write = (part.energies[name][0] / part.burst_bytes + act for name in ("rd", "wr"))
+        return read, write

@@ -5,10 +5,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from accel_sim.actions import Actions
+from accel_sim.memory import Completed
 from accel_sim.parts import memories, require
+from accel_sim.tile import Extent
+
+if TYPE_CHECKING:
+    from accel_sim.energy import EnergyTable
 
 
 @dataclass(eq=False)
@@ -19,13 +24,13 @@ class FlatState:
     bytes_per_cycle: Fraction
     latency: int
     free_at: int = 0
-    waiting: deque[tuple[int, int, int, int]] = field(default_factory=deque)
+    waiting: deque[Completed] = field(default_factory=deque)
 
 
-def _renamed(field_name: str, per_cycle: Callable[[Fraction], Fraction]) -> Callable[[Any, float | None], str]:
+def _renamed(field_name: str, per_cycle: Callable[[Fraction], Fraction]) -> Callable[[object, float | None], str]:
     """What is said to a field that counted in cycles: its new name, and value at the machine's clock."""
 
-    def say(value: Any, clock_mhz: float | None) -> str:
+    def say(value: object, clock_mhz: float | None) -> str:
         why = f"is now {field_name}, which no clock changes"
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not clock_mhz or clock_mhz < 0:
@@ -68,16 +73,16 @@ class FlatDram:
         """An idle channel beside an array of this clock."""
         return FlatState(self.peak_bytes_per_cycle(clock_mhz), self.idle_latency(clock_mhz))
 
-    def submit(self, state: FlatState, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
+    def submit(self, state: FlatState, ticket: int, time: int, extents: tuple[Extent, ...], is_write: bool) -> None:
         """One transfer of all extents (address, bytes, count, stride), served after those before it."""
         size = sum(extent[1] * extent[2] for extent in extents)
         begin = max(time, state.free_at)
         state.free_at = begin + math.ceil(size / state.bytes_per_cycle)
         state.waiting.append((ticket, begin, state.free_at, state.free_at + state.latency))
 
-    def advance(self, state: FlatState, limit: int | None) -> list[tuple[int, int, int, int]]:
+    def advance(self, state: FlatState, limit: int | None) -> list[Completed]:
         """(ticket, first busy, channel free, completion) of what completes first, if not after ``limit``."""
-        done = []
+        done: list[Completed] = []
         while state.waiting and (limit is None or state.waiting[0][3] <= limit):
             if done and state.waiting[0][3] > done[0][3]:
                 break
@@ -88,7 +93,7 @@ class FlatDram:
         """Nothing beside the bytes that the tiles count."""
         return Actions()
 
-    def price(self, action: str, bits: int, table) -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
         """(pJ, source) of moving ``bits``."""
         return table.per_bit("dram", bits)
 

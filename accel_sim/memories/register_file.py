@@ -60,8 +60,7 @@ class RegisterFile(OnChip):
                 f"capacity_bytes={self.capacity_bytes:g} must be at least {-(-self.word_bits // 8)}: "
                 f"a word has {self.word_bits} bits"
             )
-        if ports_of(self.port_kind) is None:
-            raise ValueError(f"ports='{self.ports}' must read and write, as 1rw, 1r1w or 2r1w")
+        _ = ports_of(self.port_kind)
         _ = self.macro
 
     @property
@@ -87,7 +86,8 @@ class RegisterFile(OnChip):
         _ = sram_macro.family(self.node_nm, CELL, "1rw")
         try:
             if self.of_flip_flops:
-                return scaled(flip_flops(*place, *ports_of(self.port_kind)[:2]), place, self.node_nm)
+                ports = ports_of(self.port_kind)
+                return scaled(flip_flops(*place, ports.reads, ports.writes), place, self.node_nm)
             if (self.node_nm, CELL, self.port_kind) in sram_macro.families() and self._reaches(place):
                 return sram_macro.find(*place, **own)
             return scaled(sram_macro.find(*place, **own | {"node_nm": BASE_NM}), place, self.node_nm)

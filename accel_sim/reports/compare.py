@@ -136,7 +136,7 @@ def changes(runs: tuple[RunFiles, ...], labels: tuple[str, ...]) -> Iterator[dic
                 yield {"run": label, "path": path, "first": values[0], "value": values[1]}
 
 
-def flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tree: object, path: str = "") -> Iterator[tuple[str, object]]:
     """(dotted path, leaf) of a tree of mappings; a list is a leaf unless it holds mappings."""
     if isinstance(tree, dict) and tree:
         for key, value in tree.items():
@@ -148,5 +148,5 @@ def flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, tree
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "none" if value is None else str(value)

@@ -1,9 +1,6 @@
 """Files that a run writes on request, beside those of every run."""
 
-from collections.abc import Callable
-from typing import Any
-
-from accel_sim.engine import Engine
+from accel_sim.engine import Engine, MakeEngine
 from accel_sim.reports import stats_txt
 from accel_sim.reports.trace import Recorder
 from accel_sim.result import Result
@@ -17,7 +14,7 @@ class Extras:
         self._stats = stats
 
     @property
-    def engine(self) -> Callable[[Any, Any], Engine]:
+    def engine(self) -> MakeEngine:
         """What plays the schedule: one that records it, if a trace is asked for."""
         return Engine if self._recorder is None else self._recorder.engine
 
@@ -33,5 +30,6 @@ class Extras:
     @property
     def warnings(self) -> list[str]:
         """What the files, once made, do not hold."""
-        capped = self._recorder is not None and self._recorder.note != "whole"
-        return [f"trace.json: {self._recorder.note}"] if capped else []
+        if self._recorder is None or self._recorder.note == "whole":
+            return []
+        return [f"trace.json: {self._recorder.note}"]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from html import escape
 from importlib import resources
-from typing import Any
 
 import pandas as pd
 
@@ -77,9 +76,9 @@ def tools(word: str, kind: str, options: Iterable[str], noun: str, columns: tupl
     )
 
 
-def cell(value: Any, factor: float, form: str | None) -> str:
+def cell(value: str | float, factor: float, form: str | None) -> str:
     """form: of value / factor; None for text."""
-    if form is None:
+    if form is None or isinstance(value, str):
         return f"<td>{escape(str(value))}</td>"
     if pd.isna(value):
         return "<td class=n data-v=''></td>"

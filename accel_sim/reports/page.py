@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from html import escape
-from typing import Any
 
 import pandas as pd
 
@@ -164,7 +163,7 @@ def _config(run: RunFiles) -> str:
     )
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, dict):
         return "<br>".join(f"{escape(str(key))}: {escape(str(each))}" for key, each in value.items())
     if isinstance(value, list):

@@ -58,7 +58,8 @@ def read(folder: Path) -> RunFiles:
     except (ValueError, OSError) as error:
         raise InputError(f"{folder}: is no run directory ({str(error).splitlines()[0]})") from None
     config = yaml_io.read(folder / "config.yaml", "configuration")
-    files = RunFiles(folder, layers, *frames.values(), summary, config, provenance, mapping)
+    cycles, actions, roofs, ports = frames.values()
+    files = RunFiles(folder, layers, cycles, actions, roofs, ports, summary, config, provenance, mapping)
     _check(files)
     return files
 
@@ -90,7 +91,7 @@ def _check(run: RunFiles) -> None:
                 raise InputError(f"{run.folder}: is no run directory ({name}: column '{column}' holds infinity)")
     for key in TOTALS:
         value = run.summary.get(key)
-        if type(value) not in (int, float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"{run.folder}: is no run directory (summary.json: {key} is no number)")
     for key in ("network", "hardware"):
         if not isinstance(run.summary.get(key), str):

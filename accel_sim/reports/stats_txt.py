@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from accel_sim.result import Result
 
@@ -48,7 +47,7 @@ def _lines(result: Result) -> Iterator[str]:
         yield _line(f"system.layers.{name}.laneSlots::total", int(own.sum()), "lane-slots in all states", "Count")
 
 
-def _statistics(part: str, values: Mapping[str, Any]) -> Iterator[str]:
+def _statistics(part: str, values: Mapping[str, float]) -> Iterator[str]:
     """values: by the keys of STATISTICS."""
     for name, (key, what, unit) in STATISTICS.items():
         value = values[key] / 1e12 if unit == "Joule" else values[key]

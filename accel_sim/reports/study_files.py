@@ -126,17 +126,16 @@ def rerun(asked: Study, names: list[str]) -> dict[str, Any]:
             options[name] = f"--precision {rest}="
         else:
             options[name] = f"--{name} " if name in RUN else f"--set {name}="
+    kinds = {"network": asked.networks, "hardware": asked.machines}
     return {
-        kind: {entry["label"]: [shlex.quote(entry["name"]), " ".join(_entry(entry))] for entry in asked.axes[kind]}
-        for kind in ("network", "hardware")
+        kind: {label: [shlex.quote(entry.name), " ".join(_options(entry.given))] for label, entry in entries.items()}
+        for kind, entries in kinds.items()
     } | {"set": options}
 
 
-def _entry(entry: dict[str, Any]) -> Iterator[str]:
-    """Options of an entry's own settings."""
-    for key, value in entry.items():
-        if key in ("name", "label"):
-            continue
+def _options(given: dict[str, object]) -> Iterator[str]:
+    """Those of an entry's own settings."""
+    for key, value in given.items():
         if isinstance(value, dict):
             flag = {"dims": "dim"}.get(key, key)
             for name, each in value.items():

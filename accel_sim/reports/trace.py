@@ -7,17 +7,18 @@ import json
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-import simpy
+from typing import Any, Generic, NamedTuple
 
 from accel_sim.engine import Engine, Inlet, _Layer
 from accel_sim.jobs import Job, Port, Transfer
 from accel_sim.levels import Buffer
-from accel_sim.memories.dram_banked import DramBanked
+from accel_sim.memories.dram_banked import DramBanked, DramState
+from accel_sim.memory import Channel, Completed, Outermost, State
 from accel_sim.reports.trace_banks import Banks
 from accel_sim.reports.trace_check import TIME, faults
 from accel_sim.result import ConservationError, Result
+from accel_sim.server import Process
+from accel_sim.tile import Extent
 
 #: events of a trace beside its layers, and again of DRAM banks; where they are used up it ends, and says so
 MAX_EVENTS = 200_000
@@ -35,7 +36,7 @@ class Span(NamedTuple):
     name: str
     begin: int
     end: int
-    shown: dict[str, Any]
+    shown: dict[str, object]
 
 
 class Recorder:
@@ -50,15 +51,14 @@ class Recorder:
         self.spans: list[Span] = []
         self.counts: list[tuple[str, int, int, int]] = []
         self.moved: list[tuple[int, int, int, bool]] = []
-        self.memory: Any = None
-        self.state: Any = None
+        self._banked: tuple[DramBanked, DramState] | None = None  # the outermost memory, if it has banks
         self.note = "whole"
         self._inlets: dict[int, tuple[Inlet, deque[tuple[int, int]]]] = {}  # an inlet that is held keeps its id
 
-    def engine(self, memory: Any, state: Any) -> Engine:
+    def engine(self, memory: Outermost, state: object) -> Engine:
         """An engine that reports here; for ``simulate(engine=...)``."""
-        self.memory, self.state = memory, state
-        if isinstance(memory, DramBanked):
+        if isinstance(memory, DramBanked) and isinstance(state, DramState):
+            self._banked = memory, state
             state.record(4 * self.most)  # some become one slice
         return _Engine(memory, state, self)
 
@@ -66,7 +66,7 @@ class Recorder:
         """(epoch, bytes) of the loads that an inlet holds, oldest first."""
         return self._inlets.setdefault(id(inlet), (inlet, deque()))[1]
 
-    def span(self, track: str, name: str, begin: int, end: int, **shown: Any) -> None:
+    def span(self, track: str, name: str, begin: int, end: int, **shown: object) -> None:
         """A slice of a track, in cycles, if it is not empty and the cap leaves room."""
         if end > begin and self._room(end):
             self.spans.append(Span(track, "", name, begin * PARTS, end * PARTS, shown))
@@ -138,20 +138,18 @@ class Recorder:
 
     def _log_full(self) -> list[int]:
         """The moment of the last command that the memory's log had room for, if it is full."""
-        log = self.state.log if isinstance(self.memory, DramBanked) else ()
-        return [self._moment(int(log[-1, 0]))] if len(log) and log[0, 0] == len(log) - 1 else []
-
-    def _moment(self, clock: int) -> int:
-        """A memory clock in cycles / PARTS, rounded down."""
-        rate = self.state.clocks_per_cycle
-        return clock * PARTS * rate.denominator // rate.numerator
+        if self._banked is None:
+            return []
+        _, state = self._banked
+        full = len(state.log) and state.log[0, 0] == len(state.log) - 1
+        return [_moment(state, int(state.log[-1, 0]))] if full else []
 
     def _banks(self, end: int) -> Iterator[Span]:
-        if isinstance(self.memory, DramBanked):
-            log = self.state.log[1 : 1 + int(self.state.log[0, 0])].tolist()
-            found = Banks(self.memory, self.state).slices(log, self.state.clock(end))
-            for track, kind, name, begin, stop, shown in found:
-                yield Span(track, kind, name, self._moment(begin), self._moment(stop), shown)
+        if self._banked is not None:
+            memory, state = self._banked
+            log = state.log[1 : 1 + int(state.log[0, 0])].tolist()
+            for track, kind, name, begin, stop, shown in Banks(memory, state).slices(log, state.clock(end)):
+                yield Span(track, kind, name, _moment(state, begin), _moment(state, stop), shown)
 
     def _memory(self, level: str) -> Iterator[Span]:
         """The outermost memory's transfers; those that overlap are one slice."""
@@ -169,7 +167,8 @@ class Recorder:
     def _levels(self, result: Result) -> list[tuple[str, int, int]]:
         """(counter, cycle, bytes held from then on); sums in the width that their layer keeps them in."""
         ran = [run for run in result.runs if run.cycles]
-        starts, held, found = [run.start for run in ran], {}, []
+        starts, found = [run.start for run in ran], []
+        held: dict[str, int] = {}
         for counter, at, change, since in self.counts:
             if counter.startswith(SUMS):
                 run = ran[bisect_right(starts, since) - 1]
@@ -189,6 +188,12 @@ def _names(tracks: dict[str, tuple[int, int]], groups: dict[int, str]) -> Iterat
         yield {"ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}}
 
 
+def _moment(state: DramState, clock: int) -> int:
+    """A memory clock in cycles / PARTS, rounded down."""
+    rate = state.clocks_per_cycle
+    return clock * PARTS * rate.denominator // rate.numerator
+
+
 def _cycles(parts: int) -> int | float:
     return parts // PARTS if parts % PARTS == 0 else parts / PARTS
 
@@ -201,18 +206,18 @@ def _slice(span: Span, pid: int, tid: int) -> dict[str, Any]:
     return event | {"args": span.shown} if span.shown else event
 
 
-class _Watched:
+class _Watched(Generic[State]):
     """The outermost memory, as the engine's server sees it; what it moves is recorded."""
 
-    def __init__(self, memory: Any, recorder: Recorder):
+    def __init__(self, memory: Channel[State], recorder: Recorder):
         self.memory, self.recorder, self.level = memory, recorder, memory.level
         self.asked: dict[int, tuple[int, bool]] = {}
 
-    def submit(self, state: Any, ticket: int, time: int, extents: tuple, is_write: bool) -> None:
+    def submit(self, state: State, ticket: int, time: int, extents: tuple[Extent, ...], is_write: bool) -> None:
         self.asked[ticket] = sum(extent[1] * extent[2] for extent in extents), is_write
         self.memory.submit(state, ticket, time, extents, is_write)
 
-    def advance(self, state: Any, limit: int | None) -> list[tuple[int, int, int, int]]:
+    def advance(self, state: State, limit: int | None) -> list[Completed]:
         done = self.memory.advance(state, limit)
         for ticket, begin, end, _ in done:
             self.recorder.move(begin, end, *self.asked.pop(ticket))
@@ -220,7 +225,7 @@ class _Watched:
 
 
 class _Engine(Engine):
-    def __init__(self, memory: Any, state: Any, recorder: Recorder):
+    def __init__(self, memory: Outermost, state: object, recorder: Recorder):
         super().__init__(_Watched(memory, recorder), state)
         self.recorder = recorder
 
@@ -238,7 +243,7 @@ class _TracedLayer(_Layer):
 
     def _bring(
         self, inlet: Inlet, load: Transfer, source: Inlet | None, drawn: int, path: tuple[Buffer, ...]
-    ) -> Iterator[simpy.Event]:
+    ) -> Process:
         operand, begin = load.streams[0].operand, self.engine.now
         self.recorder.filled(inlet).append((load.epoch, load.bytes))
         where = f"{operand} in {inlet.buffer.level}"
@@ -258,7 +263,7 @@ class _TracedLayer(_Layer):
                     freed += slots.popleft()[1]
                 self.recorder.hold(f"{port[0]} in {port[1]}", self.engine.now, -freed)
 
-    def _work(self, job: Job) -> Iterator[simpy.Event]:
+    def _work(self, job: Job) -> Process:
         begin = self.engine.now
         change = self.sums.get(self.done.value, 0)
         if change:
@@ -267,12 +272,12 @@ class _TracedLayer(_Layer):
         yield from super()._work(job)
         self.recorder.span("post" if job.post_only else "array", "tile", begin, self.engine.now)
 
-    def _post(self, job: Job) -> Iterator[simpy.Event]:
+    def _post(self, job: Job) -> Process:
         begin = self.engine.now
         yield from super()._post(job)
         self.recorder.span("post", "tile", begin, self.engine.now)
 
-    def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Iterator[simpy.Event]:
+    def _send(self, drain: Transfer, level: Buffer, beyond: Buffer | None) -> Process:
         begin = self.engine.now
         yield from super()._send(drain, level, beyond)
         self.recorder.span(f"write from {level.level}", f"{drain.bytes} B", begin, self.engine.now, bytes=drain.bytes)

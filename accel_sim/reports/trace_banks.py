@@ -8,7 +8,7 @@ from accel_sim.memories.dram_banked import DramBanked, DramState
 from cython_core import dram
 
 #: (track, kind, name, begin, end in clocks, details); slices of kind "command" lie inside one of kind "row"
-Slice = tuple[str, str, str, int, int, dict[str, Any]]
+Slice = tuple[str, str, str, int, int, dict[str, object]]
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Banks:
         for (command, begin, last, number), most in zip(row.bursts, until, strict=False):
             stop = min(last + int(self.part["burst_clocks"]), most)
             yield track, "command", f"{command} x{number}", begin, stop, {"bytes": number * self.part.burst_bytes}
-        shown = {
+        shown: dict[str, object] = {
             "reads": reads, "writes": writes, "hits": max(0, reads + writes - 1),
             "bytes": (reads + writes) * self.part.burst_bytes,
         }  # fmt: skip

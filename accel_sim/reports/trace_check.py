@@ -11,7 +11,7 @@ INSIDE = {"command": "row"}
 PROCESSES = (1, 2)
 
 
-def faults(tree: Any) -> Iterator[str]:
+def faults(tree: object) -> Iterator[str]:
     """What is wrong with a trace: fields and their kinds, tracks without a name, slices that overlap or lie in one they
     may not lie in, counters below zero or out of order."""
     if not isinstance(tree, dict) or not isinstance(tree.get("traceEvents"), list):
@@ -66,9 +66,9 @@ def _slice(event: dict[str, Any], begin: int, tracks: dict[tuple[int, Any], list
     return ""
 
 
-def _parts(cycles: Any) -> int | None:
+def _parts(cycles: object) -> int | None:
     """Thousandths of a cycle; None if it is no such number."""
-    if type(cycles) not in (int, float) or not math.isfinite(cycles):
+    if isinstance(cycles, bool) or not isinstance(cycles, int | float) or not math.isfinite(cycles):
         return None
     parts = round(cycles * 1000)
     return parts if parts / 1000 == cycles else None

@@ -31,7 +31,8 @@ def _values(given: Any) -> list[Any]:
         count = given["count"]
         if type(count) is not int or not 2 <= count <= MOST_VALUES:
             raise InputError(f"count: expected a whole number of at least 2, not {count!r}")
-        return _spaced(*_numbers(given["log"], 2, "log: [low, high]"), count)
+        low, high = _numbers(given["log"], 2, "log: [low, high]")
+        return _spaced(low, high, count)
     raise InputError(f"expected {_FORMS}, not {given!r:.80}")
 
 

@@ -79,6 +79,7 @@ def draw(folder: Path, wish: Wish) -> list[Path]:
 
 def holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
     """Whether a condition over its columns holds, of each row; InputError for a column it has not."""
+
     def lookup(row: dict[str, Any]) -> Callable[[str], Any]:
         def value(name: str) -> Any:
             chart_data.check(frame, name)
@@ -89,29 +90,32 @@ def holds(frame: pd.DataFrame, condition: Expression) -> list[bool]:
     return [bool(condition.value(lookup(row))) for row in frame.to_dict("records")]
 
 
-def _need(wish: Wish, *names: str) -> None:
-    for name in names:
-        if getattr(wish, name) is None:
+def _needed(wish: Wish, *names: str) -> list[str]:
+    """Columns that a figure cannot do without; InputError for one that was not given."""
+    given = {name: getattr(wish, name) for name in names}
+    for name, column in given.items():
+        if column is None:
             raise InputError(f"--kind {wish.kind}: expected --{name} COLUMN")
+    return list(given.values())
 
 
 def _lines(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
     """A panel for each network, unless that is on an axis or a colour."""
-    _need(wish, "x", "y")
-    table = chart_data.lines(frame, wish.x, wish.y, wish.color)
-    several = "network" in table and "network" not in (wish.x, wish.color)
+    x, y = _needed(wish, "x", "y")
+    table = chart_data.lines(frame, x, y, wish.color)
+    several = "network" in table and "network" not in (x, wish.color)
     parts = _by_network(table) if several else {"": table}
     hues = _hues(table, wish.color)
     figure, panels = plt.subplots(1, len(parts), figsize=(8 if len(parts) == 1 else 5.5 * len(parts), 5), squeeze=False)
     for axis, (network, part) in zip(panels[0], parts.items(), strict=True):
-        place = _place(axis.xaxis, part[wish.x])
+        place = _place(axis.xaxis, part[x])
         for _, line in part.groupby("line", sort=False):
             hue = hues[_key(line[wish.color].iloc[0])] if wish.color else COLOURS[0]
-            axis.plot(place(line[wish.x]), _scaled(line[wish.y]), marker="o", markersize=4, linewidth=1.4, color=hue)
-        _in_ratios(axis.set_yscale, part[wish.y])
-        _axis(axis.yaxis, wish.y)
+            axis.plot(place(line[x]), _scaled(line[y]), marker="o", markersize=4, linewidth=1.4, color=hue)
+        _in_ratios(axis.set_yscale, part[y])
+        _axis(axis.yaxis, y)
         name = f"{written(network)}: " if len(parts) > 1 else ""
-        axis.set(xlabel=wish.x, title=f"{name}{title_of(wish.y)} over {wish.x}")
+        axis.set(xlabel=x, title=f"{name}{title_of(y)} over {x}")
     _legend(panels[0, -1], hues, wish.color)
     return figure, table
 
@@ -123,18 +127,18 @@ def _by_network(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _heat(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
     """A panel for each network, unless that is on an axis."""
-    _need(wish, "x", "y", "z")
+    x, y, z = _needed(wish, "x", "y", "z")
     pick = wish.pick or "min"
-    parts = {"": frame} if "network" in (wish.x, wish.y) else _by_network(frame)
-    tables = {network: chart_data.heat(part, wish.x, wish.y, wish.z, pick) for network, part in parts.items()}
-    grids = [table.pivot(index=wish.y, columns=wish.x, values=wish.z) for table in tables.values()]
+    parts = {"": frame} if "network" in (x, y) else _by_network(frame)
+    tables = {network: chart_data.heat(part, x, y, z, pick) for network, part in parts.items()}
+    grids = [table.pivot(index=y, columns=x, values=z) for table in tables.values()]
     size = max(5.0, 0.7 * max(len(grid.columns) for grid in grids) + 2.5), max(3.5, 0.45 * len(grids[0]) + 1.8)
     figure, panels = plt.subplots(1, len(grids), figsize=(size[0] * len(grids), size[1]), squeeze=False)
     for axis, grid, (network, table) in zip(panels[0], grids, tables.items(), strict=True):
-        _cells(figure, axis, grid, wish.z)
+        _cells(figure, axis, grid, z)
         several = f", {pick} of up to {table.points.max()} points" if table.points.max() > 1 else ""
         name = f"{written(network)}: " if len(grids) > 1 else ""
-        axis.set(xlabel=wish.x, ylabel=wish.y, title=f"{name}{title_of(wish.z)}{several}")
+        axis.set(xlabel=x, ylabel=y, title=f"{name}{title_of(z)}{several}")
     if len(grids) > 1:
         tables = {network: table.assign(network=network) for network, table in tables.items()}
     return figure, pd.concat(tables.values(), ignore_index=True)
@@ -202,8 +206,8 @@ def _front(axis: Any, part: pd.DataFrame, names: list[str], hues: list[str] | No
 
 
 def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
-    _need(wish, "y")
-    table = chart_data.parallel(frame, wish.y)
+    (y,) = _needed(wish, "y")
+    table = chart_data.parallel(frame, y)
     names = list(table.columns[1:])
     figure, axis = plt.subplots(figsize=(max(7.0, 1.7 * len(names)), 5))
     heights = np.column_stack([_height(table[name]) for name in names])
@@ -214,18 +218,21 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
         axis.plot(range(len(names)), heights[row], color=shade[row], **look)
     for i, name in enumerate(names):
         axis.axvline(i, color="black", linewidth=0.8)
-        texts = [_prefixed(value, name) for value in table[name]] if name == wish.y else table[name].map(_drawn)
+        texts = [_prefixed(value, name) for value in table[name]] if name == y else table[name].map(_drawn)
         ordered = sorted(set(zip(heights[:, i], texts, strict=True)))
         close = any(after[0] - before[0] < 0.04 for before, after in pairwise(ordered))
         for height, text in (ordered[0], ordered[-1]) if close or len(ordered) > 8 else ordered:
             axis.text(
-                i + 0.03, height, text, fontsize=8, va="center", zorder=5,
+                i + 0.03,
+                height,
+                text,
+                fontsize=8,
+                va="center",
+                zorder=5,
                 bbox={"color": "white", "alpha": 0.8, "pad": 0.5},
             )
-    axis.set_xticks(
-        range(len(names)), [*names[:-1], title_of(wish.y)], rotation=20, ha="right", rotation_mode="anchor"
-    )
-    title = f"{len(table)} points; dark: low {title_of(wish.y)}; thick: the lowest"
+    axis.set_xticks(range(len(names)), [*names[:-1], title_of(y)], rotation=20, ha="right", rotation_mode="anchor")
+    title = f"{len(table)} points; dark: low {title_of(y)}; thick: the lowest"
     axis.set(yticks=[], xlim=(-0.1, len(names) - 0.6), title=title)
     axis.grid(False)
     axis.spines["left"].set_visible(False)
@@ -233,15 +240,15 @@ def _parallel(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFr
 
 
 def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFrame]:
-    _need(wish, "y")
-    table = chart_data.tornado(frame, wish.y, wish.base)
+    (y,) = _needed(wish, "y")
+    table = chart_data.tornado(frame, y, wish.base)
     figure, axis = plt.subplots(figsize=(9, 1.6 + 0.55 * len(table)))
-    base = table.y_base.iloc[0] * unit_of(wish.y)[0]
+    base = table.y_base.iloc[0] * unit_of(y)[0]
     for i, row in enumerate(table.itertuples()):
         for end, hue, text, side in (
             (row.y_low, COLOURS[0], row.low, "right"), (row.y_high, COLOURS[1], row.high, "left"),
         ):  # fmt: skip
-            value = end * unit_of(wish.y)[0]
+            value = end * unit_of(y)[0]
             axis.barh(i, value - base, left=base, height=0.6, color=hue)
             axis.annotate(_drawn(text), (value, i), (-4 if side == "right" else 4, 0), textcoords="offset points",
                           ha=side, va="center", fontsize=8)  # fmt: skip
@@ -250,9 +257,9 @@ def _tornado(plt: Any, frame: pd.DataFrame, wish: Wish) -> tuple[Any, pd.DataFra
     axis.invert_yaxis()
     axis.margins(x=0.12)
     axis.grid(axis="x")
-    _axis(axis.xaxis, wish.y)
+    _axis(axis.xaxis, y)
     at = ", ".join(map(_drawn, table.attrs["at"]))
-    title = f"{title_of(wish.y)}: one setting at a time from the base (in brackets)"
+    title = f"{title_of(y)}: one setting at a time from the base (in brackets)"
     axis.set_title(f"{title}\nbase: {at}" if at else title, fontsize=10)
     return figure, table
 
@@ -349,14 +356,14 @@ def _are_ratios(column: pd.Series) -> bool:
     return column.nunique() > 2 and column.min() > 0 and column.max() >= 8 * column.min()
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """A setting as text, in the words of YAML."""
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _drawn(value: Any) -> str:
+def _drawn(value: object) -> str:
     """The same as a figure can have it (different settings may look alike)."""
     return written(text_of(value))
 

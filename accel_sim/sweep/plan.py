@@ -5,19 +5,24 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
+from accel_sim.layer_precision import set_layer
 from accel_sim.rundir import source_digest
 from accel_sim.sweep import study as files
-from accel_sim.sweep.study import NAMED, RUN, Study, StudyError
+from accel_sim.sweep.study import NAMED, RUN, Entry, Study, StudyError
 from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.profiles import warnings_of
 from workloads.registry import InputError
 
+#: path -> value
+Settings = dict[str, object]
+#: the same, of every axis
+Combination = dict[str, object]
 #: mistakes that are told of one study
 MOST_ERRORS = 50
 
@@ -26,7 +31,7 @@ MOST_ERRORS = 50
 class Point:
     """values: column -> value (None for an axis that does not apply); several points may share a task."""
 
-    values: dict[str, Any]
+    values: dict[str, object]
     task: Task
 
 
@@ -68,13 +73,22 @@ def space(study: Study, warn: Callable[[str], None] = unheard) -> list[Point | N
     return found
 
 
+class _Written(NamedTuple):
+    """What was written of a machine (where, its tree, own settings), and its whole tree."""
+
+    where: str
+    given: object
+    own: dict[str, Any]
+    tree: dict[str, Any]
+
+
 class _Planner:
     def __init__(self, study: Study):
         self.study, self.source = study, source_digest()
         self.warnings: dict[str, None] = {}
         #: mistake -> [first point, how many]
-        self.errors: dict[str, list[Any]] = {}
-        self.machines: dict[str, Any] = {}
+        self.errors: dict[str, tuple[str, int]] = {}
+        self.machines: dict[str, _Written | InputError] = {}
         self.networks: dict[str, tuple[tuple[Layer, ...], str] | None] = {}
         self.built: dict[str, tuple[str, Accelerator] | None] = {}
 
@@ -83,7 +97,8 @@ class _Planner:
         seen: dict[str, Point | None] = {}
         for combination in self.study.combinations():
             self.here = ", ".join(f"{path}={_label(value)}" for path, value in combination.items())
-            if self._tried(self._hardware, combination["hardware"]) is None:  # no expression can be worked out
+            machine = self._machine(combination)
+            if self._tried(self._hardware, machine) is None:  # no expression can be worked out
                 self._task(combination, {})
                 continue
             try:
@@ -91,7 +106,7 @@ class _Planner:
                 mark = json.dumps(values, sort_keys=True, default=str)
                 if mark not in seen:
                     seen[mark] = None
-                    task = self._task(combination, settings) if self._holds(values, combination["hardware"]) else None
+                    task = self._task(combination, settings) if self._holds(values, machine) else None
                     seen[mark] = None if task is None else Point(values, task)
                 found.append(seen[mark])
             except InputError as error:
@@ -104,7 +119,8 @@ class _Planner:
         return found
 
     def _wrong(self, text: str) -> None:
-        self.errors.setdefault(text, [self.here, 0])[1] += 1
+        first, count = self.errors.get(text, (self.here, 0))
+        self.errors[text] = first, count + 1
 
     def _lines(self) -> list[str]:
         lines = []
@@ -113,10 +129,13 @@ class _Planner:
         more = len(self.errors) - MOST_ERRORS
         return lines + ([f"and {more} more mistakes"] if more > 0 else [])
 
-    def _values(self, combination: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _machine(self, combination: Combination) -> Entry:
+        return self.study.machines[str(combination["hardware"])]
+
+    def _values(self, combination: Combination) -> tuple[Settings, Settings]:
         """(columns, path -> value that is set) of a combination."""
         labels = {path: _label(value) for path, value in combination.items()}
-        machine, study = combination["hardware"], self.study
+        machine, study = self._machine(combination), self.study
         lookup = self._lookup(labels, machine)
         off = {path for path, condition in study.when.items() if not condition.value(lookup)}
         values = {path: None if path in off else labels.get(path) for path in study.columns}
@@ -127,42 +146,42 @@ class _Planner:
                 settings[path] = values[path]
         return values, settings
 
-    def _holds(self, values: dict[str, Any], entry: dict[str, Any]) -> bool:
+    def _holds(self, values: Settings, entry: Entry) -> bool:
         return all(condition.value(self._lookup(values, entry)) for condition in self.study.where)
 
-    def _lookup(self, values: dict[str, Any], entry: dict[str, Any]) -> Callable[[str], Any]:
+    def _lookup(self, values: Settings, entry: Entry) -> Callable[[str], Any]:
         """A point's value by name; else the machine's own."""
 
         def lookup(name: str) -> Any:
             if values.get(name) is not None:
                 return values[name]
-            tree = self._hardware(entry)["tree"]
+            tree: Any = self._hardware(entry).tree
             for step in name.split("."):
                 if isinstance(tree, list):
                     tree = {level["level"]: level for level in tree}
                 if not isinstance(tree, dict) or step not in tree:
                     if name in values:
                         return None
-                    raise InputError(f"no axis, derived value or field of '{entry['label']}' is called {name}")
+                    raise InputError(f"no axis, derived value or field of '{entry.label}' is called {name}")
                 tree = tree[step]
             return tree
 
         return lookup
 
-    def _hardware(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """What was written (where, given, own settings) and the whole tree of a machine before its axes are set."""
-        label = entry["label"]
-        if label not in self.machines:
+    def _hardware(self, entry: Entry) -> "_Written":
+        """A machine before its axes are set."""
+        if entry.label not in self.machines:
             try:
-                where, tree, own = read_hardware(entry["name"])
-                own = own | entry.get("set", {})
+                where, tree, own = read_hardware(entry.name)
+                own = own | entry.section("set")
                 whole = to_tree(from_tree(deepcopy(tree), where, own))
-                self.machines[label] = {"where": where, "given": tree, "own": own, "tree": whole}
+                self.machines[entry.label] = _Written(where, tree, own, whole)
             except InputError as error:
-                self.machines[label] = error
-        if isinstance(self.machines[label], InputError):
-            raise self.machines[label]
-        return self.machines[label]
+                self.machines[entry.label] = error
+        found = self.machines[entry.label]
+        if isinstance(found, InputError):
+            raise found
+        return found
 
     def _tried(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """What a step gives; None if it refuses, which is noted."""
@@ -175,32 +194,32 @@ class _Planner:
             self._wrong(str(error))
         return None
 
-    def _task(self, combination: dict[str, Any], settings: dict[str, Any]) -> Task | None:
-        entry = combination["network"]
-        run = {key: entry.get(key) for key in RUN[1:]} | {key: dict(entry.get(key, {})) for key in NAMED}
-        fields = {}
+    def _task(self, combination: Combination, settings: Settings) -> Task | None:
+        entry = self.study.networks[str(combination["network"])]
+        run = {key: entry.given.get(key) for key in RUN[1:]}
+        named = {key: entry.section(key) for key in NAMED}
+        fields: Settings = {}
         for path, value in settings.items():
             first, _, rest = path.partition(".")
             if first in RUN:
                 run[first] = value
             elif first == "precision" and rest.startswith("layers."):
-                name, _, operand = rest.removeprefix("layers.").rpartition(".")
-                layers = dict(run["precision"].get("layers", {}))
-                run["precision"]["layers"] = layers | {name: layers.get(name, {}) | {operand: value}}
+                set_layer(named["precision"], rest.removeprefix("layers."), value)
             elif first in NAMED:
-                run[first][rest] = value
+                named[first][rest] = value
             else:
                 fields[path] = value
-        seed, layers = run.pop("seed") or 0, run.pop("layers") or "*"
-        found = self._tried(self._data, {"network": entry["name"]} | run, seed, layers)
-        hardware = self._tried(self._built, combination["hardware"], fields)
+        seed, glob = run.pop("seed") or 0, run.pop("layers") or "*"
+        found = self._tried(self._data, {"network": entry.name} | run | named, seed, glob)
+        hardware = self._tried(self._built, self._machine(combination), fields)
         if found is None or hardware is None:
             return None
         (data, shapes), (tree, machine) = found, hardware
         if self._tried(machine.mapping.given, shapes) is None:
             return None
         files = dict(machine.energy.files)
-        return Task(digest(data.key, data.seed, layers, tree, files, self.source), data, tree, layers, self.source)
+        key = digest(data.key, data.seed, glob, tree, files, self.source)
+        return Task(key, data, tree, str(glob), self.source)
 
     def _data(self, settings: dict[str, Any], seed: Any, layers: Any) -> tuple[Data, tuple[Layer, ...]] | None:
         """What a point computes on, and the network's layers; None if it was refused before."""
@@ -227,20 +246,20 @@ class _Planner:
         chosen(layers, [layer.name for layer in known[0]], f"network '{settings['network']}'")
         return Data(known[1], text, seed), known[0]
 
-    def _built(self, entry: dict[str, Any], fields: dict[str, Any]) -> tuple[str, Accelerator] | None:
+    def _built(self, entry: Entry, fields: Settings) -> tuple[str, Accelerator] | None:
         """JSON of the machine's whole tree, and the machine; None if it was refused before."""
         machine = self._hardware(entry)
-        mark = json.dumps([entry["label"], fields], sort_keys=True, default=str)
+        mark = json.dumps([entry.label, fields], sort_keys=True, default=str)
         if mark not in self.built:
             self.built[mark] = None
-            built = from_tree(deepcopy(machine["given"]), machine["where"], machine["own"] | fields)
+            built = from_tree(deepcopy(machine.given), machine.where, machine.own | fields)
             self.built[mark] = json.dumps(to_tree(built)), built
         return self.built[mark]
 
 
-def _settings(combination: dict[str, Any]) -> dict[str, Any]:
+def _settings(combination: Combination) -> Settings:
     return {path: value for path, value in combination.items() if path not in ("network", "hardware")}
 
 
-def _label(value: Any) -> Any:
+def _label(value: object) -> object:
     return value["label"] if isinstance(value, dict) and "label" in value else value

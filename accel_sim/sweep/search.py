@@ -36,7 +36,7 @@ class Space:
     def of(study: Study) -> "Space":
         """The groups of a study's axes."""
         first = [study.axes[group[0]] for group in study.groups]
-        ordered = tuple(all(type(v) in (int, float) for v in values) and values == sorted(values) for values in first)
+        ordered = tuple(map(_grow, first))
         return Space(tuple("+".join(group) for group in study.groups), tuple(map(len, first)), ordered)
 
     def number(self, picks: Picks) -> int:
@@ -45,6 +45,12 @@ class Space:
         for pick, size in zip(picks, self.sizes, strict=True):
             found = found * size + pick
         return found
+
+
+def _grow(values: list[object]) -> bool:
+    """They are numbers, in order."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return len(numbers) == len(values) and numbers == sorted(numbers)
 
 
 def figures(goal: Goal, row: dict[str, Any]) -> tuple[list[float], bool]:

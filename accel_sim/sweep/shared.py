@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -39,11 +39,13 @@ class Walked:
 class _Pickler(pickle.Pickler):
     """Puts large arrays into files of their own beside the pickle, each once."""
 
-    def __init__(self, file: Any, folder: Path):
+    def __init__(self, file: BinaryIO, folder: Path):
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.folder, self.known, self.held = folder, {}, []
+        self.folder = folder
+        self.known: dict[int, str] = {}
+        self.held: list[np.ndarray] = []
 
-    def persistent_id(self, value: Any) -> str | None:
+    def persistent_id(self, value: object) -> str | None:
         if not isinstance(value, np.ndarray) or value.nbytes < LEAST_BYTES or value.dtype.hasobject:
             return None
         if id(value) not in self.known:
@@ -52,16 +54,16 @@ class _Pickler(pickle.Pickler):
             np.save(self.folder / self.known[id(value)], value)
         return self.known[id(value)]
 
-    def reducer_override(self, value: Any) -> Any:
+    def reducer_override(self, value: object) -> Any:
         return (_proxy, (dict(value),)) if isinstance(value, MappingProxyType) else NotImplemented
 
 
-def _proxy(value: dict[Any, Any]) -> MappingProxyType:
+def _proxy(value: dict) -> MappingProxyType:
     return MappingProxyType(value)  # the type itself has no name that can be pickled
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: Any, folder: Path):
+    def __init__(self, file: BinaryIO, folder: Path):
         super().__init__(file)
         self.folder = folder
 

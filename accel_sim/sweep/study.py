@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from accel_sim import config, yaml_io
 from accel_sim.sweep import axes
@@ -45,15 +44,32 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Study:
-    """axes: path -> values, the outermost first; network and hardware are axes too, their values entries with label.
+class Entry:
+    """One of ``network`` or ``hardware``: a name or a file, what it is called in results, and ``given``: its own
+    settings (ENTRY)."""
 
-    groups: paths of axes that move together. when: axis -> condition under which it is set at all. where: conditions
-    of every point. derived: path -> expression, in order.
+    name: str
+    label: str
+    given: dict[str, object]
+
+    def section(self, key: str) -> dict[str, object]:
+        """A copy of those that have names of their own: ``set``, or one of NAMED."""
+        found = self.given.get(key, {})
+        return dict(found) if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True)
+class Study:
+    """axes: path -> values, the outermost first; network and hardware are axes too, their values the labels of entries.
+
+    networks, machines: label -> entry. groups: paths of axes that move together. when: axis -> condition under which it
+    is set at all. where: conditions of every point. derived: path -> expression, in order.
     """
 
     name: str
-    axes: dict[str, list[Any]]
+    axes: dict[str, list[object]]
+    networks: dict[str, Entry]
+    machines: dict[str, Entry]
     groups: tuple[tuple[str, ...], ...]
     when: dict[str, Expression] = field(default_factory=dict)
     where: tuple[Expression, ...] = ()
@@ -70,7 +86,7 @@ class Study:
         """Its name, as a folder may be called."""
         return re.sub(r"[^\w.-]+|\.\.+", "_", self.name)
 
-    def combinations(self) -> Iterator[dict[str, Any]]:
+    def combinations(self) -> Iterator[dict[str, object]]:
         """path -> value, for each combination of the groups' values."""
         for picks in product(*(range(len(self.axes[group[0]])) for group in self.groups)):
             chosen = {path: i for group, i in zip(self.groups, picks, strict=True) for path in group}
@@ -90,10 +106,10 @@ def read(path: Path) -> Study:
     return of(tree, path.stem)
 
 
-def of(tree: dict[str, Any], name: str) -> Study:
+def of(tree: dict[str, object], name: str) -> Study:
     """A parsed study -> Study; name: what it is called if it does not say."""
     errors = [str(unknown("key", str(key), list(KEYS))) for key in tree if key not in KEYS]
-    found = _axes(tree, errors)
+    found, networks, machines = _axes(tree, errors)
     groups = _groups(tree.get("zip") or [], found, errors)
     when = _expressions(tree.get("when") or {}, "when", errors)
     errors += [f"when.{path}: is no axis" for path in when if path not in found]
@@ -113,24 +129,31 @@ def of(tree: dict[str, Any], name: str) -> Study:
     count = prod(len(found[group[0]]) for group in groups)
     if count > MOST_COMBINATIONS:
         errors.append(f"axes: {count} combinations, at most {MOST_COMBINATIONS}")
-    made = Study(str(tree.get("name", name)), found, groups, when, tuple(where.values()), derived, goal)
+    made = Study(
+        str(tree.get("name", name)), found, networks, machines, groups, when, tuple(where.values()), derived, goal
+    )
     if errors:
         raise StudyError(errors, made if count <= MOST_COMBINATIONS and all(map(found.get, NEEDED)) else None)
     return made
 
 
-def _axes(tree: dict[str, Any], errors: list[str]) -> dict[str, list[Any]]:
+def _axes(
+    tree: dict[str, object], errors: list[str]
+) -> tuple[dict[str, list[object]], dict[str, Entry], dict[str, Entry]]:
+    """(axes, networks, machines) as of Study."""
     given = tree.get("axes") or {}
     if not isinstance(given, dict):
         errors.append("axes: expected a mapping of paths to values")
         given = {}
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[object]] = {}
+    entries: dict[str, dict[str, Entry]] = {"network": {}, "hardware": {}}
     for kind in ("network", "hardware"):
         if kind in tree and kind in given:
             errors.append(f"axes.{kind}: is given above already")
         elif kind in tree:
-            entries = tree[kind] if isinstance(tree[kind], list) else [tree[kind]]
-            found[kind] = _entries(kind, entries, kind, errors)
+            value = tree[kind]
+            entries[kind] = _entries(kind, value if isinstance(value, list) else [value], kind, errors)
+            found[kind] = [*entries[kind]]
         elif kind not in given:
             errors.append(f"{kind}: is missing")
     for path, value in given.items():
@@ -142,8 +165,9 @@ def _axes(tree: dict[str, Any], errors: list[str]) -> dict[str, list[Any]]:
             errors.append(f"axes.{path}: {error}")
             continue
         if path in ENTRY:
-            found[path] = _entries(path, found[path], f"axes.{path}", errors)
-    return found
+            entries[path] = _entries(path, found[path], f"axes.{path}", errors)
+            found[path] = [*entries[path]]
+    return found, entries["network"], entries["hardware"]
 
 
 def _path(path: str, where: str, errors: list[str]) -> bool:
@@ -161,34 +185,34 @@ def _path(path: str, where: str, errors: list[str]) -> bool:
     return len(errors) == before
 
 
-def _entries(kind: str, given: list[Any], where: str, errors: list[str]) -> list[dict[str, Any]]:
-    """Names, or mappings with a name -> mappings with name and label."""
-    found, labels = [], set()
-    for i, entry in enumerate(given):
+def _entries(kind: str, given: list[object], where: str, errors: list[str]) -> dict[str, Entry]:
+    """Names, or mappings with a name -> label -> entry."""
+    found: dict[str, Entry] = {}
+    for i, written in enumerate(given):
         place = f"{where}[{i}]"
-        entry = dict(entry) if isinstance(entry, dict) else {"name": entry}
-        if not isinstance(entry.get("name"), str) or not entry["name"]:
+        entry = dict(written) if isinstance(written, dict) else {"name": written}
+        name = entry.pop("name", None)
+        if not isinstance(name, str) or not name:
             errors.append(f"{place}: expected a name or a file, or a mapping with a name")
             continue
         for key in entry:
-            if key not in ("name", "label", *ENTRY[kind]):
+            if key not in ("label", *ENTRY[kind]):
                 errors.append(f"{place}.{key}: {unknown('key', str(key), ['name', 'label', *ENTRY[kind]])}")
         wrong = [key for key in ("set", *NAMED) if not isinstance(entry.get(key, {}), dict)]
         errors += [f"{place}.{key}: expected a mapping, not {entry[key]!r}" for key in wrong]
         if wrong:
             continue
-        label = entry.setdefault("label", entry["name"])
-        if not isinstance(label, str) or label in labels:
+        label = entry.pop("label", name)
+        if not isinstance(label, str) or label in found:
             errors.append(f"{place}.label: expected a text of its own, not {label!r} (give entries a label)")
             continue
-        labels.add(label)
-        found.append(entry)
+        found[label] = Entry(name, label, entry)
     if not given:
         errors.append(f"{where}: has no values")
     return found
 
 
-def _groups(given: Any, found: dict[str, list[Any]], errors: list[str]) -> tuple[tuple[str, ...], ...]:
+def _groups(given: object, found: dict[str, list[object]], errors: list[str]) -> tuple[tuple[str, ...], ...]:
     """Axes that move together, then every other on its own, in the order of the first of each."""
     lists = [given] if isinstance(given, list) and all(isinstance(each, str) for each in given) and given else given
     taken: dict[str, tuple[str, ...]] = {}
@@ -211,7 +235,7 @@ def _groups(given: Any, found: dict[str, list[Any]], errors: list[str]) -> tuple
     return tuple(dict.fromkeys(taken.get(path, (path,)) for path in found if found[path]))
 
 
-def _goal(given: Any, errors: list[str]) -> Goal:
+def _goal(given: object, errors: list[str]) -> Goal:
     if not isinstance(given, dict) or set(given) - {"objectives", "constraints"}:
         errors.append("search: expected a mapping of objectives and constraints")
         return Goal()
@@ -225,7 +249,7 @@ def _goal(given: Any, errors: list[str]) -> Goal:
     return Goal(tuple(names), tuple(found.values()))
 
 
-def _expressions(given: Any, where: str, errors: list[str]) -> dict[str, Expression]:
+def _expressions(given: object, where: str, errors: list[str]) -> dict[str, Expression]:
     if not isinstance(given, dict):
         errors.append(f"{where}: expected a mapping of paths to expressions")
         return {}

@@ -46,7 +46,7 @@ class Task:
         }  # fmt: skip
 
 
-def digest(*parts: Any) -> str:
+def digest(*parts: object) -> str:
     """sha256 over values of JSON, in an order of its own."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -110,6 +110,10 @@ ARGUMENTS = {
     "slots); raise its capacity_bytes to at least 336": (*SYSTOLIC, "--set",
         "memories.input_sram={name: register_file, level: input_sram, capacity_bytes: 20, slots: 2, per_lane: false, "
         "holds: [inputs]}"),
+    "precision.layers: expected a mapping of layer names to weights and activations": (
+        *LENET, "--precision", "layers=5", "--precision", "layers.fc1.weights=4"),
+    "precision.layers.fc1: expected weights and activations, not 3": (
+        *LENET, "--precision", "layers={fc1: 3}", "--precision", "layers.fc1.weights=4"),
     "unknown network 'lenet'; did you mean 'lenet5'? (known: ...); or give a network file (...)": (
         "show", "network", "lenet"),
     "unknown hardware 'ei'; did you mean 'eie'? (known: ...); or give a ...": ("show", "hardware", "ei"),

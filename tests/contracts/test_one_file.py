@@ -341,9 +341,10 @@ def test_an_unfinished_part_is_named_in_one_line(text, plugins, capsys):
 def test_what_a_part_is_asked_for_is_what_its_protocol_says():
     """The names that registration looks for are methods of the protocol, and the shipped parts have all of them."""
     from accel_sim import parts
-    from accel_sim.accelerator import Dataflow, Memory
+    from accel_sim.accelerator import Dataflow
     from accel_sim.interconnect import Interconnect
     from accel_sim.mac_unit import MacUnit
+    from accel_sim.memory import Memory
     from accel_sim.on_chip import OnChip
 
     for names, kind in (

@@ -1,13 +1,11 @@
 """Where plain weights lie: filter after filter, each a row of whole bytes, whatever part of them a tile takes."""
 
-
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.dataflows.folds import Ranges
+from accel_sim.dataflows.ranges import Ranges
 from accel_sim.dataflows.weight_store import WeightStore
 from accel_sim.mapping.nest import Loop, Nest
 from workloads import Codes, Layer, NumberFormat

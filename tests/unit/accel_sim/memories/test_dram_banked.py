@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.accelerator import Memory
 from accel_sim.memories.dram_banked import DramBanked
+from accel_sim.memory import Memory
 from accel_sim.parts import memories
 from cython_core import dram
 from workloads.registry import InputError
@@ -303,7 +303,7 @@ def test_an_address_map_is_one_to_one(order):
 
 
 def test_the_outermost_levels_keep_to_the_protocol():
-    names = [name for name in vars(Memory) if not name.startswith("_") and callable(getattr(Memory, name))]
+    names = [name for name in dir(Memory) if not name.startswith("_") and callable(getattr(Memory, name))]
     assert {"new_state", "submit", "advance", "actions", "price"} <= set(names)
     for name, part in memories.items():
         if hasattr(part, "submit"):

@@ -183,3 +183,21 @@ def test_all_mistakes_of_the_points_at_once():
 )
 def test_refusals(text, line):
     assert mistakes(text)[0].startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("layers", "line"),
+    [
+        ("5", "precision.layers: expected a mapping of layer names to weights and activations"),
+        ("{fc1: 5}", "precision.layers.fc1: expected weights and activations, not 5"),
+    ],
+)
+def test_layers_of_a_networks_precision_that_an_axis_cannot_be_put_into(layers, line):
+    text = f"network: {{name: lenet_300_100, precision: {{layers: {layers}}}}}\nhardware: systolic\n"
+    assert mistakes(text + "axes: {precision.layers.fc1.weights: [4]}")[0].startswith(line)
+
+
+def test_no_layers_of_a_networks_precision_are_as_if_nothing_was_said():
+    text = "network: {name: lenet_300_100, precision: {layers: null}}\nhardware: systolic\n"
+    (point,) = points(text + "axes: {precision.layers.fc1.weights: [4]}")
+    assert point.task.config["run"]["precision"] == {"layers": {"fc1": {"weights": 4}}}

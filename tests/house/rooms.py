@@ -5,10 +5,9 @@ imports below a room, back arrows left out; back arrows are the fewest imports b
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 
 PACKAGES = ("cython_core", "workloads", "accel_sim", "experiments")
@@ -98,21 +97,30 @@ class House:
     @cached_property
     def back(self) -> set[Arrow]:
         """The fewest arrows whose cut leaves no circle."""
-        cut: set[Arrow] = set()
-        for ring in self.circles:
-            inside = sorted(arrow for arrow in self.arrows if set(arrow) <= ring)
-            cut |= next(
-                set(some)
-                for count in range(1, len(inside) + 1)
-                for some in combinations(inside, count)
-                if _floors(ring, set(inside) - set(some)) is not None
-            )
-        return cut
+        return {arrow for ring in self.circles for arrow in _against(sorted(ring), self.arrows)}
 
     @cached_property
     def floors(self) -> dict[str, int]:
         """Room -> floor, the lowest 1."""
         return _floors(self.rooms, set(self.arrows) - self.back) or {}
+
+
+def _against(ring: list[str], arrows: Collection[Arrow]) -> list[Arrow]:
+    """Arrows that point up in an order of the rooms of a circle with the fewest of those: 2^n steps."""
+    place = {room: number for number, room in enumerate(ring)}
+    inside = [(place[origin], place[to]) for origin, to in arrows if origin in place and to in place]
+    fewest: dict[int, tuple[int, tuple[int, ...]]] = {0: (0, ())}
+    for below in range(1 << len(ring)):  # rooms that stand already, as bits; who comes next looks up to the others
+        count, order = fewest.pop(below) if below + 1 < 1 << len(ring) else fewest[below]
+        for room in range(len(ring)):
+            if not below >> room & 1:
+                cost = count + sum(origin == room and not below >> to & 1 for origin, to in inside)
+                known = fewest.get(below | 1 << room)
+                if known is None or cost < known[0]:
+                    fewest[below | 1 << room] = cost, (*order, room)
+    order = fewest[(1 << len(ring)) - 1][1]
+    stands = {room: number for number, room in enumerate(order)}
+    return [(ring[origin], ring[to]) for origin, to in inside if stands[origin] < stands[to]]
 
 
 def _floors(rooms: set[str], arrows: set[Arrow]) -> dict[str, int] | None:

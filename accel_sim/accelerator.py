@@ -80,7 +80,7 @@ class Array:
     rows: int
     cols: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "rows", "cols")
         if self.rows * self.cols > MOST_LANES:
             raise ValueError(f"rows={self.rows} x cols={self.cols}: at most {MOST_LANES} lanes can be simulated")
@@ -107,7 +107,7 @@ class Accelerator:
     energy: EnergyTable
     mapping: MappingRules
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.clock_mhz <= 0:
             raise ValueError(f"clock_mhz={self.clock_mhz:g} must be positive")
         if not self.memories or not hasattr(self.memories[0], "submit"):

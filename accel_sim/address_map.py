@@ -50,7 +50,7 @@ class AddressMap:
     _copied: set[str] = field(default_factory=set)
     _parts: set[str] = field(default_factory=set)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         network = self.network
         for name in ("input", *network.side_inputs):
             self._store(name)

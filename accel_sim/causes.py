@@ -28,7 +28,7 @@ class Cause:
     level: str = ""
     operand: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.name not in CAUSES:
             raise ValueError(f"cause '{self.name}' is none of {', '.join(CAUSES)}")
         if self.name in PLACED and not (self.level and self.operand in OPERANDS):

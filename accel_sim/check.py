@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
+from accel_sim.dataflows.common import TiledLayer
 from accel_sim.mac_unit import Overflow
+from accel_sim.tile import Tile
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.network import Network
@@ -23,7 +25,9 @@ class Sums:
     network: says what the layer's codes stand for, whatever its operands say (see workloads.declared).
     """
 
-    def __init__(self, layer: Layer, operands: MacOperands, sum_bits: int, overflow: Overflow, network: Network):
+    def __init__(
+        self, layer: Layer, operands: MacOperands, sum_bits: int, overflow: Overflow, network: Network
+    ) -> None:
         self.layer, self.operands = layer, operands
         self.sum_bits, self.saturates, self.network = sum_bits, overflow == "saturate", network
         self.values = np.zeros((layer.N * layer.E * layer.F, layer.M), dtype=np.int64)
@@ -31,7 +35,7 @@ class Sums:
         self.raw: RawProducts | None = None
         self.steps: np.ndarray | None = None
 
-    def issue(self, tiled, tile) -> None:
+    def issue(self, tiled: TiledLayer, tile: Tile) -> None:
         """Issues one tile's products in hardware order."""
         high = (1 << (self.sum_bits - 1)) - 1
         self.raw, self.steps = getattr(tiled, "raw", None), getattr(tiled, "reduction_steps", None)

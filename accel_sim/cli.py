@@ -1,5 +1,6 @@
 """The command line: one command, and what its errors mean to a shell."""
 
+import argparse
 import os
 import signal
 import sys
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
 
 
-def _run(arguments) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     try:
         from accel_sim import commands
         from accel_sim.check import CheckError
@@ -61,7 +62,7 @@ def _run(arguments) -> int:
         return _said(arguments, 2, InputError(fault))
 
 
-def _said(arguments, code: int, text: object) -> int:
+def _said(arguments: argparse.Namespace, code: int, text: object) -> int:
     """Says in one line why a command ends; returns its exit code."""
     with suppress(OSError, AttributeError, ValueError):  # nobody can be told
         print(f"accel-sim {arguments.command}: {text}", file=sys.stderr, flush=True)

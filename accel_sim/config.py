@@ -46,7 +46,7 @@ LIMIT = 1 << 32
 class ConfigError(InputError):
     """All that is wrong with the machine of ``where``; errors: one line each."""
 
-    def __init__(self, where: str, errors: list[str]):
+    def __init__(self, where: str, errors: list[str]) -> None:
         super().__init__(f"{where}: {'; '.join(errors)}")
         self.where, self.errors = where, tuple(errors)
 

@@ -73,7 +73,7 @@ class DramPart:
     values: Mapping[str, int | float]
     sources: Mapping[str, str]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         missing = [key for key in PARAMETERS if key not in self.values]
         if missing:
             raise InputError(f"DRAM part '{self.name}': {', '.join(missing)} missing; give them, or a base")

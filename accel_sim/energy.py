@@ -53,7 +53,7 @@ class EnergyTable:
     vdd: float | None = None
     dvafs: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 0, "leakage_mw_per_mm2", "leakage_mw_per_lane")
         if self.leakage_mw_per_mm2 is not None and self.leakage_mw_per_lane is not None:
             raise ValueError("leakage_mw_per_mm2 and leakage_mw_per_lane: expected one of the two")

@@ -45,7 +45,7 @@ class Inlet:
 class Engine:
     """Plays a network's layers one after another; time, memory and what was loaded ahead live on between them."""
 
-    def __init__(self, memory: Channel[State], state: State, start: int = 0):
+    def __init__(self, memory: Channel[State], state: State, start: int = 0) -> None:
         """memory, state: the outermost level and its state; start: the first cycle."""
         self.env = simpy.Environment(initial_time=start)
         self.server, self.level = Server(self.env, memory, state), memory.level
@@ -112,7 +112,7 @@ MakeEngine = Callable[[Outermost, object], Engine]
 class _Layer:
     """The processes of one layer and the counts they share."""
 
-    def __init__(self, engine: Engine, jobs: list[Job], buffers: dict[str, Buffer]):
+    def __init__(self, engine: Engine, jobs: list[Job], buffers: dict[str, Buffer]) -> None:
         self.engine, self.env, self.jobs, self.buffers = engine, engine.env, jobs, buffers
         self.inlets = {port: self._inlet(port) for port in sorted({port for job in jobs for port in job.loads})}
         self.way_out = buffers["outputs"].path[::-1] if "outputs" in buffers else ()

@@ -163,7 +163,7 @@ class MacUnit(ABC):
     #: False: its operands are no integers, so it has no modes and ``mode`` refuses every layer
     integer = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 0, "headroom_bits", at_most=MOST_BITS)
         require(self, 2, "accumulator_bits")
         for mode in self.modes:

@@ -24,7 +24,7 @@ MARK = "summary.json"
 class UnwrittenError(InputError):
     """A file that the system refuses to write. path: where the user wanted it; why: what the system says."""
 
-    def __init__(self, path: Path, why: str):
+    def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: cannot be written ({why})")
         self.path, self.why = path, why
 

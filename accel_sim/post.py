@@ -58,7 +58,7 @@ class PostUnit:
     ops_per_cycle: int = 1
     pj_per_op: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "lanes", "ops_per_cycle")
         require(self, 0, "pj_per_op")
 

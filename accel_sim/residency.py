@@ -31,7 +31,7 @@ class Residency:
     running: frozenset[str]
     kept: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.running:
             self._choose()
 

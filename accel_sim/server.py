@@ -19,7 +19,7 @@ Process = Generator[simpy.Event, int, None]
 class Count:
     """A count that only grows; processes wait until it reaches a value."""
 
-    def __init__(self, env: simpy.Environment):
+    def __init__(self, env: simpy.Environment) -> None:
         self._env = env
         self._waiting: list[tuple[int, simpy.Event]] = []
         self.value = 0
@@ -46,7 +46,7 @@ class Server(Generic[State]):
     busy: (begin, end) cycles of each transfer, in order of completion.
     """
 
-    def __init__(self, env: simpy.Environment, memory: Channel[State], state: State):
+    def __init__(self, env: simpy.Environment, memory: Channel[State], state: State) -> None:
         self._env, self._memory, self._state = env, memory, state
         self._waiting: dict[int, simpy.Event] = {}
         self._idle: simpy.Event | None = None

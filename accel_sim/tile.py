@@ -86,7 +86,7 @@ class GridWork:
     stalled: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     stalling: Cause | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for slots, cause in ((self.avail, self.late), (self.stalled, self.stalling)):
             if slots.size and cause is None:
                 raise ValueError("a grid whose steps or lanes can wait must say for what")
@@ -121,7 +121,7 @@ class FoldWork:
     stalls: dict[Cause, tuple[int, int]] = field(default_factory=dict)
     again: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.loading is None and any(each.load for each in self.passes):
             raise ValueError("folds that are loaded must say from where")
 
@@ -187,6 +187,6 @@ class Tile:
     post_ops: int | None = None
     fields: tuple[Field, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, bits, largest in self.fields:
             assert 0 <= largest < 1 << bits, f"{name}={bits} cannot hold {largest}"

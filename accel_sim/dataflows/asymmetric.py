@@ -55,7 +55,7 @@ def fewest_bits(values: np.ndarray) -> int:
     return max(high.bit_length(), (-low - 1).bit_length()) + 1 if low < 0 else max(1, high.bit_length())
 
 
-def hint(operands: MacOperands, dataflow) -> str:
+def hint(operands: MacOperands, dataflow: object) -> str:
     """What to say to one whose multiplier is too narrow for differences."""
     can = getattr(dataflow, "asymmetric", None) == "differences" and any(map(wide, (operands.inputs, operands.weights)))
     return "; its codes are asymmetric: dataflow.asymmetric=correction multiplies them as they are" if can else ""

@@ -54,7 +54,7 @@ class BroadcastCsc:
 
     former: ClassVar = NO_OUTPUT_BITS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.queue_depth > MOST_SLOTS:
             raise ValueError(f"queue_depth={self.queue_depth} must be at most {MOST_SLOTS}")
         if self.accumulators > MOST_SLOTS:

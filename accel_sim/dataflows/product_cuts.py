@@ -20,6 +20,7 @@ from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
 from accel_sim.mapping.search import Metrics, distinct_tiles
 from workloads.layer import Layer
+from workloads.registry import InputError
 
 #: this machine's order of loops; it cuts the first two, and k where it must
 ORDER = ("groups", "pixels", "filters", "k")
@@ -128,7 +129,7 @@ class ProductCuts:
         inputs = window_bytes(self.layer, self.input_bits, width, self._channels(groups))
         return self._fits(inputs, self._outputs(width, groups))
 
-    def _does_not_fit(self, groups: int, pixels: int):
+    def _does_not_fit(self, groups: int, pixels: int) -> InputError:
         """The refusal of a given tile."""
         needs = {
             "inputs": self._bytes(pixels, 1, self._channels(groups)),
@@ -145,7 +146,7 @@ class ProductCuts:
         if not self._fits(needs["inputs"], needs["outputs"]):
             raise self._refusal(needs)
 
-    def _refusal(self, needs: dict[str, int]):
+    def _refusal(self, needs: dict[str, int]) -> InputError:
         operand = next(name for name, need in needs.items() if need > self.buffers[name].slot_bytes)
         return cannot_fit(self.layer, operand, needs[operand], self.buffers[operand])
 

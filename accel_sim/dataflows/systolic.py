@@ -65,7 +65,7 @@ class Systolic:
 
     former: ClassVar = NO_OUTPUT_BITS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
 
     def units_summed(self, rows: int) -> int:

@@ -50,7 +50,7 @@ class Vector:
 
     former: ClassVar = NO_OUTPUT_BITS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "lanes", at_most=MOST_PIECES)
         require(self, 1, "pointer_bits", "codebook_bits", at_most=MOST_FIELD_BITS)
         require(self, 0, "column_registers", "lookahead", "lookaside", at_most=MOST_PIECES)

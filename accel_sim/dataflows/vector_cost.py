@@ -203,7 +203,10 @@ class BrickCosts:
         """[G, N, H, W, bricks * lanes] int32 rows of the ranked table."""
         return self._by_pixel(self.inputs - self.table.a_min + 1)
 
-    def _pairs(self, shape, group: int, pixels, bricks, filters) -> np.ndarray:
+    def _pairs(
+        self, shape: tuple[int, int, int], group: int, pixels: tuple[int, int], bricks: tuple[int, int],
+        filters: tuple[int, int],
+    ) -> np.ndarray:  # fmt: skip
         table, columns, total = self._ranked
         groups, steps, windows = shape
         first, last = bricks[0] * self.lanes, bricks[1] * self.lanes

@@ -15,6 +15,7 @@ from accel_sim.dataflows.vector_cost import BrickCosts
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import ColumnWork, Tile
+from workloads.formats.codes import Codes
 
 if TYPE_CHECKING:
     from accel_sim.dataflows.vector import Vector
@@ -89,7 +90,7 @@ class TiledVector(TiledFolds):
             windows, shared,
         )  # fmt: skip
 
-    def _signed(self, codes) -> bool:
+    def _signed(self, codes: Codes) -> bool:
         """Whether values are two's complement in the mode; where the data says its width, they are if one is negative,
         as ``fewest_bits`` counts."""
         return signed(codes) and (self.machine.precision == "format" or int(codes.integers().min()) < 0)
@@ -251,7 +252,7 @@ def _int32(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, np.int32)
 
 
-def signed(codes) -> bool:
+def signed(codes: Codes) -> bool:
     """Some value of the format is negative once its zero point is taken off."""
     form = codes.format
     if form.codebook is not None:

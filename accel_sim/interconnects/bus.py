@@ -17,7 +17,7 @@ class Bus(Wires):
 
     channels: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         require(self, 1, "channels")
 

@@ -37,7 +37,7 @@ class Wires(ABC):
     pitch_um: float = PITCH_UM
     wire_pj_per_bit_mm: float = WIRE_PJ_PER_BIT_MM
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "width_bits")
         require(self, 0, "pitch_um", "wire_pj_per_bit_mm")
 

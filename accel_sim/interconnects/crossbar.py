@@ -20,7 +20,7 @@ class Crossbar(Wires):
 
     ports: int = 4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         require(self, 1, "ports")
 

@@ -19,7 +19,7 @@ class Multicast(Wires):
 
     channels: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         require(self, 1, "channels")
 

@@ -19,7 +19,7 @@ class Neighbour(Wires):
 
     ports: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         require(self, 1, "ports")
 

@@ -40,7 +40,7 @@ class Structure:
     bg: str
     sharing: tuple[str, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.style not in STYLES:
             raise ValueError(str(unknown("style", self.style, list(STYLES))))
         if self.bg not in STYLES[self.style]:

@@ -23,7 +23,7 @@ class AddSubtract(MacUnit):
     activation_bits: int = 8
     weights: Literal["ternary", "binary"] = "ternary"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", at_most=MOST_CODE_BITS)
         if self.weights not in ("ternary", "binary"):
             raise ValueError(f"weights='{self.weights}' must be ternary or binary")

@@ -26,7 +26,7 @@ class BitSerial2d(SerialUnit):
     weight_bits: int = 8
     digit_bits: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         if self.digit_bits not in (1, 2, 4, 8):
             raise ValueError(f"digit_bits={self.digit_bits} must be 1, 2, 4 or 8")

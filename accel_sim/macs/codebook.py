@@ -27,7 +27,7 @@ class Codebook(MacUnit):
     table_bits: int = 16
     index_bits: int = 8
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", "table_bits", "index_bits", at_most=MOST_CODE_BITS)
         if self.index_bits > 12:
             raise ValueError(f"index_bits={self.index_bits} must be at most 12")

@@ -25,7 +25,7 @@ class Conventional(MacUnit):
     weight_bits: int = 8
     precision_gating: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         super().__post_init__()
 

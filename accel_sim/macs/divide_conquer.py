@@ -36,7 +36,7 @@ class DivideConquer(MacUnit):
     sharing: Literal["together", "apart"] = "together"
     signed_activations: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.max_bits not in (8, 16):
             raise ValueError(f"max_bits={self.max_bits} must be 8 or 16")
         if self.dimensions not in (1, 2):

@@ -18,7 +18,7 @@ class DynamicSerial2d(BitSerial2d):
     group_values: int = 256
     trim: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "group_values", at_most=MOST_PIECES)
         super().__post_init__()
 

@@ -28,7 +28,7 @@ class EssentialBits(SerialUnit):
     first_stage_bits: int = 2
     recoding: Recoding = "none"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         require(self, 0, "first_stage_bits")
         if self.first_stage_bits > 5:

@@ -36,7 +36,7 @@ class FloatMac(MacUnit):
 
     integer = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.operand not in OPERANDS:
             raise ValueError(f"operand='{self.operand}' must be one of {', '.join(OPERANDS)}")
         if self.accumulate not in ("fp32", "fp16"):

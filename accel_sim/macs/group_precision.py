@@ -30,7 +30,7 @@ class GroupPrecision(BitSerial):
     trim: bool = True
     signs: Literal["sign_magnitude", "twos_complement"] = "sign_magnitude"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "group_values", at_most=MOST_PIECES)
         super().__post_init__()
 

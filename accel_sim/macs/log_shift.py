@@ -33,7 +33,7 @@ class LogShift(MacUnit):
     fraction_bits: int = 8
     constant_bits: int = 8
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", "weight_bits", "constant_bits", at_most=MOST_CODE_BITS)
         require(self, 0, "fraction_bits")
         if self.logarithmic not in ("weights", "activations", "both"):

@@ -29,7 +29,7 @@ class SubwordParallel(MacUnit):
     levels: int = 2
     sharing: Literal["apart", "together"] = "apart"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.max_bits not in (8, 16):
             raise ValueError(f"max_bits={self.max_bits} must be 8 or 16")
         if self.levels < 1 or self.max_bits >> self.levels < 2:

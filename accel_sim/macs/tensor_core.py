@@ -36,7 +36,7 @@ class TensorCore(MacUnit):
 
     least_bits: int = 8
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.least_bits not in (16, 8, 4):
             raise ValueError(f"least_bits={self.least_bits} must be 16, 8 or 4")
         super().__post_init__()

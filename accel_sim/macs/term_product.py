@@ -29,7 +29,7 @@ class TermProduct(SerialUnit):
     weight_bits: int = 8
     recoding: Recoding = "csd"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "activation_bits", "weight_bits", at_most=MOST_CODE_BITS)
         if max(self.activation_bits, self.weight_bits) > MOST_BITS:
             raise ValueError(

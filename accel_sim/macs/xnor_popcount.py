@@ -24,7 +24,7 @@ class XnorPopcount(MacUnit):
 
     lanes: int = 64
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.lanes < 1 or self.lanes & (self.lanes - 1):
             raise ValueError(f"lanes={self.lanes} must be a power of two")
         super().__post_init__()

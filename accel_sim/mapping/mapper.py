@@ -37,7 +37,7 @@ class MappingRules:
     prefetch_layers: bool = False
     map_layout: Literal["nchw", "nhwc"] = "nchw"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise ValueError(str(unknown("objective", self.objective, list(OBJECTIVES))))
         if self.keep_maps and self.map_layout == "nhwc":

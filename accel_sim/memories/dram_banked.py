@@ -103,7 +103,7 @@ class DramBanked:
     write_low: float = 0.2
     refresh: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 1, "channels", "read_queue", "write_queue", at_most=MOST_PIECES)
         if self.channels & (self.channels - 1):
             raise ValueError(f"channels={self.channels} must be a power of two")

@@ -61,7 +61,7 @@ class FlatDram:
         "latency_cycles": _renamed("latency_ns", lambda mhz: 1000 / mhz),
     }
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self, 0, "latency_ns", "background_mw")
         require(self, 1e-3, "bandwidth_gb_s")
 

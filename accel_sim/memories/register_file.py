@@ -51,7 +51,7 @@ class RegisterFile(OnChip):
 
     banks: ClassVar[int] = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.check_shared_fields()
         if self.capacity_bytes <= 0:
             raise ValueError(f"capacity_bytes={self.capacity_bytes:g} must be positive")

@@ -39,7 +39,7 @@ class Sram(OnChip):
     layout: Literal["packed", "tensor"] = "packed"
     latency_cycles: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.check_shared_fields()
         if self.banks < 1 or self.banks & (self.banks - 1):
             raise ValueError(f"banks={self.banks} must be a power of two")

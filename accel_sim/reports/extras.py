@@ -9,7 +9,7 @@ from accel_sim.result import Result
 class Extras:
     """trace: trace.json; stats: stats.txt. engine: what the run must play through."""
 
-    def __init__(self, *, trace: bool, stats: bool):
+    def __init__(self, *, trace: bool, stats: bool) -> None:
         self._recorder = Recorder() if trace else None
         self._stats = stats
 

@@ -45,7 +45,7 @@ class Recorder:
     most: events that are kept; cut: cycle up to which all are, None = the whole run.
     """
 
-    def __init__(self, most: int = MAX_EVENTS):
+    def __init__(self, most: int = MAX_EVENTS) -> None:
         self.most = most
         self.cut: int | None = None
         self.spans: list[Span] = []
@@ -209,7 +209,7 @@ def _slice(span: Span, pid: int, tid: int) -> dict[str, Any]:
 class _Watched(Generic[State]):
     """The outermost memory, as the engine's server sees it; what it moves is recorded."""
 
-    def __init__(self, memory: Channel[State], recorder: Recorder):
+    def __init__(self, memory: Channel[State], recorder: Recorder) -> None:
         self.memory, self.recorder, self.level = memory, recorder, memory.level
         self.asked: dict[int, tuple[int, bool]] = {}
 
@@ -225,7 +225,7 @@ class _Watched(Generic[State]):
 
 
 class _Engine(Engine):
-    def __init__(self, memory: Outermost, state: object, recorder: Recorder):
+    def __init__(self, memory: Outermost, state: object, recorder: Recorder) -> None:
         super().__init__(_Watched(memory, recorder), state)
         self.recorder = recorder
 
@@ -236,7 +236,7 @@ class _Engine(Engine):
 class _TracedLayer(_Layer):
     """A layer whose processes report what they did."""
 
-    def __init__(self, engine: _Engine, jobs: list[Job], buffers: dict[str, Buffer]):
+    def __init__(self, engine: _Engine, jobs: list[Job], buffers: dict[str, Buffer]) -> None:
         super().__init__(engine, jobs, buffers)
         self.recorder, self.since = engine.recorder, engine.now
         self.sums = _sums(jobs, self.way_out[0].level) if self.way_out else {}

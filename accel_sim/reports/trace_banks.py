@@ -37,7 +37,7 @@ class _Row:
 class Banks:
     """Reads a log of commands; ``slices`` are those of all banks and ranks, in the order of their end."""
 
-    def __init__(self, memory: DramBanked, state: DramState):
+    def __init__(self, memory: DramBanked, state: DramState) -> None:
         self.part, self.closed_page = memory.found, memory.page == "closed"
         self.timing = dict(zip(dram.TIMING, state.timing.tolist(), strict=True))
         self.open: dict[tuple[int, int], _Row] = {}

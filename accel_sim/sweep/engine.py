@@ -88,7 +88,7 @@ class Local:
 class _Crew:
     """workers: those there are; the list is the caller's."""
 
-    def __init__(self, tasks: Iterator[Task], workers: list[_Worker]):
+    def __init__(self, tasks: Iterator[Task], workers: list[_Worker]) -> None:
         self.tasks, self.again = tasks, deque[Task]()
         self.workers = workers
         self.suspects: set[str] = set()

@@ -30,7 +30,7 @@ class Expression:
 
     text: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check(self._tree, self.text)
 
     @property

@@ -83,7 +83,7 @@ class _Written(NamedTuple):
 
 
 class _Planner:
-    def __init__(self, study: Study):
+    def __init__(self, study: Study) -> None:
         self.study, self.source = study, source_digest()
         self.warnings: dict[str, None] = {}
         #: mistake -> [first point, how many]

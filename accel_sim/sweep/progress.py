@@ -53,7 +53,7 @@ def _bar(total: int) -> Iterator[Counter]:
 class Lines:
     """Writes '40/100 points, 1 failed, 5.0 points/s, 12 s left' every PAUSE seconds, and at the end."""
 
-    def __init__(self, total: int, stream: TextIO):
+    def __init__(self, total: int, stream: TextIO) -> None:
         self.total, self.stream = total, stream
         self.done = self.failed = 0
         self.started = self.last = time.monotonic()

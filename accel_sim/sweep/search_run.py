@@ -71,7 +71,7 @@ class _Search:
     kept: store.Store
     retry_failed: bool
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         #: points that were asked for
         self.seen: set[Point] = set()
 

@@ -39,7 +39,7 @@ class Walked:
 class _Pickler(pickle.Pickler):
     """Puts large arrays into files of their own beside the pickle, each once."""
 
-    def __init__(self, file: BinaryIO, folder: Path):
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self.folder = folder
         self.known: dict[int, str] = {}
@@ -63,7 +63,7 @@ def _proxy(value: dict) -> MappingProxyType:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, folder: Path):
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
         super().__init__(file)
         self.folder = folder
 

@@ -23,7 +23,7 @@ JOURNAL = "search.journal"
 class Store:
     """points: keys of points that are done; failed: of those that were tried in vain."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.points = _keys(folder / "points")
         self.failed = _keys(folder / "failed") - self.points

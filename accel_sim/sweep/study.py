@@ -25,7 +25,7 @@ class StudyError(InputError):
     """Everything that is wrong with a study; lines: one for each mistake, with its path; rest: the study without what
     is wrong in its file, if points can be made of that (they may tell more)."""
 
-    def __init__(self, lines: list[str], rest: "Study | None" = None):
+    def __init__(self, lines: list[str], rest: "Study | None" = None) -> None:
         super().__init__("; ".join(lines))
         self.rest = rest
         self.lines = [str(InputError(line)) for line in lines]

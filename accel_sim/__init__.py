@@ -5,12 +5,13 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from accel_sim.version import __version__
+
 if TYPE_CHECKING:  # what the names below are; at run time _Package loads them
     from accel_sim.config import load_hardware
     from accel_sim.simulate import simulate
 
 __all__ = ["__version__", "load_hardware", "simulate"]
-__version__ = "0.1.0"
 
 
 class _Package(ModuleType):

@@ -8,40 +8,26 @@ from typing import Protocol
 
 from accel_sim import energy
 from accel_sim.actions import Actions
-from accel_sim.address_map import Placement
-from accel_sim.dataflows.common import Facts, TiledLayer
+from accel_sim.buffer import Buffer
+from accel_sim.checks import require
+from accel_sim.dataflow import Dataflow, dataflows
+from accel_sim.dataflows.common import Facts
 from accel_sim.energy import ARITHMETIC, LOGIC_NM, EnergyTable
-from accel_sim.levels import Buffer, OnChip, buffers
+from accel_sim.levels import OnChip, buffers
 from accel_sim.mac_energy import pricing as mac_pricing
 from accel_sim.mac_energy.units import unit_name
-from accel_sim.mac_unit import MacUnit, Mode
-from accel_sim.mapping.mapper import Mapper, MappingRules
+from accel_sim.mac_unit import MacUnit, Mode, macs
+from accel_sim.mapping.mapper import MappingRules
 from accel_sim.mapping.search import Goal
-from accel_sim.memory import Outermost, Priced
-from accel_sim.parts import dataflows, macs, memories, require
+from accel_sim.memory import Outermost, Priced, memories
 from accel_sim.post import PostUnit
 from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import most_mhz
 from workloads.encoding import Encoding, encodings, fault
-from workloads.layer import Layer
-from workloads.operands import MacOperands
 from workloads.registry import InputError, Registry, is_plugin
 
 #: a level's name stands in tables, prefixes of columns and settings
 LEVEL_NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class Dataflow(Protocol):
-    """Which products fall in which (step, lane); it sees no memory beyond its buffers, and no energy."""
-
-    def mode(self, mac: MacUnit, operands: MacOperands) -> Mode:
-        """The unit's mode in which a layer runs; ValueError if the unit, or this dataflow with it, has none."""
-
-    def tiles(
-        self, layer: Layer, operands: MacOperands, rows: int, cols: int, mac: MacUnit, buffers: dict[str, Buffer],
-        encodings: dict[str, Encoding], placement: Placement, mapper: Mapper,
-    ) -> TiledLayer:  # fmt: skip
-        """The layer cut into tiles that fit the buffers."""
 
 
 class Worked(Protocol):

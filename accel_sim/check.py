@@ -7,16 +7,13 @@ import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
 from accel_sim.dataflows.common import TiledLayer
+from accel_sim.errors import CheckError
 from accel_sim.mac_unit import Overflow
 from accel_sim.tile import Tile
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import MacOperands
-
-
-class CheckError(Exception):
-    """A checked run computed something else than the reference (exit code 3); its text names the layer."""
 
 
 class Sums:

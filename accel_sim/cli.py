@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     try:
         from accel_sim import commands
-        from accel_sim.check import CheckError
+        from accel_sim.errors import CheckError
         from workloads.registry import InputError, plugin_fault
 
         if sys.stdout is None and (arguments.command in PRINTING or getattr(arguments, "json", False)):

@@ -14,9 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from accel_sim import yaml_io
 from accel_sim.accelerator import Accelerator, Array
+from accel_sim.dataflow import dataflows
 from accel_sim.energy import EnergyTable
+from accel_sim.interconnect import interconnects
+from accel_sim.mac_unit import macs
 from accel_sim.mapping.mapper import MappingRules
-from accel_sim.parts import dataflows, interconnects, macs, memories
+from accel_sim.memory import memories
 from accel_sim.post import PostUnit
 from workloads.encoding import encodings
 from workloads.registry import InputError, Registry, unknown

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from accel_sim import energy_rows, registers
 from accel_sim.accelergy.reference import SUFFIXES, Ert
 from accel_sim.actions import Actions
+from accel_sim.checks import require
 from accel_sim.memory import Priced
-from accel_sim.parts import require
 from accel_sim.registers import REGISTERS
 from accel_sim.tech_scaling import logic_energy_scale
 from workloads.registry import InputError, unknown

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import simpy
 
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Cause
 from accel_sim.jobs import Job, Port, Schedule, Transfer
-from accel_sim.levels import Buffer
 from accel_sim.memory import Channel, Outermost, State
 from accel_sim.server import Count, Process, Server, overlap, union
 

@@ -10,7 +10,8 @@ from itertools import zip_longest
 from typing import get_args, get_type_hints
 
 from accel_sim.config import KEYS, PARTS, RECORDS
-from accel_sim.parts import interconnects, memories
+from accel_sim.interconnect import interconnects
+from accel_sim.memory import memories
 from workloads.encoding import encodings
 from workloads.registry import Registry
 

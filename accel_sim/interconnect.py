@@ -1,11 +1,10 @@
 """What a machine needs of an on-chip network between one memory level and what it feeds."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from accel_sim.actions import Actions
-
-if TYPE_CHECKING:
-    from accel_sim.energy import EnergyTable
+from accel_sim.prices import Prices
+from workloads.registry import Registry, lacking
 
 
 class Interconnect(Protocol):
@@ -49,5 +48,13 @@ class Interconnect(Protocol):
     ) -> Actions:
         """As ``deliver``, of ``count`` values for each PE of the block alone."""
 
-    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: Prices) -> tuple[float, str]:
         """(pJ, source) of ``bits`` over one segment."""
+
+
+#: what a network is asked for: of one that lacks any, no run could come to its end
+ASKED = ("cycles", "hops", "deliver", "scatter", "price")
+#: name -> frozen dataclass
+interconnects: Registry[type[Interconnect]] = Registry(
+    "interconnect", "accel_sim.interconnects", lambda part: lacking(part, *ASKED)
+)

@@ -14,9 +14,10 @@ from typing import Literal, NamedTuple, TypedDict
 import numpy as np
 
 from accel_sim.actions import Actions
-from accel_sim.parts import macs, require
+from accel_sim.checks import require
 from workloads.layer import Layer
 from workloads.operands import MacOperands
+from workloads.registry import Registry, lacking
 
 Operator = Literal["max", "sum", "or_width", "two_stage"]
 Overflow = Literal["wrap", "saturate"]
@@ -277,6 +278,12 @@ class MacUnit(ABC):
             sums, lost = accumulate(sums + step, mode.sum_bits, self.overflow)
             overflows += lost
         return Sums(sums, overflows)
+
+
+#: what a unit is asked for: of one that lacks any, no run could come to its end
+ASKED = ("modes", "cost", "products", "actions", "components", "mode", "check_operands")
+#: name -> frozen dataclass
+macs: Registry[type[MacUnit]] = Registry("MAC unit", "accel_sim.macs", lambda part: lacking(part, *ASKED))
 
 
 def accumulate(sums: np.ndarray, bits: int, overflow: Overflow) -> tuple[np.ndarray, int]:

@@ -1,13 +1,12 @@
 """What a machine needs of its outermost memory, and the schedule of it."""
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from accel_sim.actions import Actions
+from accel_sim.prices import Prices
 from accel_sim.tile import Extent
-
-if TYPE_CHECKING:
-    from accel_sim.energy import EnergyTable
+from workloads.registry import Registry, lacking
 
 #: what a memory keeps of a run; it belongs to the caller, who never looks into it
 State = TypeVar("State")
@@ -19,7 +18,7 @@ Completed = tuple[int, int, int, int]
 class Priced(Protocol):
     """A memory or network: what its actions cost."""
 
-    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: Prices) -> tuple[float, str]:
         """(pJ, source) of one action."""
 
 
@@ -80,3 +79,10 @@ class Memory(Channel[State], Level, Protocol[State]):
 
 #: a machine's: which state it keeps, itself alone knows
 Outermost = Memory[Any]
+#: what a memory is asked for, as outermost level or on chip: of one that lacks any, no run could come to its end
+OUTERMOST = ("new_state", "submit", "advance", "actions", "price", "peak_bytes_per_cycle", "idle_latency")
+ON_CHIP = ("price", "macro", "port_kind", "leakage", "area_um2", "latency", "reads_per_cycle", "writes_per_cycle")
+#: name -> frozen dataclass
+memories: Registry[type[Level]] = Registry(
+    "memory", "accel_sim.memories", lambda part: lacking(part, *(OUTERMOST if hasattr(part, "submit") else ON_CHIP))
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from accel_sim.cause_style import CAUSE_STYLE
 from accel_sim.causes import CAUSES
 
 #: rows shown; the rest is counted
@@ -15,8 +16,6 @@ MOST = 60
 def html(total: dict[str, Any], runs: Sequence[Any], layers: pd.DataFrame) -> str:
     """total: summary; runs, layers: one of each layer (LayerRun and its row). No script, no file, no colour of its own
     for text: it follows the notebook's theme."""
-    from accel_sim.plots import CAUSE_STYLE
-
     head = (
         f"<b>{escape(total['network'])} on {escape(total['hardware'])}</b>: {total['cycles']:,} cycles, "
         f"{total['time_s'] * 1e3:.4g} ms, {total['energy_pj'] / 1e6:,.4g} µJ, "

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 
+from accel_sim.checks import ReadAs, require
 from accel_sim.interconnect import Interconnect
-from accel_sim.parts import ReadAs, require
 from accel_sim.sram_macro import Macro
 from cython_core import banks as kernel
 from workloads.registry import InputError

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from accel_sim import plots_roofline, roofline
+from accel_sim.cause_style import CAUSE_STYLE
 from accel_sim.causes import CAUSES, Slots, sentence
 from accel_sim.energy import STATIC
 from accel_sim.style import (
-    CAUSE_STYLE,
     COMPONENT_STYLE,
     COUNT_UNITS,
     ENERGY_UNITS,

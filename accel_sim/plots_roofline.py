@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from accel_sim.cause_style import BOUND_STYLE, CAUSE_STYLE
 from accel_sim.roofline import marks, slopes
-from accel_sim.style import BOUND_STYLE, CAUSE_STYLE, INK, head, say, written
+from accel_sim.style import INK, head, say, written
 
 #: at most so many layers are named, those that take most of the time first
 NAMED = 9

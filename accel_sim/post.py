@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from accel_sim.actions import Actions
-from accel_sim.parts import require
+from accel_sim.checks import require
 from workloads.layer import Layer
 
 #: operations per output element: one compare or add per tap or input map, a multiply where values are scaled; LRN and

@@ -16,18 +16,10 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer, cannot_fit
 from accel_sim.channel_last import PixelMap
-from accel_sim.dataflows.common import (
-    Facts,
-    cannot_fit,
-    input_bytes_bound,
-    input_extents,
-    output_extents,
-    span,
-    window_bytes,
-)
+from accel_sim.dataflows.common import Facts, input_bytes_bound, input_extents, output_extents, span, window_bytes
 from accel_sim.dataflows.product_cuts import cuts
-from accel_sim.levels import Buffer
 from accel_sim.map_layout import packed_bytes
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
 from accel_sim.mapping.staging import Staging

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Slots
 from accel_sim.check import Sums
 from accel_sim.dataflows.common import Facts, TiledLayer
 from accel_sim.jobs import Job, Port, Transfer, merge
-from accel_sim.levels import Buffer
 from accel_sim.mac_unit import Mode
 from accel_sim.mapping.nest import render
 from accel_sim.post import operations

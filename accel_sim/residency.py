@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from accel_sim.address_map import AddressMap
+from accel_sim.buffer import Buffer
 from accel_sim.dataflows.common import input_bytes_bound
-from accel_sim.levels import Buffer
 from accel_sim.map_layout import packed_bytes
 from accel_sim.tile import Extent, Stream
 from workloads.layer import Layer

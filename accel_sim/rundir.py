@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import accel_sim
 from accel_sim import roofline, yaml_io
 from accel_sim.accelerator import Accelerator
 from accel_sim.config import from_tree, to_tree
 from accel_sim.output import MARK, check_target, whole
 from accel_sim.result import SCHEMA_VERSION, Result
+from accel_sim.version import __version__
 from workloads.network import Network
 from workloads.profiles import warnings_of
 from workloads.registry import InputError
@@ -77,7 +77,7 @@ def provenance(result: Result, config: dict[str, Any]) -> dict[str, Any]:
     sources = sorted({run.weight_source for run in result.runs} | {run.input_source for run in result.runs})
     return {
         "schema_version": SCHEMA_VERSION,
-        "package_version": accel_sim.__version__,
+        "package_version": __version__,
         "source_sha256": source_digest(),
         "config_sha256": _digest(json.dumps(config, sort_keys=True).encode()),
         "network_sha256": network_digest(network),

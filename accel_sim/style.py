@@ -12,20 +12,16 @@ from typing import Any
 from zlib import crc32
 
 from accel_sim import output
+from accel_sim.cause_style import (
+    CONTROL,
+    DECODER,
+    FIXED,
+    HATCH,
+    MEMORY,
+    PIPE,
+    WORK,
+)
 
-#: families, in Okabe-Ito colours (safe for colour-blind readers): what a cause costs and what its component takes in
-#: energy look alike. Hatched: the way back, or a second of the family
-WORK, WASTE, IDLE, MEMORY, LEVEL = "#009E73", "#E69F00", "#D9D9D9", "#0072B2", "#56B4E9"
-DECODER, UNEVEN, CONTROL, PIPE, FIXED = "#CC79A7", "#D55E00", "#F0E442", "#999999", "#000000"
-HATCH = "////"
-CAUSE_STYLE = {
-    "effectual": (WORK, ""), "ineffectual": (WASTE, ""), "unmapped": (IDLE, ""), "decode": (DECODER, ""),
-    "sram": (LEVEL, ""), "noc": (LEVEL, HATCH), "imbalance": (UNEVEN, ""), "dispatch": (CONTROL, ""),
-    "fill_drain": (PIPE, ""), "output": (DECODER, HATCH), "dram_read": (MEMORY, ""), "dram_write": (MEMORY, HATCH),
-    "reconfigure": (FIXED, ""), "post": (CONTROL, HATCH), "dependency": (FIXED, HATCH),
-}  # fmt: skip
-#: what bounds a layer: a cause, or compute
-BOUND_STYLE = {"compute": (WORK, "")} | CAUSE_STYLE
 #: shades of on-chip levels: of weights, inputs, outputs, pointers, several, and of names that say nothing
 WEIGHTS, INPUTS, OUTPUTS, POINTERS, SHARED = "#56B4E9", "#A5D9F3", "#2A9D9D", "#7B8FD4", "#7FCDBB"
 SHADES = (SHARED, "#4A6FB5", "#B8C6E8", "#1F6F78", "#9BD3E8", "#5B5F97")

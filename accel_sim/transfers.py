@@ -5,9 +5,9 @@ from fractions import Fraction
 
 from accel_sim.accelerator import Accelerator
 from accel_sim.actions import Actions
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Cause
 from accel_sim.jobs import Job, Transfer
-from accel_sim.levels import Buffer
 from accel_sim.tile import PostWork, Stream, Tile
 
 

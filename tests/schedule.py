@@ -3,10 +3,10 @@
 from fractions import Fraction
 from typing import Any
 
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Cause, Slots
 from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Schedule, Transfer
-from accel_sim.levels import Buffer
 from accel_sim.tile import Extent, Stream
 
 LEVEL = "sram"

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import output, yaml_io
-from accel_sim.accelergy import LEAK, STATIC, VERSION, WIDTH
-from accel_sim.accelergy.reference import MOST_BITS, MOST_LETTERS, MOST_PJ
+from accel_sim.accelergy.reference import LEAK, MOST_BITS, MOST_LETTERS, MOST_PJ, STATIC, VERSION, WIDTH
 from workloads.registry import InputError
 
 #: what an export's directory holds; layers.yaml has counts and energies of each layer, each in Accelergy's form

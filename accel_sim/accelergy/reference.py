@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from accel_sim import yaml_io
-from accel_sim.accelergy import LEAK, STATIC, VERSIONS, WIDTH
 from workloads.registry import InputError
+
+#: the version that is written, and those that are read; before 0.3 tables were a mapping, since then they are a list
+VERSION, VERSIONS = "0.4", ("0.2", "0.3", "0.4")
+#: Accelergy's static power of a component, an action that is counted in cycles; and what it is called here
+LEAK, STATIC = "leak", ("leakage", "background")
+#: the argument that holds the bits of an access
+WIDTH = "width"
 
 #: larger files are refused before they are read, more entries before they are looked at one by one
 MOST_BYTES, MOST_ENTRIES = 4 << 20, 50_000

@@ -10,13 +10,14 @@ from typing import ClassVar
 import numpy as np
 
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer
+from accel_sim.checks import MOST_FIELD_BITS, NO_OUTPUT_BITS, require
+from accel_sim.dataflow import dataflows
 from accel_sim.dataflows.asymmetric import Asymmetric, multiplier_bits
 from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
 from accel_sim.dataflows.common import check_codebook
-from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from accel_sim.tile import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer

@@ -9,6 +9,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Cause
 from accel_sim.dataflows.asymmetric import RawProducts, wide
 from accel_sim.dataflows.columns import Columns
@@ -23,7 +24,6 @@ from accel_sim.dataflows.lane_part import LanePart
 from accel_sim.dataflows.lane_room import LaneRoom
 from accel_sim.dataflows.product_cuts import ProductCuts
 from accel_sim.dataflows.scan import Broadcasts, Scanned, group_note, zero_point_notes
-from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Nest

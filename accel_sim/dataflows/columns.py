@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.check import CheckError
+from accel_sim.errors import CheckError
 from workloads.encoding import Encoded, Encoding, stream
 from workloads.formats.codes import Codes
 from workloads.layer import Layer

@@ -1,14 +1,13 @@
 """What dataflows share: geometry for the kernels, where tensors lie, and how one maps its layer to tiles."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
+from accel_sim.buffer import Buffer
 from accel_sim.channel_last import PixelMap
-from accel_sim.levels import Buffer
 from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.nest import Nest
 from accel_sim.tile import Extent, Tile
@@ -186,18 +185,3 @@ def check_codebook(layer: Layer, codes: Codes, codebook_bits: int) -> None:
             f"layer '{layer.name}': dataflow.codebook_bits={codebook_bits} cannot hold its codebook's entries, "
             f"{min(form.codebook)} to {max(form.codebook)}: raise it to at least {form.value_bits}"
         )
-
-
-def cannot_fit(layer: Layer, operand: str, needed: int, buffer: Buffer, *, whole: bool = False) -> InputError:
-    """The refusal of a layer whose smallest tile is larger than its buffer's slot; whole: it is the only one, and has
-    all slots."""
-    slots = 1 if whole else buffer.slots
-    enough: float = math.ceil(needed * slots * buffer.instance_share)  # bytes of an instance
-    if buffer.capacity_field.endswith("_kib"):
-        digits = 2 - math.floor(math.log10(enough / 1024))
-        enough = float(f"{math.ceil(enough / 1024 * 10**digits) / 10**digits:.3g}")
-    room = f"{buffer.bytes // slots} ({slots} slots)" if slots > 1 else f"{buffer.bytes}"
-    return InputError(
-        f"layer '{layer.name}' cannot fit: its smallest tile needs {needed} bytes of {operand} at once, level "
-        f"'{buffer.level}' holds {room}; raise its {buffer.capacity_field} to at least {enough:g}"
-    )

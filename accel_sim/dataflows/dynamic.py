@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
-from accel_sim.levels import Buffer
+from accel_sim.buffer import Buffer
 from accel_sim.map_layout import StoredMap
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging

@@ -6,9 +6,9 @@ from functools import cache
 from typing import NamedTuple
 
 from accel_sim.actions import Actions
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Cause
 from accel_sim.dataflows.fold_space import Shape
-from accel_sim.levels import Buffer
 
 
 @dataclass(frozen=True, eq=False)

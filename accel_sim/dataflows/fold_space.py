@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accel_sim.buffer import Buffer
 from accel_sim.dataflows.pieces import channel_counts, pixel_values
-from accel_sim.levels import Buffer
 from accel_sim.map_layout import Whole, packed_bytes
 from accel_sim.mapping.nest import TAPS
 from accel_sim.mapping.search import Candidates, distinct_tiles, orders_of

@@ -10,6 +10,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer
 from accel_sim.dataflows.asymmetric import Asymmetric, RawProducts, multiplier_bits, wide
 from accel_sim.dataflows.common import Facts, lies_in
 from accel_sim.dataflows.fold_notes import group_note, part_fold_note
@@ -18,7 +19,6 @@ from accel_sim.dataflows.folds import Box, FoldPlan
 from accel_sim.dataflows.matrix import MatrixProducts
 from accel_sim.dataflows.ranges import Ranges
 from accel_sim.dataflows.weight_store import WeightStore
-from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest

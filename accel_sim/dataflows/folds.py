@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer
 from accel_sim.dataflows.common import input_extents, output_extents
 from accel_sim.dataflows.fold_space import OPERANDS, FoldSpace, Shape
 from accel_sim.dataflows.ranges import Ranges, length
 from accel_sim.dataflows.weight_store import WeightStore
-from accel_sim.levels import Buffer
 from accel_sim.map_layout import StoredMap
 from accel_sim.mapping.nest import TAPS, Nest
 from accel_sim.mapping.staging import Staging

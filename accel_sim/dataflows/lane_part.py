@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from accel_sim.buffer import Buffer
 from accel_sim.dataflows.columns import Columns
 from accel_sim.dataflows.pointers import pointer_cycles
-from accel_sim.levels import Buffer
 
 
 @dataclass(frozen=True, eq=False)

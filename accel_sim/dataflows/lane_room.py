@@ -5,9 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from accel_sim.buffer import Buffer, cannot_fit
 from accel_sim.dataflows.columns import Columns
-from accel_sim.dataflows.common import cannot_fit
-from accel_sim.levels import Buffer
 from workloads.layer import Layer
 from workloads.registry import InputError
 

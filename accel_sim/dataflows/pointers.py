@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from accel_sim.levels import Buffer
+from accel_sim.buffer import Buffer
 from cython_core.banks import conflicts
 
 

@@ -10,11 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.dataflows.common import cannot_fit, input_bytes_bound, window_bytes
+from accel_sim.buffer import Buffer, cannot_fit
+from accel_sim.dataflows.common import input_bytes_bound, window_bytes
 from accel_sim.dataflows.lane_part import LanePart
 from accel_sim.dataflows.lane_room import LaneRoom
 from accel_sim.dataflows.pieces import pixel_values
-from accel_sim.levels import Buffer
 from accel_sim.map_layout import packed_bytes
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.mapping.nest import Loop, Nest, keep_depths

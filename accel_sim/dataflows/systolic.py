@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer
+from accel_sim.checks import MOST_FIELD_BITS, NO_OUTPUT_BITS, require
+from accel_sim.dataflow import dataflows
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
 from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.systolic_tiles import TiledSystolic
-from accel_sim.levels import Buffer
 from accel_sim.mac_unit import MacUnit, Mode
 from accel_sim.map_layout import StoredMap, packed_bytes
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import MOST_FIELD_BITS, NO_OUTPUT_BITS, dataflows, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import MacOperands

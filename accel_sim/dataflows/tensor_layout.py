@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_sim.levels import Buffer
+from accel_sim.buffer import Buffer
 from cython_core.banks import conflicts
 from workloads.layer import Layer
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from accel_sim.address_map import Placement
+from accel_sim.buffer import Buffer
+from accel_sim.checks import MOST_FIELD_BITS, MOST_PIECES, NO_OUTPUT_BITS, require
+from accel_sim.dataflow import dataflows
 from accel_sim.dataflows.asymmetric import Asymmetric, Precision, precision_bits
 from accel_sim.dataflows.common import check_codebook, plain_weights
 from accel_sim.dataflows.vector_schedule import ASIDE
 from accel_sim.dataflows.vector_tiles import TiledVector
-from accel_sim.levels import Buffer
-from accel_sim.mac_unit import MacUnit, Mode
+from accel_sim.mac_unit import MacUnit, Mode, macs
 from accel_sim.mapping.mapper import Mapper
-from accel_sim.parts import MOST_FIELD_BITS, MOST_PIECES, NO_OUTPUT_BITS, dataflows, macs, require
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import MacOperands

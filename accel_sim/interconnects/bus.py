@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from accel_sim.checks import require
+from accel_sim.interconnect import interconnects
 from accel_sim.interconnects.common import Wires, block, packed
-from accel_sim.parts import interconnects, require
 
 
 @interconnects.add("bus")

@@ -2,13 +2,10 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from accel_sim.actions import Actions
-from accel_sim.parts import require
-
-if TYPE_CHECKING:
-    from accel_sim.energy import EnergyTable
+from accel_sim.checks import require
+from accel_sim.prices import Prices
 
 #: pJ for one bit of random data (half of the wires switch) over one mm. 310 pJ for 256 bits over 10 mm at 40 nm and
 #: 0.9 V: Keckler et al., GPUs and the Future of Parallel Computing, IEEE Micro 31(5), 2011, Table 1 (as quoted in two
@@ -61,7 +58,7 @@ class Wires(ABC):
         """Segments of ``count`` values to each PE of a block, every value to one PE alone."""
         return Actions({(component, "hop", bits): count * self.scatter_hops(rows, cols, to_rows, to_cols)})
 
-    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: Prices) -> tuple[float, str]:
         """(pJ, source) of ``bits`` over one segment."""
         known = self.wire_pj_per_bit_mm == WIRE_PJ_PER_BIT_MM
         wire = WIRE_SOURCE if known else f"{self.wire_pj_per_bit_mm:g} pJ/bit/mm given in wire_pj_per_bit_mm"

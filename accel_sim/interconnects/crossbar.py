@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accel_sim.checks import require
+from accel_sim.interconnect import interconnects
 from accel_sim.interconnects.common import Wires, block, through_ports
-from accel_sim.parts import interconnects, require
 
 
 @interconnects.add("crossbar")

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from accel_sim.energy import LOGIC_NM, NOMINAL_V, UNIT_NM, EnergyTable
 from accel_sim.mac_energy import psma, toggle
 from accel_sim.mac_energy.psma import EXTRAPOLATED
-from accel_sim.mac_unit import MacUnit, Mode
-from accel_sim.parts import macs
+from accel_sim.mac_unit import MacUnit, Mode, macs
 from accel_sim.tech_scaling import area_scale, logic_energy_scale
 from workloads.registry import InputError
 

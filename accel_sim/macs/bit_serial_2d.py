@@ -12,9 +12,9 @@ from itertools import product
 
 import numpy as np
 
+from accel_sim.checks import MOST_CODE_BITS, require
 from accel_sim.mac_digits import SerialUnit, count, digits, lanes, serial_widths
-from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware
-from accel_sim.parts import MOST_CODE_BITS, macs, require
+from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware, macs
 
 
 @macs.add("bit_serial_2d")

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from accel_sim.actions import Actions
+from accel_sim.checks import MOST_CODE_BITS, require
 from accel_sim.mac_digits import checked
-from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost
-from accel_sim.parts import MOST_CODE_BITS, macs, require
+from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost, macs
 
 
 @macs.add("conventional")

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from accel_sim.checks import MOST_CODE_BITS, require
 from accel_sim.mac_digits import SerialUnit, checked, lanes, low
 from accel_sim.mac_terms import Recoding, patterns, recode, term_counts
-from accel_sim.mac_unit import Components, CostTable, Mode, hardware
-from accel_sim.parts import MOST_CODE_BITS, macs, require
+from accel_sim.mac_unit import Components, CostTable, Mode, hardware, macs
 
 
 @macs.add("essential_bits")

@@ -11,8 +11,7 @@ import numpy as np
 
 from accel_sim import soft_float
 from accel_sim.actions import Actions
-from accel_sim.mac_unit import CostTable, MacUnit, Mode
-from accel_sim.parts import macs
+from accel_sim.mac_unit import CostTable, MacUnit, Mode, macs
 from workloads.formats.floating import Bfloat16, FloatLayout, Fp8E4m3, Fp8E5m2, Fp16, Fp32
 
 #: format of operands -> its layout

@@ -15,8 +15,7 @@ from typing import Literal
 import numpy as np
 
 from accel_sim.mac_digits import checked, lanes
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware
-from accel_sim.parts import macs
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware, macs
 
 
 @macs.add("subword_parallel")

@@ -12,8 +12,7 @@ import numpy as np
 
 from accel_sim.actions import Actions
 from accel_sim.mac_digits import checked, count, lanes
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, step_actions
-from accel_sim.parts import macs
+from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, macs, step_actions
 
 
 @macs.add("xnor_popcount")

@@ -12,8 +12,7 @@ from itertools import permutations
 
 import numpy as np
 
-from accel_sim.dataflows.common import cannot_fit
-from accel_sim.levels import Buffer
+from accel_sim.buffer import Buffer, cannot_fit
 from accel_sim.mapping.nest import DIMENSIONS, RELEVANT, TAPS, Loop, Nest
 from accel_sim.mapping.space import Candidates, Space
 from workloads.registry import InputError

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from accel_sim.levels import Buffer
+from accel_sim.buffer import Buffer
 from accel_sim.mapping import regions
 from accel_sim.mapping.nest import RELEVANT, Nest
 from accel_sim.tile import Extent, Stream

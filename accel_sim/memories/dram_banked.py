@@ -10,8 +10,8 @@ import numpy as np
 
 from accel_sim import dram_part
 from accel_sim.actions import Actions
-from accel_sim.memory import Completed
-from accel_sim.parts import MOST_PIECES, memories, require
+from accel_sim.checks import MOST_PIECES, require
+from accel_sim.memory import Completed, memories
 from accel_sim.tile import Extent
 from cython_core import dram, dram_cut
 from workloads.registry import InputError, unknown

@@ -5,15 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from accel_sim.actions import Actions
-from accel_sim.memory import Completed
-from accel_sim.parts import memories, require
+from accel_sim.checks import require
+from accel_sim.memory import Completed, memories
+from accel_sim.prices import Prices
 from accel_sim.tile import Extent
-
-if TYPE_CHECKING:
-    from accel_sim.energy import EnergyTable
 
 
 @dataclass(eq=False)
@@ -93,7 +91,7 @@ class FlatDram:
         """Nothing beside the bytes that the tiles count."""
         return Actions()
 
-    def price(self, action: str, bits: int, table: "EnergyTable") -> tuple[float, str]:
+    def price(self, action: str, bits: int, table: Prices) -> tuple[float, str]:
         """(pJ, source) of moving ``bits``."""
         return table.per_bit("dram", bits)
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import ClassVar
 
 from accel_sim import sram_macro
+from accel_sim.memory import memories
 from accel_sim.on_chip import OnChip, named, ports_of
-from accel_sim.parts import memories
 from accel_sim.sram_macro import Macro
 
 #: Accelergy's Aladdin plug-in, 40/45 nm at 1 ns: a flip-flop

@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import Literal
 
 from accel_sim import sram_macro
+from accel_sim.memory import memories
 from accel_sim.on_chip import OnChip, named
-from accel_sim.parts import memories
 
 
 @memories.add("sram")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import accel_sim
 from accel_sim.reports import html, study_svg
 from accel_sim.reports.study_files import StudyFiles, rerun
 from accel_sim.sweep import chart_data, charts
+from accel_sim.version import __version__
 from workloads.registry import InputError
 
 #: bytes that the points may take, in the data and as dots; above it some of those that are on no front are left out
@@ -52,7 +52,7 @@ def render(study: StudyFiles) -> str:
         study.study.name,
         header,
         sections,
-        version=accel_sim.__version__,
+        version=__version__,
         end=end,
         defs=wide,
         scripts=("study.js", "page.js"),
@@ -262,7 +262,7 @@ def _failed(study: StudyFiles) -> str:
 def _config(study: StudyFiles) -> str:
     facts = (
         ("results", study.results), ("simulator's sources, sha256", study.source),
-        ("page made by", f"accel-sim {accel_sim.__version__}"),
+        ("page made by", f"accel-sim {__version__}"),
     )  # fmt: skip
     rows = "".join(f"<tr><th scope=row>{name}</th><td class=hash>{escape(value)}</td></tr>" for name, value in facts)
     return (

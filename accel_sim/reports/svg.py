@@ -6,8 +6,8 @@ from html import escape
 
 import pandas as pd
 
+from accel_sim.cause_style import BOUND_STYLE, CAUSE_STYLE
 from accel_sim.roofline import marks, slopes
-from accel_sim.style import BOUND_STYLE, CAUSE_STYLE
 
 #: hatch of matplotlib -> path inside an 8 x 8 pattern
 HATCHES = {

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Generic, NamedTuple
 
+from accel_sim.buffer import Buffer
 from accel_sim.engine import Engine, Inlet, _Layer
 from accel_sim.jobs import Job, Port, Transfer
-from accel_sim.levels import Buffer
 from accel_sim.memories.dram_banked import DramBanked, DramState
 from accel_sim.memory import Channel, Completed, Outermost, State
 from accel_sim.reports.trace_banks import Banks

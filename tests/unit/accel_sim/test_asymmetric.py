@@ -9,7 +9,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
-from accel_sim.check import CheckError
+from accel_sim.errors import CheckError
 from accel_sim.session import Session
 from accel_sim.simulate import run_layer
 from workloads import InputError, load_network

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate, timing
+from accel_sim.buffer import Buffer
 from accel_sim.causes import CAUSES, COMPUTE, OPERANDS, PLACED, Bound, Cause, Slots, bound, sentence
 from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Transfer
-from accel_sim.levels import Buffer
 from accel_sim.memories.flat import FlatDram
 from accel_sim.tile import Extent, FoldWork, GridWork, Passes, Recurrence, Stream, Tile
 from tests.unit.accel_sim.test_feeding import SMALL, matrix

@@ -6,10 +6,10 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel_sim.buffer import Buffer
 from accel_sim.causes import Cause
 from accel_sim.engine import Engine
 from accel_sim.jobs import Job, Schedule, Transfer
-from accel_sim.levels import Buffer
 from accel_sim.memories.flat import FlatDram, FlatState
 from accel_sim.tile import Extent, Stream
 from tests.oracle import two_levels

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.levels import Buffer
+from accel_sim.buffer import Buffer
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
 from accel_sim.tile import Extent

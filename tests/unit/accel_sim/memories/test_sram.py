@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, sram_macro
-from accel_sim.levels import Buffer, buffers
+from accel_sim.buffer import Buffer
+from accel_sim.levels import buffers
 from accel_sim.memories.sram import Sram
 from tests.oracle import banks as twin
 

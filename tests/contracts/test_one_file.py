@@ -340,15 +340,11 @@ def test_an_unfinished_part_is_named_in_one_line(text, plugins, capsys):
 
 def test_what_a_part_is_asked_for_is_what_its_protocol_says():
     """The names that registration looks for are methods of the protocol, and the shipped parts have all of them."""
-    from accel_sim import parts
-    from accel_sim.accelerator import Dataflow
-    from accel_sim.interconnect import Interconnect
-    from accel_sim.mac_unit import MacUnit
-    from accel_sim.memory import Memory
+    from accel_sim import dataflow, interconnect, mac_unit, memory
     from accel_sim.on_chip import OnChip
 
     for names, kind in (
-        (parts.UNIT, MacUnit), (parts.DATAFLOW, Dataflow), (parts.OUTERMOST, Memory), (parts.NETWORK, Interconnect),
-        (parts.ON_CHIP, OnChip),
+        (mac_unit.ASKED, mac_unit.MacUnit), (dataflow.ASKED, dataflow.Dataflow), (memory.OUTERMOST, memory.Memory),
+        (interconnect.ASKED, interconnect.Interconnect), (memory.ON_CHIP, OnChip),
     ):  # fmt: skip
         assert [name for name in names if not hasattr(kind, name) and name not in kind.__annotations__] == []

@@ -2,6 +2,6 @@
 
 import sys
 
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 
 sys.exit(main())

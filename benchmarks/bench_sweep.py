@@ -8,8 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from accel_sim import yaml_io
-from accel_sim.simulate import simulate
+from accel_sim.host import yaml_io
+from accel_sim.run.simulate import simulate
 from accel_sim.sweep import shared, study, work
 from accel_sim.sweep.plan import plan
 from accel_sim.sweep.store import opened

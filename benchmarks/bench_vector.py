@@ -6,7 +6,7 @@ import numpy as np
 from timing import best, report
 
 from accel_sim import load_hardware, simulate
-from accel_sim.dataflows.vector_schedule import Schedule
+from accel_sim.dataflows.vector.vector_schedule import Schedule
 from cython_core import serial
 from workloads import load_network
 

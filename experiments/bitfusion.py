@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment, compared
-from accel_sim.plots import house_style, save
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
 from workloads import Layer, Network, load_network
 from workloads.networks.builder import few_bits
 

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment, compared
-from accel_sim.plots import house_style, save
-from accel_sim.result import Result
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
+from accel_sim.run.result import Result
 from experiments.traffic import compulsory, moved
 from workloads import Layer, load_network
 

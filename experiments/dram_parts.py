@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from accel_sim import dram_part, dram_trace, load_hardware, simulate
-from accel_sim.experiment import Experiment, compared
+from accel_sim import load_hardware, simulate
+from accel_sim.memories import dram_part, dram_trace
 from accel_sim.memories.dram_banked import DramBanked
-from accel_sim.plots import house_style, save
-from accel_sim.result import Result
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
+from accel_sim.run.result import Result
 from workloads import load_network
 
 PARTS = ("ddr3_1600", "ddr4_2400", "lpddr3_1600", "lpddr4_2400", "hbm2_2000", "gddr6_14000")

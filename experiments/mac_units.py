@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from accel_sim.experiment import Experiment, compared
-from accel_sim.mac_energy import unit_area_um2, unit_energy
-from accel_sim.mac_unit import MacUnit
+from accel_sim.energy.mac import unit_area_um2, unit_energy
+from accel_sim.macs.unit import MacUnit
 from accel_sim.parts import macs
-from accel_sim.plots import house_style, save
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
 
 MODES = ((8, 8), (8, 4), (8, 2), (4, 4), (2, 2))
 GATED, SWP, FUSION, DC1D = "gated", "SWP ST", "2D D&C ST", "1D D&C ST"
@@ -39,7 +39,7 @@ UNITS: dict[str, tuple[str, dict[str, Any]]] = {
     "2D serial 4b": ("bit_serial_2d", {"digit_bits": 4}),
 }
 CAMUS = "Camus et al., JETCAS 2019 (third-party extraction of the paper)"
-OURS = "accel_sim.mac_energy"
+OURS = "accel_sim.energy.mac"
 SHOWN = "shown, gates nothing: "
 GENERIC = "areas are generic gates without timing constraints, the paper's are synthesised for 28 nm"
 Costs = Mapping[tuple[str, str], float]

@@ -14,12 +14,13 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim import load_hardware, simulate, sram_macro
-from accel_sim.energy import EnergyTable
-from accel_sim.experiment import Experiment, compared
+from accel_sim import load_hardware, simulate
+from accel_sim.energy.table import EnergyTable
+from accel_sim.memories import sram_macro
 from accel_sim.memories.sram import Sram
-from accel_sim.plots import house_style, save
-from accel_sim.result import Result
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
+from accel_sim.run.result import Result
 from experiments.traffic import compulsory
 from workloads import load_network
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from accel_sim import registers
-from accel_sim.energy import EnergyTable
-from accel_sim.experiment import Experiment, compared
-from accel_sim.plots import house_style, save
+from accel_sim.energy import registers
+from accel_sim.energy.table import EnergyTable
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
 from workloads import Network, load_network
 from workloads.format import Linear, named
 from workloads.formats.floating import FloatLayout, Fp8E4m3

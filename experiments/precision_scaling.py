@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment, compared
-from accel_sim.mac_unit import MacUnit
-from accel_sim.plots import house_style, save
-from accel_sim.result import Result
+from accel_sim.macs.unit import MacUnit
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
+from accel_sim.run.result import Result
 from workloads import load_network
 
 NETWORKS = {"alexnet": "AlexNet", "squeezenet1_0": "SqueezeNet 1.0", "mobilenet_v1": "MobileNet"}

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from accel_sim import load_hardware, simulate
-from accel_sim.experiment import Experiment, compared
-from accel_sim.plots import house_style, save
+from accel_sim.results.experiment import Experiment, compared
+from accel_sim.results.plots import house_style, save
 from workloads import Layer, Network, load_network
 
 SOURCE = "SCALE-Sim 3.0.0 (pip), compute cycles without stalls; its own total is one less (index of the last cycle)"

@@ -1,6 +1,6 @@
 """The bytes a layer cannot do without: what several experiments set the simulated DRAM traffic beside."""
 
-from accel_sim.result import Result
+from accel_sim.run.result import Result
 from workloads import Layer
 
 

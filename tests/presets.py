@@ -3,7 +3,7 @@ slow one."""
 
 import pytest
 
-from accel_sim.config import presets
+from accel_sim.machine.config import presets
 
 #: machines whose dataflow a preset of the fast tier has too, with another MAC unit or other sizes
 LIKE_OTHERS = {"bitfusion", "dadiannao", "laconic", "loom", "shapeshifter", "stripes", "tensor_core"}

@@ -3,11 +3,11 @@
 from fractions import Fraction
 from typing import Any
 
-from accel_sim.buffer import Buffer
-from accel_sim.causes import Cause, Slots
-from accel_sim.engine import Engine
-from accel_sim.jobs import Job, Schedule, Transfer
-from accel_sim.tile import Extent, Stream
+from accel_sim.mapping.buffer import Buffer
+from accel_sim.run.engine import Engine
+from accel_sim.values.causes import Cause, Slots
+from accel_sim.values.jobs import Job, Schedule, Transfer
+from accel_sim.values.tile import Extent, Stream
 
 LEVEL = "sram"
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from accel_sim.config import load_hardware
+from accel_sim.machine.config import load_hardware
 from accel_sim.memories.register_file import RegisterFile
 from accel_sim.memories.sram import Sram
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from accel_sim import fields, simulate, yaml_io
-from accel_sim.config import from_tree, load_hardware, presets, to_tree
+from accel_sim import simulate
+from accel_sim.host import yaml_io
+from accel_sim.machine import fields
+from accel_sim.machine.config import from_tree, load_hardware, presets, to_tree
 from accel_sim.parts import interconnects, macs, memories
 from workloads import load_network
 from workloads.format import formats
@@ -85,7 +87,7 @@ def test_every_link_leads_to_a_file():
 
 
 def test_the_page_of_fields_is_what_the_code_makes():
-    assert page("docs/fields.md") == fields.page(), "run: python -m accel_sim.fields > docs/fields.md"
+    assert page("docs/fields.md") == fields.page(), "run: python -m accel_sim.machine.fields > docs/fields.md"
 
 
 def test_every_field_of_every_part_has_a_meaning():

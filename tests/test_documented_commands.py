@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accel_sim import plots
+from accel_sim.results import plots
 from tests.cli.calls import call
 from tests.unit.workloads.onnx_models import convolutions
 from tests.unit.workloads.test_scalesim import CFG

@@ -68,10 +68,10 @@ def test_a_kernel_knows_only_arrays(path):
     "text",
     [
         "import accel_sim",
-        "import numpy, accel_sim.cli as c",
+        "import numpy, accel_sim.shell.cli as c",
         "from accel_sim import tile",
         "def f():\n    if True:\n        from experiments.x import y",
-        "import importlib\nimportlib.import_module('accel_sim.cli')",
+        "import importlib\nimportlib.import_module('accel_sim.shell.cli')",
         "__import__('accel_sim')",
     ],
 )
@@ -87,7 +87,7 @@ def test_the_rule_lets_downward_and_relative_imports_pass():
 
 def test_help_imports_nothing_heavy():
     program = (
-        "import sys\nfrom accel_sim.cli import main\n"
+        "import sys\nfrom accel_sim.shell.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
         f"print(sorted(set({HEAVY}) & set(sys.modules)))"
     )

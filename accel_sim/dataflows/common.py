@@ -6,11 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from accel_sim.buffer import Buffer
-from accel_sim.channel_last import PixelMap
-from accel_sim.map_layout import StoredMap, packed_bytes
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import Nest
-from accel_sim.tile import Extent, Tile
+from accel_sim.values.channel_last import PixelMap
+from accel_sim.values.map_layout import StoredMap, packed_bytes
+from accel_sim.values.tile import Extent, Tile
 from workloads.encoding import Encoding, encodings
 from workloads.encodings.dense import Dense
 from workloads.formats.codes import Codes
@@ -23,7 +23,7 @@ from workloads.registry import InputError
 class Facts:
     """What a dataflow knows of a whole layer: macs_issued; weight_bits as the machine stores them (pointers and
     codebook included); tile_count; notes for the user, one sentence each. file_words: words of each component of
-    accel_sim.registers that is a register file in this machine."""
+    accel_sim.energy.registers that is a register file in this machine."""
 
     macs_issued: int
     weight_bits: int

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from accel_sim.actions import Actions
-from accel_sim.address_map import Placement
-from accel_sim.buffer import Buffer
-from accel_sim.map_layout import StoredMap
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
-from accel_sim.tile import Extent, PostWork, Tile
+from accel_sim.values.actions import Actions
+from accel_sim.values.address_map import Placement
+from accel_sim.values.map_layout import StoredMap
+from accel_sim.values.tile import Extent, PostWork, Tile
 
 
 def encoding_tiles(

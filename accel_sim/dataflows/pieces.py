@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from accel_sim.map_layout import Whole
+from accel_sim.values.map_layout import Whole
 from workloads.layer import Layer
 
 

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from accel_sim.actions import Actions
-from accel_sim.checks import require
-from accel_sim.prices import Prices
+from accel_sim.values.actions import Actions
+from accel_sim.values.checks import require
+from accel_sim.values.prices import Prices
 
 #: pJ for one bit of random data (half of the wires switch) over one mm. 310 pJ for 256 bits over 10 mm at 40 nm and
 #: 0.9 V: Keckler et al., GPUs and the Future of Parallel Computing, IEEE Micro 31(5), 2011, Table 1 (as quoted in two

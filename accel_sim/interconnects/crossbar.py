@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_sim.checks import require
-from accel_sim.interconnect import interconnects
 from accel_sim.interconnects.common import Wires, block, through_ports
+from accel_sim.interconnects.interconnect import interconnects
+from accel_sim.values.checks import require
 
 
 @interconnects.add("crossbar")

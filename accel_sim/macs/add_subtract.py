@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.checks import MOST_CODE_BITS, require
-from accel_sim.mac_digits import checked, lanes
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, macs
+from accel_sim.macs.digits import checked, lanes
+from accel_sim.macs.unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, macs
+from accel_sim.values.checks import MOST_CODE_BITS, require
 
 
 @macs.add("add_subtract")

@@ -13,9 +13,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from accel_sim.checks import MOST_CODE_BITS, require
-from accel_sim.mac_digits import SerialUnit, checked, count, digits, lanes, parallel_widths, serial_widths
-from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware, macs
+from accel_sim.macs.digits import SerialUnit, checked, count, digits, lanes, parallel_widths, serial_widths
+from accel_sim.macs.unit import Components, CostTable, Mode, constant_cost, hardware, macs
+from accel_sim.values.checks import MOST_CODE_BITS, require
 
 #: what there is one of for each operand
 Of = TypeVar("Of")

@@ -12,9 +12,9 @@ from itertools import product
 
 import numpy as np
 
-from accel_sim.checks import MOST_CODE_BITS, require
-from accel_sim.mac_digits import SerialUnit, count, digits, lanes, serial_widths
-from accel_sim.mac_unit import Components, CostTable, Mode, constant_cost, hardware, macs
+from accel_sim.macs.digits import SerialUnit, count, digits, lanes, serial_widths
+from accel_sim.macs.unit import Components, CostTable, Mode, constant_cost, hardware, macs
+from accel_sim.values.checks import MOST_CODE_BITS, require
 
 
 @macs.add("bit_serial_2d")

@@ -9,10 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.checks import MOST_CODE_BITS, require
-from accel_sim.mac_digits import checked
-from accel_sim.mac_unit import CostTable, MacUnit, Mode, constant_cost, macs
+from accel_sim.macs.digits import checked
+from accel_sim.macs.unit import CostTable, MacUnit, Mode, constant_cost, macs
+from accel_sim.values.actions import Actions
+from accel_sim.values.checks import MOST_CODE_BITS, require
 
 
 @macs.add("conventional")

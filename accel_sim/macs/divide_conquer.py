@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.mac_digits import digits, lanes
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware, macs
+from accel_sim.macs.digits import digits, lanes
+from accel_sim.macs.unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware, macs
 
 
 @macs.add("divide_conquer")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from accel_sim.checks import MOST_PIECES, require
-from accel_sim.mac_digits import count
-from accel_sim.mac_unit import CostTable, Mode, macs
 from accel_sim.macs.bit_serial_2d import BitSerial2d
+from accel_sim.macs.digits import count
 from accel_sim.macs.group_precision import GroupPrecision
+from accel_sim.macs.unit import CostTable, Mode, macs
+from accel_sim.values.checks import MOST_PIECES, require
 
 
 @macs.add("dynamic_serial_2d")

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.checks import MOST_CODE_BITS, require
-from accel_sim.mac_digits import SerialUnit, checked, lanes, low
-from accel_sim.mac_terms import Recoding, patterns, recode, term_counts
-from accel_sim.mac_unit import Components, CostTable, Mode, hardware, macs
+from accel_sim.macs.digits import SerialUnit, checked, lanes, low
+from accel_sim.macs.terms import Recoding, patterns, recode, term_counts
+from accel_sim.macs.unit import Components, CostTable, Mode, hardware, macs
+from accel_sim.values.checks import MOST_CODE_BITS, require
 
 
 @macs.add("essential_bits")

@@ -1,7 +1,7 @@
 """Floating-point multiply-accumulate, bit for bit: the product and then the sum are rounded, or the sum alone (fused).
 
-Subnormals, infinities and NaN as IEEE 754 has them (``accel_sim.soft_float``). It has no integer mode: networks here
-run on integer codes, and layers of them are refused.
+Subnormals, infinities and NaN as IEEE 754 has them (``accel_sim.macs.soft_float``). It has no integer mode: networks
+here run on integer codes, and layers of them are refused.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from typing import Literal, NoReturn
 
 import numpy as np
 
-from accel_sim import soft_float
-from accel_sim.actions import Actions
-from accel_sim.mac_unit import CostTable, MacUnit, Mode, macs
+from accel_sim.macs import soft_float
+from accel_sim.macs.unit import CostTable, MacUnit, Mode, macs
+from accel_sim.values.actions import Actions
 from workloads.formats.floating import Bfloat16, FloatLayout, Fp8E4m3, Fp8E5m2, Fp16, Fp32
 
 #: format of operands -> its layout

@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim.checks import MOST_PIECES, require
-from accel_sim.mac_digits import checked, digits, lanes, low
-from accel_sim.mac_unit import CostTable, Mode, macs
 from accel_sim.macs.bit_serial import BitSerial
+from accel_sim.macs.digits import checked, digits, lanes, low
+from accel_sim.macs.unit import CostTable, Mode, macs
+from accel_sim.values.checks import MOST_PIECES, require
 
 
 @macs.add("group_precision")

@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from accel_sim import soft_float
-from accel_sim.mac_digits import checked, lanes
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware, macs
+from accel_sim.macs import soft_float
+from accel_sim.macs.digits import checked, lanes
+from accel_sim.macs.unit import Components, CostTable, MacUnit, Mode, constant_cost, hardware, macs
 from workloads.formats.floating import Fp16, Fp32
 
 #: rows, columns and reduction of a step at 16 bits; a step's 8-bit products and their sums need 19 bits

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.checks import MOST_CODE_BITS, require
-from accel_sim.mac_digits import SerialUnit, checked, lanes, low
-from accel_sim.mac_terms import Recoding, recode, term_counts
-from accel_sim.mac_unit import Components, CostTable, Mode, hardware, macs
+from accel_sim.macs.digits import SerialUnit, checked, lanes, low
 from accel_sim.macs.essential_bits import most_terms
+from accel_sim.macs.terms import Recoding, recode, term_counts
+from accel_sim.macs.unit import Components, CostTable, Mode, hardware, macs
+from accel_sim.values.checks import MOST_CODE_BITS, require
 
 #: the table of costs is indexed by both operands
 MOST_BITS = 9

@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.actions import Actions
-from accel_sim.mac_digits import checked, count, lanes
-from accel_sim.mac_unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, macs, step_actions
+from accel_sim.macs.digits import checked, count, lanes
+from accel_sim.macs.unit import Components, CostTable, MacUnit, Mode, Side, constant_cost, hardware, macs, step_actions
+from accel_sim.values.actions import Actions
 
 
 @macs.add("xnor_popcount")

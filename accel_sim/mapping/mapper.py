@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
 
-from accel_sim.buffer import Buffer
-from accel_sim.checks import ReadAs
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import DIMENSIONS, TAPS, Nest
 from accel_sim.mapping.search import OBJECTIVES, Given, Goal, Space, search
+from accel_sim.values.checks import ReadAs
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.registry import InputError, unknown

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from accel_sim.buffer import Buffer
+from accel_sim.mapping.buffer import Buffer
 
 #: the dimensions a mapping may cut; k = channels of a group x taps, in the order of the weights
 DIMENSIONS = ("groups", "pixels", "filters", "k")

@@ -12,7 +12,7 @@ from itertools import permutations
 
 import numpy as np
 
-from accel_sim.buffer import Buffer, cannot_fit
+from accel_sim.mapping.buffer import Buffer, cannot_fit
 from accel_sim.mapping.nest import DIMENSIONS, RELEVANT, TAPS, Loop, Nest
 from accel_sim.mapping.space import Candidates, Space
 from workloads.registry import InputError

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from accel_sim.buffer import Buffer
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import DIMENSIONS
 from workloads.layer import Layer
 

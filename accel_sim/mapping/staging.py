@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from accel_sim.buffer import Buffer
-from accel_sim.mapping import regions
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import RELEVANT, Nest
-from accel_sim.tile import Extent, Stream
+from accel_sim.values import regions
+from accel_sim.values.tile import Extent, Stream
 
 
 @dataclass

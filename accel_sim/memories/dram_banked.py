@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim import dram_part
-from accel_sim.actions import Actions
-from accel_sim.checks import MOST_PIECES, require
-from accel_sim.memory import Completed, memories
-from accel_sim.tile import Extent
+from accel_sim.memories import dram_part
+from accel_sim.memories.memory import Completed, memories
+from accel_sim.values.actions import Actions
+from accel_sim.values.checks import MOST_PIECES, require
+from accel_sim.values.tile import Extent
 from cython_core import dram, dram_cut
 from workloads.registry import InputError, unknown
 

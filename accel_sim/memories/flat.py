@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar
 
-from accel_sim.actions import Actions
-from accel_sim.checks import require
-from accel_sim.memory import Completed, memories
-from accel_sim.prices import Prices
-from accel_sim.tile import Extent
+from accel_sim.memories.memory import Completed, memories
+from accel_sim.values.actions import Actions
+from accel_sim.values.checks import require
+from accel_sim.values.prices import Prices
+from accel_sim.values.tile import Extent
 
 
 @dataclass(eq=False)

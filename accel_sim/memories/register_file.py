@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import ClassVar
 
-from accel_sim import sram_macro
-from accel_sim.memory import memories
-from accel_sim.on_chip import OnChip, named, ports_of
-from accel_sim.sram_macro import Macro
+from accel_sim.memories import sram_macro
+from accel_sim.memories.memory import memories
+from accel_sim.memories.on_chip import OnChip, named, ports_of
+from accel_sim.memories.sram_macro import Macro
 
 #: Accelergy's Aladdin plug-in, 40/45 nm at 1 ns: a flip-flop
 BIT_PJ, BIT_UM2, BIT_LEAKAGE_MW = 0.009, 5.98, 7e-5

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from accel_sim import sram_macro
-from accel_sim.memory import memories
-from accel_sim.on_chip import OnChip, named
+from accel_sim.memories import sram_macro
+from accel_sim.memories.memory import memories
+from accel_sim.memories.on_chip import OnChip, named
 
 
 @memories.add("sram")

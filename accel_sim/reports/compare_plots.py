@@ -6,10 +6,10 @@ from textwrap import fill
 
 import pandas as pd
 
-from accel_sim import plots
 from accel_sim.reports.compare import Comparison
-from accel_sim.rundir import write_frame
-from accel_sim.style import written
+from accel_sim.results import plots
+from accel_sim.results.rundir import write_frame
+from accel_sim.results.style import written
 
 #: all that a comparison's directory may hold
 FILES = {

@@ -5,8 +5,8 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from accel_sim.console import plain_console
 from accel_sim.reports.compare import METRICS, Comparison
+from accel_sim.results.console import plain_console
 
 TITLES = {"energy_pj": "energy (pJ)", "dram_bytes": "DRAM bytes"}
 #: settings of a run that the terminal shows

@@ -1,9 +1,9 @@
 """Files that a run writes on request, beside those of every run."""
 
-from accel_sim.engine import Engine, MakeEngine
 from accel_sim.reports import stats_txt
 from accel_sim.reports.trace import Recorder
-from accel_sim.result import Result
+from accel_sim.run.engine import Engine, MakeEngine
+from accel_sim.run.result import Result
 
 
 class Extras:

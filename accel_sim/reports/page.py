@@ -5,10 +5,11 @@ from html import escape
 
 import pandas as pd
 
-from accel_sim import plots, style, yaml_io
-from accel_sim.causes import CAUSES, Slots, bound, sentence
-from accel_sim.reports import html, svg
+from accel_sim.host import yaml_io
 from accel_sim.reports.run_files import RunFiles
+from accel_sim.results import html, plots, style, svg
+from accel_sim.values.cause_style import BOUND_STYLE, CAUSE_STYLE
+from accel_sim.values.causes import CAUSES, Slots, bound, sentence
 
 #: heading, column of layers.csv, factor, format; None: text
 COLUMNS = (
@@ -29,7 +30,7 @@ SECTIONS = {
 def render(run: RunFiles) -> str:
     """The whole page."""
     energy = plots.energy_table(run.actions)
-    styles = style.BOUND_STYLE | style.component_styles(energy)
+    styles = BOUND_STYLE | style.component_styles(energy)
     bodies = {
         "summary": _summary(run), "table": _table(run), "cycles": _cycles(run), "energy": _energy(energy),
         "roofline": _roofline(run), "lanes": _lanes(run), "mapping": _mapping(run), "config": _config(run),
@@ -92,8 +93,8 @@ def _cycles(run: RunFiles) -> str:
     if table.empty:
         return ""
     whole = table.sum()
-    legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), style.CAUSE_STYLE)
-    most, styles = table.sum(axis=1).max(), style.CAUSE_STYLE
+    legend = svg.keys(((part, f"{100 * whole[part] / whole.sum():.1f} %") for part in table), CAUSE_STYLE)
+    most, styles = table.sum(axis=1).max(), CAUSE_STYLE
     suffix, factor = next((pair for pair in reversed(svg.UNITS) if most >= pair[1]), svg.UNITS[0])
     axis = f"{suffix} cycles".strip(), factor
     bars = svg.bars("cycles", "Cycles by cause, one bar per layer", table, styles, axis, "{:,.0f} cycles".format)
@@ -127,7 +128,7 @@ def _roofline(run: RunFiles) -> str:
     if not drawn:
         return ""
     layers = run.roofs.bound.value_counts(sort=False)
-    legend = svg.keys(((bound, f"{count} layers") for bound, count in layers.items()), style.BOUND_STYLE)
+    legend = svg.keys(((bound, f"{count} layers") for bound, count in layers.items()), BOUND_STYLE)
     return (
         "<p class=soft>Each layer as it ran, under the roofs of this machine (Williams, Waterman and Patterson, 2009): "
         "one of the array, one of each port of each level. The area of a dot is its cycles, its colour what bounds it "

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from accel_sim import plots, roofline, yaml_io
-from accel_sim.causes import CAUSES, Slots, bound
+from accel_sim.host import yaml_io
+from accel_sim.results import plots
+from accel_sim.run import roofline
+from accel_sim.values.causes import CAUSES, Slots, bound
 from workloads.registry import InputError
 
 #: columns of layers.csv that must be there and hold numbers

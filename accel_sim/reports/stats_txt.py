@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from accel_sim.result import Result
+from accel_sim.run.result import Result
 
 BEGIN = "---------- Begin Simulation Statistics ----------"
 END = "---------- End Simulation Statistics   ----------"

@@ -9,16 +9,16 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Generic, NamedTuple
 
-from accel_sim.buffer import Buffer
-from accel_sim.engine import Engine, Inlet, _Layer
-from accel_sim.jobs import Job, Port, Transfer
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.memories.dram_banked import DramBanked, DramState
-from accel_sim.memory import Channel, Completed, Outermost, State
+from accel_sim.memories.memory import Channel, Completed, Outermost, State
 from accel_sim.reports.trace_banks import Banks
 from accel_sim.reports.trace_check import TIME, faults
-from accel_sim.result import ConservationError, Result
-from accel_sim.server import Process
-from accel_sim.tile import Extent
+from accel_sim.run.engine import Engine, Inlet, _Layer
+from accel_sim.run.result import ConservationError, Result
+from accel_sim.run.server import Process
+from accel_sim.values.jobs import Job, Port, Transfer
+from accel_sim.values.tile import Extent
 
 #: events of a trace beside its layers, and again of DRAM banks; where they are used up it ends, and says so
 MAX_EVENTS = 200_000

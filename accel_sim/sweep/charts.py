@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from accel_sim import output
-from accel_sim.style import SERIES, house_style, save, written
+from accel_sim.host import output
+from accel_sim.results.style import SERIES, house_style, save, written
 from accel_sim.sweep import chart_data, results
 from accel_sim.sweep.expression import Expression
 from workloads.registry import InputError

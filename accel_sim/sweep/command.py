@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from accel_sim import answer
+from accel_sim.host import answer
 
 #: exit code of a study with failed points
 FAILED = 4

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing import connection, get_context, resource_tracker
 from typing import Any, Protocol
 
-from accel_sim.signals import held_back
+from accel_sim.host.signals import held_back
 from accel_sim.sweep.task import Task
 from workloads.registry import InputError
 

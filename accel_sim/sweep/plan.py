@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accel_sim.accelerator import Accelerator
-from accel_sim.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
-from accel_sim.layer_precision import set_layer
-from accel_sim.rundir import source_digest
+from accel_sim.machine.accelerator import Accelerator
+from accel_sim.machine.config import KEYS, ConfigError, from_tree, read_hardware, to_tree
+from accel_sim.machine.layer_precision import set_layer
+from accel_sim.results.rundir import source_digest
 from accel_sim.sweep import study as files
 from accel_sim.sweep.study import NAMED, RUN, Entry, Study, StudyError
 from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from accel_sim.output import write
+from accel_sim.host.output import write
 from accel_sim.sweep import study
 from accel_sim.sweep.plan import Point
 from accel_sim.sweep.store import Store

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accel_sim import output
+from accel_sim.host import output
 from accel_sim.sweep import results, shared, store, study
 from accel_sim.sweep.engine import Engine
 from accel_sim.sweep.plan import distinct, read, unheard

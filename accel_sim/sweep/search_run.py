@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from accel_sim import output
+from accel_sim.host import output
 from accel_sim.sweep import results, store, study
 from accel_sim.sweep.chart_data import MORE_IS_BETTER, undominated
 from accel_sim.sweep.engine import Engine

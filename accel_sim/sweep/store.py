@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from accel_sim.output import PREFIX, clear, said, write
+from accel_sim.host.output import PREFIX, clear, said, write
 from workloads.registry import InputError
 
 #: all that may lie in it

@@ -7,7 +7,8 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from accel_sim import config, yaml_io
+from accel_sim.host import yaml_io
+from accel_sim.machine import config
 from accel_sim.sweep import axes
 from accel_sim.sweep.expression import Expression
 from workloads.registry import InputError, unknown

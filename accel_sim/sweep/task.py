@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from accel_sim.rundir import network_digest
+from accel_sim.results.rundir import network_digest
 from workloads.network import Network
 
 #: what load_network takes beside a name

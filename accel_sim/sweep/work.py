@@ -4,13 +4,13 @@ import json
 from functools import cache
 from typing import Any
 
-from accel_sim.causes import CAUSES
-from accel_sim.config import from_tree
-from accel_sim.result import Result
-from accel_sim.rundir import source_digest
-from accel_sim.simulate import simulate
+from accel_sim.machine.config import from_tree
+from accel_sim.results.rundir import source_digest
+from accel_sim.run.result import Result
+from accel_sim.run.simulate import simulate
 from accel_sim.sweep import shared
 from accel_sim.sweep.task import Task
+from accel_sim.values.causes import CAUSES
 from workloads.registry import InputError
 
 #: parts of a summary that are no figures, or columns of the study already

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 
 
 @dataclass(frozen=True)

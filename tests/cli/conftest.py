@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from accel_sim import plots
+from accel_sim.results import plots
 
 from .calls import Done, call, tree
 from .chromium import Browser

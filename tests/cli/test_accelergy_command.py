@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from accel_sim.accelergy.export import FILES
-from accel_sim.accelergy.reference import Ert
-from accel_sim.config import load_hardware
+from accel_sim.energy.accelergy import Ert
+from accel_sim.machine.config import load_hardware
+from accel_sim.results.accelergy import FILES
 
 from .calls import call, names, results, tree
 from .test_fuzz import mutant, mutants, survive  # noqa: F401

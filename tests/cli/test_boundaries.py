@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from accel_sim.accelergy.reference import Ert, read_art
-from accel_sim.config import from_tree, load_hardware, presets, to_tree
-from accel_sim.simulate import simulate
+from accel_sim.energy.accelergy import Ert, read_art
+from accel_sim.machine.config import from_tree, load_hardware, presets, to_tree
+from accel_sim.run.simulate import simulate
 from workloads import load_network, yaml_text
 from workloads.layer import Layer
 from workloads.network import Network

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from accel_sim import experiment
-from accel_sim.config import from_tree, load_hardware
-from accel_sim.names import KINDS
+from accel_sim.machine.config import from_tree, load_hardware
+from accel_sim.results import experiment
+from accel_sim.shell.names import KINDS
 from workloads import load_network
 
 from .calls import call, tree

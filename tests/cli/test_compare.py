@@ -7,8 +7,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from accel_sim.plots import component_styles
 from accel_sim.reports.compare import MEAN, TOTAL, flat, geometric_mean
+from accel_sim.results.plots import component_styles
 
 from .calls import call, names, tree
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from accel_sim.dataflows.asymmetric import RawProducts
-from accel_sim.dataflows.broadcast_tiles import TiledBroadcast
-from accel_sim.dataflows.columns import Columns
-from accel_sim.dataflows.matrix import MatrixProducts
-from accel_sim.dataflows.scan import Scanned
-from accel_sim.dataflows.systolic import TiledSystolic
-from accel_sim.result import ConservationError
+from accel_sim.dataflows.broadcast.broadcast_tiles import TiledBroadcast
+from accel_sim.dataflows.broadcast.columns import Columns
+from accel_sim.dataflows.broadcast.scan import Scanned
+from accel_sim.dataflows.folded.matrix import MatrixProducts
+from accel_sim.dataflows.folded.systolic import TiledSystolic
+from accel_sim.run.result import ConservationError
 from workloads.encoding import TRIAL, Encoded
 from workloads.encodings.dense import Dense
 
@@ -212,7 +212,7 @@ def test_a_dropped_tile_makes_no_result_even_without_check(hardware, here, monke
 @pytest.mark.parametrize("hardware", SMALL)
 def test_outputs_owe_nothing_to_the_reference(hardware, ends, tmp_path, monkeypatch):
     """A wrong reference fails the check: it is compared, never copied."""
-    from accel_sim import check
+    from accel_sim.run import check
 
     original = check.Sums.reference
     monkeypatch.setattr(check.Sums, "reference", lambda *arguments: original(*arguments) + 1)

@@ -6,8 +6,8 @@ import re
 import pandas as pd
 import pytest
 
-from accel_sim import yaml_io
-from accel_sim.cli import main
+from accel_sim.host import yaml_io
+from accel_sim.shell.cli import main
 
 GOOD = "address,op,arrival\n0,R,0\n0x40,R,0\n128,W,5\n0x2000,R,100\n"
 

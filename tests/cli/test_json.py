@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from accel_sim import answer
-from accel_sim.arguments import parser
+from accel_sim.host import answer
+from accel_sim.shell.arguments import parser
 
 from .calls import call
 from .test_dram_command import GOOD

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from accel_sim.style import TITLE, written
+from accel_sim.results.style import TITLE, written
 
 from .calls import call
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from accel_sim import plots
+from accel_sim.results import plots
 
 from .calls import call, names, results, tree
 
@@ -42,7 +42,7 @@ def test_a_target_that_only_the_file_system_refuses(refused, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("accel_sim.output.Path.mkdir", refuse)
+    monkeypatch.setattr("accel_sim.host.output.Path.mkdir", refuse)
     line = refused(*RUN, "r")
     assert line.startswith("--out ") and line.endswith("r: cannot write there: Operation not permitted")
 
@@ -86,14 +86,14 @@ def test_a_machines_name_does_not_lead_the_results_elsewhere(here):
     assert all(name.count("/") <= 2 for name in tree(here))
 
 
-@pytest.fixture(params=["simulate.prepare", "plots.write", "rundir.provenance"])
+@pytest.fixture(params=["run.simulate.prepare", "results.plots.write", "results.rundir.provenance"])
 def interrupted(request, monkeypatch, ends):
     """Ctrl-C in the middle of the simulation, or while results are being written."""
 
     def strike(*_, **__):
         raise KeyboardInterrupt
 
-    module, name = request.param.split(".")
+    module, _, name = request.param.rpartition(".")
     monkeypatch.setattr(importlib.import_module(f"accel_sim.{module}"), name, strike)
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from accel_sim.config import load_hardware, to_tree
+from accel_sim.machine.config import load_hardware, to_tree
 
 from .calls import call, results
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from accel_sim.config import from_tree, load_hardware, to_tree
+from accel_sim.machine.config import from_tree, load_hardware, to_tree
 from workloads import load_network
 
 from .calls import call

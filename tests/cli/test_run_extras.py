@@ -11,8 +11,8 @@ import pytest
 
 from accel_sim import load_hardware, simulate
 from accel_sim.reports import stats_txt
-from accel_sim.reports.svg import short, ticks
-from accel_sim.rundir import FILES
+from accel_sim.results.rundir import FILES
+from accel_sim.results.svg import short, ticks
 from workloads import load_network
 
 from .calls import call, tree

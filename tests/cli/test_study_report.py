@@ -9,9 +9,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from accel_sim.reports import study_files
-from accel_sim.reports.study_svg import prefix_of, said
-from accel_sim.sweep import chart_data, results
+from accel_sim.sweep import chart_data, results, study_files
+from accel_sim.sweep.study_svg import prefix_of, said
 
 from .calls import call, tree
 from .test_run_extras import Page

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from accel_sim import experiment, output
+from accel_sim.host import output
+from accel_sim.results import experiment
 from workloads.registry import InputError
 
 from .calls import call, names, tree
@@ -111,7 +112,7 @@ def test_one_line_and_nothing_left(command, name, number, made, tmp_path, monkey
 @pytest.fixture
 def plain_of_runs(request, monkeypatch):
     """Runs without figures, which take longer than the rest, where no figure is what fails."""
-    from accel_sim import plots
+    from accel_sim.results import plots
 
     if request.node.callspec.params["command"][0] == "run":
         monkeypatch.setattr(plots, "write", lambda folder: [])

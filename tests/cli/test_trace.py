@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from accel_sim import load_hardware, simulate, yaml_io
-from accel_sim.config import from_tree, to_tree
-from accel_sim.jobs import Job, Transfer
+from accel_sim import load_hardware, simulate
+from accel_sim.host import yaml_io
+from accel_sim.machine.config import from_tree, to_tree
 from accel_sim.reports import extras, trace
 from accel_sim.reports.trace_banks import Banks
 from accel_sim.reports.trace_check import TIME, faults
-from accel_sim.tile import Extent, Stream
+from accel_sim.values.jobs import Job, Transfer
+from accel_sim.values.tile import Extent, Stream
 from workloads import load_network
 
 from .calls import call, names, results
@@ -37,7 +38,7 @@ def traced(tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("traced"), {}
     for name, (hardware, settings) in MACHINES.items():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("accel_sim.plots.write", lambda folder: [])
+            patch.setattr("accel_sim.results.plots.write", lambda folder: [])
             for more in ((), ("--trace",)):
                 out = folder / f"{name}{len(more)}"
                 sets = [word for setting in settings for word in ("--set", setting)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from accel_sim.accelerator import Accelerator
-from accel_sim.config import from_tree, load_hardware, presets, to_tree
+from accel_sim.machine.accelerator import Accelerator
+from accel_sim.machine.config import from_tree, load_hardware, presets, to_tree
 from tests.small_buffers import small
 from workloads import Codes, InputError, Layer, Network, NumberFormat
 from workloads.models import integer_models

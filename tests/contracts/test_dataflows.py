@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from accel_sim import simulate
 from accel_sim.macs.conventional import Conventional
 from accel_sim.parts import dataflows
-from accel_sim.result import Result
-from accel_sim.session import Session
-from accel_sim.simulate import tile_layer
+from accel_sim.run.result import Result
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import tile_layer
 from workloads import InputError, Layer, Network
 from workloads.walk import walk
 

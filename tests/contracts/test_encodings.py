@@ -148,7 +148,7 @@ def test_a_machine_computes_with_it_or_refuses_it(machine, name):
 @pytest.mark.parametrize("name", encodings.names())
 @pytest.mark.parametrize("preset", samples.presets())
 def test_each_preset_takes_each_encoding_or_says_why_not(preset, name):
-    from accel_sim.config import load_hardware
+    from accel_sim.machine.config import load_hardware
 
     machine = load_hardware(preset, {"encodings.weights": {"name": name}})
     network, x, w = samples.given(samples.LAYERS["pointwise"])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from accel_sim import simulate
-from accel_sim.config import load_hardware, presets
-from accel_sim.session import Session
-from accel_sim.simulate import tile_layer
+from accel_sim.machine.config import load_hardware, presets
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import tile_layer
 from workloads import InputError
 from workloads.encoding import encodings
 from workloads.walk import walk

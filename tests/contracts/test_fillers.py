@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from accel_sim.config import load_hardware, presets
-from accel_sim.session import Session
-from accel_sim.simulate import run_layer
+from accel_sim.machine.config import load_hardware, presets
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import run_layer
 from workloads import Codes, InputError, Layer, Network, NumberFormat
 from workloads.encoding import encodings
 from workloads.operands import MacOperands

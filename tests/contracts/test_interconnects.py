@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.actions import Actions
-from accel_sim.energy import EnergyTable
+from accel_sim.energy.table import EnergyTable
 from accel_sim.parts import interconnects
+from accel_sim.values.actions import Actions
 
 from . import samples
 

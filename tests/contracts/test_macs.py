@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim import energy, simulate
-from accel_sim.actions import Actions
-from accel_sim.mac_unit import MacUnit
+from accel_sim import simulate
+from accel_sim.energy import table as energy
+from accel_sim.macs.unit import MacUnit
 from accel_sim.parts import macs
+from accel_sim.values.actions import Actions
 from workloads import InputError
 from workloads.walk import walk
 

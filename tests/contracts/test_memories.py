@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.energy import EnergyTable
+from accel_sim.energy.table import EnergyTable
 from accel_sim.parts import memories
-from accel_sim.tile import Extent
+from accel_sim.values.tile import Extent
 
 from . import samples
 

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from accel_sim import cli, plots
-from accel_sim.config import load_hardware, to_tree
+from accel_sim.machine.config import load_hardware, to_tree
 from accel_sim.parts import dataflows, macs, memories
+from accel_sim.results import plots
+from accel_sim.shell import cli
 from workloads import InputError
 from workloads.encoding import encodings
 from workloads.network import networks
@@ -21,8 +22,8 @@ from workloads.network import networks
 MAC = """
 from dataclasses import dataclass
 
-from accel_sim.actions import Actions
-from accel_sim.mac_unit import MacUnit, Mode, constant_cost
+from accel_sim.values.actions import Actions
+from accel_sim.macs.unit import MacUnit, Mode, constant_cost
 from accel_sim.parts import macs
 
 
@@ -49,7 +50,7 @@ class HalfPrice(MacUnit):
 DATAFLOW = '''
 from dataclasses import dataclass, replace
 
-from accel_sim.dataflows.systolic import Systolic
+from accel_sim.dataflows.folded.systolic import Systolic
 from accel_sim.parts import dataflows
 
 
@@ -124,7 +125,7 @@ class Coordinates:
 MEMORY = '''
 from dataclasses import dataclass
 
-from accel_sim.actions import Actions
+from accel_sim.values.actions import Actions
 from accel_sim.parts import memories
 
 
@@ -340,8 +341,11 @@ def test_an_unfinished_part_is_named_in_one_line(text, plugins, capsys):
 
 def test_what_a_part_is_asked_for_is_what_its_protocol_says():
     """The names that registration looks for are methods of the protocol, and the shipped parts have all of them."""
-    from accel_sim import dataflow, interconnect, mac_unit, memory
-    from accel_sim.on_chip import OnChip
+    from accel_sim.dataflows import dataflow
+    from accel_sim.interconnects import interconnect
+    from accel_sim.macs import unit as mac_unit
+    from accel_sim.memories import memory
+    from accel_sim.memories.on_chip import OnChip
 
     for names, kind in (
         (mac_unit.ASKED, mac_unit.MacUnit), (dataflow.ASKED, dataflow.Dataflow), (memory.OUTERMOST, memory.Memory),

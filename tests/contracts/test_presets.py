@@ -6,8 +6,9 @@ from importlib import resources
 import pytest
 import yaml
 
-from accel_sim import load_hardware, simulate, yaml_io
-from accel_sim.config import PRESETS, from_tree, presets, to_tree
+from accel_sim import load_hardware, simulate
+from accel_sim.host import yaml_io
+from accel_sim.machine.config import PRESETS, from_tree, presets, to_tree
 from workloads import Layer, Network, load_network
 from workloads.layer import FUNCTIONS, POST_KINDS
 

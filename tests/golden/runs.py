@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 
 KEPT = Path(__file__).with_name("runs.csv")
 TABLES = ("layers.csv", "cycles.csv", "actions.csv")

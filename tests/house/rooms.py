@@ -33,7 +33,7 @@ class House:
         return found
 
     def room(self, module: str) -> str:
-        """Of a module: 'workloads', 'accel_sim/macs', 'accel_sim/cli.py'."""
+        """Of a module: 'workloads', 'accel_sim/macs', 'accel_sim/shell/cli.py'."""
         first, *rest = module.split(".")
         if first != SPLIT:
             return first

@@ -4,8 +4,8 @@ import sys
 from types import FrameType
 
 from accel_sim import load_hardware
-from accel_sim.session import Session
-from accel_sim.simulate import run_layer
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import run_layer
 from tests.house.rooms import House
 from workloads import load_network
 from workloads.walk import walk

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 #: what is drawn from, each as often
 GROUPS = {
     "dataflows": ["accel_sim/dataflows", "accel_sim/mapping"],
-    "engine": ["accel_sim/engine.py", "accel_sim/timing.py", "accel_sim/simulate.py", "accel_sim/levels.py"],
-    "energy": ["accel_sim/energy.py", "accel_sim/energy_rows.py", "accel_sim/mac_energy", "accel_sim/registers.py"],
+    "engine": [f"accel_sim/{name}.py" for name in ("run/engine", "run/timing", "run/simulate", "machine/levels")],
+    "energy": ["accel_sim/energy"],
     "importers": ["workloads/importers"],
 }
 SKIPPED = shutil.ignore_patterns(".git", ".venv", "runs", "build", "*.egg-info", "__pycache__", ".hypothesis", "dist")

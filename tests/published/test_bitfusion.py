@@ -2,7 +2,7 @@
 
 import pytest
 
-from accel_sim.experiment import table
+from accel_sim.results.experiment import table
 from experiments import bitfusion
 from workloads import load_network
 from workloads.walk import walk

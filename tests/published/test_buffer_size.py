@@ -2,7 +2,7 @@
 
 import pytest
 
-from accel_sim.experiment import table
+from accel_sim.results.experiment import table
 from experiments.buffer_size import fits_whole, rows, run
 from experiments.traffic import compulsory, compulsory_bytes, moved
 from workloads import Layer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accel_sim.experiment import table
+from accel_sim.results.experiment import table
 from experiments.dram_parts import REFERENCE, addresses, moved, rows, run, split
 from tests.dram_traces import trace
 

@@ -8,7 +8,7 @@ import csv
 
 import pytest
 
-from accel_sim.experiment import table
+from accel_sim.results.experiment import table
 from experiments.eie_isca16 import LAYERS, layer_times, rows
 
 SMALL = ("NT-We", "NT-LSTM", "VGG-8", "Alex-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accel_sim.experiment import table
+from accel_sim.results.experiment import table
 from experiments.memory_energy import MACHINES, SIZES, rows, run, sram_of
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from accel_sim.energy import EnergyTable
-from accel_sim.experiment import table
+from accel_sim.energy.table import EnergyTable
+from accel_sim.results.experiment import table
 from experiments import number_formats
 from workloads.requant import accumulator_bits
 

@@ -5,7 +5,7 @@ Tolerance 0: the tool's own compute cycles, not its reported total (one less). S
 
 import pytest
 
-from accel_sim.experiment import table
+from accel_sim.results.experiment import table
 from experiments.systolic_reference import compare, reference_rows
 from tests import tables
 

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from hypothesis import strategies as st
 
-from accel_sim.config import load_hardware, presets, to_tree
+from accel_sim.machine.config import load_hardware, presets, to_tree
 from accel_sim.parts import dataflows, macs
 from workloads.encoding import encodings
 from workloads.layer import FUNCTIONS

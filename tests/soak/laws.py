@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import to_tree
-from accel_sim.result import Result
+from accel_sim.machine.config import to_tree
+from accel_sim.run.result import Result
 from tests.soak.cases import Case
 from tests.soak.count import Count, Spec, count
 from workloads import load_network
@@ -208,7 +208,7 @@ def a_check_changes_no_figure(run: Run) -> None:
 
 @law
 def a_machine_equals_its_yaml(run: Run) -> None:
-    from accel_sim.config import from_tree
+    from accel_sim.machine.config import from_tree
 
     tree = to_tree(run.machine)
     again = from_tree(tree, "again")

@@ -1,1 +1,1 @@
-"""SRAM macros as CACTI sees them; see accel_sim.sram_macro."""
+"""SRAM macros as CACTI sees them; see accel_sim.memories.sram_macro."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from accel_sim.config import load_hardware
-from accel_sim.session import Session
-from accel_sim.simulate import run_layer
+from accel_sim.machine.config import load_hardware
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import run_layer
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.network import Network

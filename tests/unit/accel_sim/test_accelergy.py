@@ -7,11 +7,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim import load_hardware, simulate, yaml_io
-from accel_sim.accelergy.export import accelergy_names, action_counts, art, ert
-from accel_sim.accelergy.reference import MOST_BYTES, MOST_ENTRIES, Ert, base_name, read_art
-from accel_sim.actions import Actions
-from accel_sim.energy import EnergyTable, price
+from accel_sim import load_hardware, simulate
+from accel_sim.energy.accelergy import MOST_BYTES, MOST_ENTRIES, Ert, base_name, read_art
+from accel_sim.energy.table import EnergyTable, price
+from accel_sim.host import yaml_io
+from accel_sim.results.accelergy import accelergy_names, action_counts, art, ert
+from accel_sim.values.actions import Actions
 from workloads import InputError, load_network
 
 #: as Accelergy 0.4 writes it: index ranges, entries told apart by arguments, none or null or {} of them, leak

@@ -3,7 +3,7 @@
 import pytest
 
 from accel_sim import load_hardware
-from accel_sim.session import Session
+from accel_sim.run.session import Session
 from workloads import load_network
 
 

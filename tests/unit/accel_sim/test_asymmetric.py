@@ -9,9 +9,9 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
-from accel_sim.errors import CheckError
-from accel_sim.session import Session
-from accel_sim.simulate import run_layer
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import run_layer
+from accel_sim.values.errors import CheckError
 from workloads import InputError, load_network
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim import load_hardware, simulate, timing
-from accel_sim.buffer import Buffer
-from accel_sim.causes import CAUSES, COMPUTE, OPERANDS, PLACED, Bound, Cause, Slots, bound, sentence
-from accel_sim.engine import Engine
-from accel_sim.jobs import Job, Transfer
+from accel_sim import load_hardware, simulate
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.memories.flat import FlatDram
-from accel_sim.tile import Extent, FoldWork, GridWork, Passes, Recurrence, Stream, Tile
+from accel_sim.run import timing
+from accel_sim.run.engine import Engine
+from accel_sim.values.causes import CAUSES, COMPUTE, OPERANDS, PLACED, Bound, Cause, Slots, bound, sentence
+from accel_sim.values.jobs import Job, Transfer
+from accel_sim.values.tile import Extent, FoldWork, GridWork, Passes, Recurrence, Stream, Tile
 from tests.unit.accel_sim.test_feeding import SMALL, matrix
 from tests.unit.accel_sim.test_hierarchies import MACHINES, build, glb
 from workloads import load_network

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
-from accel_sim.address_map import AddressMap
-from accel_sim.channel_last import PixelMap
-from accel_sim.config import presets
 from accel_sim.dataflows.common import input_extents, output_extents
+from accel_sim.machine.config import presets
+from accel_sim.values.address_map import AddressMap
+from accel_sim.values.channel_last import PixelMap
 from tests.contracts.test_dataflows import layers, touched
 from tests.oracle import traffic
 from workloads import InputError, Layer, Network, load_network

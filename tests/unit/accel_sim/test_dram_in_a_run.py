@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import simpy
 
-from accel_sim import yaml_io
-from accel_sim.config import from_tree, load_hardware, to_tree
+from accel_sim.host import yaml_io
+from accel_sim.machine.config import from_tree, load_hardware, to_tree
 from accel_sim.memories.dram_banked import DramBanked, DramState
 from accel_sim.memories.flat import FlatDram
-from accel_sim.simulate import simulate
-from accel_sim.tile import Extent
+from accel_sim.run.simulate import simulate
+from accel_sim.values.tile import Extent
 from tests.schedule import job, play
 from workloads import load_network
 from workloads.registry import InputError

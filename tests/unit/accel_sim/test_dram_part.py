@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim import dram_part
-from accel_sim.dram_trace import play
+from accel_sim.memories import dram_part
 from accel_sim.memories.dram_banked import DramBanked
+from accel_sim.memories.dram_trace import play
 from tests.dram_traces import trace
 from workloads.registry import InputError
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from accel_sim import timing
-from accel_sim.config import load_hardware
-from accel_sim.session import Session
-from accel_sim.simulate import run_layer, tile_layer
+from accel_sim.machine.config import load_hardware
+from accel_sim.run import timing
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import run_layer, tile_layer
 from tests import small_buffers
 from tests.oracle.eie_machine import STATES, EieTile, Machine, Product, encode_slice
 from tests.oracle.patches import patches

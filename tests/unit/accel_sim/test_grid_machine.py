@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim import timing
-from accel_sim.causes import Cause
-from accel_sim.tile import GridWork, Recurrence, Tile
+from accel_sim.run import timing
+from accel_sim.values.causes import Cause
+from accel_sim.values.tile import GridWork, Recurrence, Tile
 from cython_core import recurrence
 from tests.oracle.grid_machine import Constants, GridMachine
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import from_tree, to_tree
-from accel_sim.session import Session
-from accel_sim.simulate import prepare
+from accel_sim.machine.config import from_tree, to_tree
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import prepare
 from tests.unit.accel_sim.test_machines_by_hand import dense
 from workloads import load_network
 from workloads.layer import Layer

@@ -6,12 +6,12 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.buffer import Buffer
-from accel_sim.causes import Cause
-from accel_sim.engine import Engine
-from accel_sim.jobs import Job, Schedule, Transfer
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.memories.flat import FlatDram, FlatState
-from accel_sim.tile import Extent, Stream
+from accel_sim.run.engine import Engine
+from accel_sim.values.causes import Cause
+from accel_sim.values.jobs import Job, Schedule, Transfer
+from accel_sim.values.tile import Extent, Stream
 from tests.oracle import two_levels
 from tests.oracle.two_levels import Hop, Made, Tile
 from tests.schedule import by_name

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from accel_sim import output, signals
+from accel_sim.host import output, signals
 
 
 class Interrupt:
-    """Raises KeyboardInterrupt before instruction ``number`` of accel_sim.output, once, whatever function it is in."""
+    """Raises KeyboardInterrupt before instruction ``number`` of accel_sim.host.output, once, in any function."""
 
     def __init__(self, number):
         self.left, self.done = number, False

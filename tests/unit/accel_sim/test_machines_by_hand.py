@@ -5,7 +5,7 @@ import pytest
 import simpy
 
 from accel_sim.memories.flat import FlatDram
-from accel_sim.tile import Extent
+from accel_sim.values.tile import Extent
 from tests import small_buffers
 from tests.schedule import job, play
 from tests.unit.accel_sim.layers import Case

@@ -6,8 +6,8 @@ Everything else is monotone; tests of each part hold that.
 import numpy as np
 import pytest
 
-from accel_sim import dram_trace
-from accel_sim.dataflows.vector_schedule import Schedule
+from accel_sim.dataflows.vector.vector_schedule import Schedule
+from accel_sim.memories import dram_trace
 from accel_sim.memories.dram_banked import DramBanked
 from tests.oracle.tile_schedule import Memory, Work, outcomes
 from tests.unit.accel_sim.test_tile_schedule import engine

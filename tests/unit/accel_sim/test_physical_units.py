@@ -6,9 +6,9 @@ from fractions import Fraction
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import presets
+from accel_sim.energy.tech_scaling import most_mhz
+from accel_sim.machine.config import presets
 from accel_sim.memories.flat import FlatDram
-from accel_sim.tech_scaling import most_mhz
 from workloads import Layer, Network
 
 #: preset -> (bytes a cycle, cycles of latency) of its DRAM at its own clock

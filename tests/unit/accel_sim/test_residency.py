@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.address_map import AddressMap
-from accel_sim.config import from_tree, to_tree
-from accel_sim.residency import Residency
-from accel_sim.server import Server
-from accel_sim.session import Session
+from accel_sim.machine.config import from_tree, to_tree
+from accel_sim.run.residency import Residency
+from accel_sim.run.server import Server
+from accel_sim.run.session import Session
+from accel_sim.values.address_map import AddressMap
 from workloads import load_network
 from workloads.registry import InputError
 

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from accel_sim import load_hardware, plots, plots_roofline, roofline, simulate
-from accel_sim.causes import CAUSES, Slots, bound, sentence
-from accel_sim.config import from_tree, to_tree
+from accel_sim import load_hardware, simulate
+from accel_sim.machine.config import from_tree, to_tree
 from accel_sim.memories.dram_banked import DramBanked
 from accel_sim.memories.flat import FlatDram
+from accel_sim.results import plots, plots_roofline
+from accel_sim.run import roofline
+from accel_sim.values.causes import CAUSES, Slots, bound, sentence
 from tests.contracts import samples
 from tests.contracts.test_dataflows import layers as any_layer
 from tests.unit.accel_sim.test_hierarchies import build, glb

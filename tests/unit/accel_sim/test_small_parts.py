@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from accel_sim import load_hardware, registers, simulate, yaml_io
-from accel_sim.accelergy.export import accelergy_names, ert
-from accel_sim.config import presets
-from accel_sim.console import report
-from accel_sim.energy import EnergyTable
-from accel_sim.plots import energy_table
+from accel_sim import load_hardware, simulate
+from accel_sim.energy import registers
+from accel_sim.energy.table import EnergyTable
+from accel_sim.energy.tech_scaling import logic_energy_scale
+from accel_sim.host import yaml_io
+from accel_sim.machine.config import presets
+from accel_sim.results.accelergy import accelergy_names, ert
+from accel_sim.results.console import report
+from accel_sim.results.plots import energy_table
 from accel_sim.sweep.work import figures
-from accel_sim.tech_scaling import logic_energy_scale
 from workloads import InputError, Layer, Network, load_network
 
 CONV = Layer(name="c", kind="conv", C=16, H=8, W=8, M=32, R=3, S=3, padding=(1, 1, 1, 1))

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from accel_sim import soft_float
+from accel_sim.macs import soft_float
 from workloads.format import formats
 from workloads.formats.floating import FloatLayout
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from accel_sim import sram_macro
-from accel_sim.sram_macro import COLUMNS, IN_WIDTH, Grid, families, find
+from accel_sim.memories import sram_macro
+from accel_sim.memories.sram_macro import COLUMNS, IN_WIDTH, Grid, families, find
 
 KIB = 1024
 LSTP = (45, "itrs-lstp", "1rw")

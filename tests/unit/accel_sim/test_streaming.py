@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
-from accel_sim.address_map import AddressMap
-from accel_sim.config import presets
-from accel_sim.post_tiles import TiledPost
+from accel_sim.dataflows.post_tiles import TiledPost
+from accel_sim.machine.config import presets
+from accel_sim.values.address_map import AddressMap
 from tests import small_buffers
 from tests.contracts.test_dataflows import addresses
 from workloads import Layer, Network

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel_sim.memories.flat import FlatDram, FlatState
-from accel_sim.tile import Extent
+from accel_sim.values.tile import Extent
 from tests.oracle.tile_schedule import Layer, Memory, Outcome, Work, by_name, outcomes
 from tests.schedule import by_name as named
 from tests.schedule import job, play

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from accel_sim import load_hardware, simulate, timing
-from accel_sim.accelerator import Array
-from accel_sim.mac_unit import CostTable
+from accel_sim import load_hardware, simulate
+from accel_sim.machine.accelerator import Array
 from accel_sim.macs.conventional import Conventional
 from accel_sim.macs.dynamic_serial_2d import DynamicSerial2d
 from accel_sim.macs.group_precision import GroupPrecision
+from accel_sim.macs.unit import CostTable
 from accel_sim.mapping.mapper import MappingRules
-from accel_sim.session import Session
-from accel_sim.simulate import tile_layer
+from accel_sim.run import timing
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import tile_layer
 from tests.contracts import samples
 from tests.oracle import vector_machine
 from workloads import InputError, Layer

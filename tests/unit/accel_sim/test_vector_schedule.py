@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_sim import load_hardware, simulate
-from accel_sim.dataflows.vector_schedule import ASIDE, Schedule
+from accel_sim.dataflows.vector.vector_schedule import ASIDE, Schedule
 from tests.contracts import samples
 from tests.oracle import tactical
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.dataflows.ranges import Ranges
-from accel_sim.dataflows.weight_store import WeightStore
+from accel_sim.dataflows.folded.ranges import Ranges
+from accel_sim.dataflows.folded.weight_store import WeightStore
 from accel_sim.mapping.nest import Loop, Nest
 from workloads import Codes, Layer, NumberFormat
 from workloads.encodings.dense import Dense

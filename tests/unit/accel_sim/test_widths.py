@@ -5,11 +5,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from accel_sim.actions import Actions
-from accel_sim.config import load_hardware
-from accel_sim.session import Session
-from accel_sim.simulate import run_layer, tile_layer
-from accel_sim.tile import Field, PostWork, Tile
+from accel_sim.machine.config import load_hardware
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import run_layer, tile_layer
+from accel_sim.values.actions import Actions
+from accel_sim.values.tile import Field, PostWork, Tile
 from tests import small_buffers
 from tests.unit.accel_sim.layers import cases
 from workloads.formats.codes import Codes, NumberFormat

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.errors import CheckError
+from accel_sim.values.errors import CheckError
 from tests.unit.workloads.tflite_builder import Builder, window
 from tests.unit.workloads.tflite_run import output
 from workloads import Codes, InputError, Layer, Network, NumberFormat, load_network

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 from tests.unit.workloads.onnx_models import Model
 from workloads import Layer, Network, NumberFormat, load_network
 from workloads.layer import FUNCTIONS, KINDS

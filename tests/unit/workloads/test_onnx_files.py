@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 
 from accel_sim import load_hardware, simulate
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, convolutions
 from workloads import InputError, load_network

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 from tests import tables
 from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import LIGHT

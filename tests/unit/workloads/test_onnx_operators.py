@@ -8,7 +8,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from accel_sim import load_hardware, simulate
-from accel_sim.post import FUNCTION_OPERATIONS, OPERATIONS, operations
+from accel_sim.dataflows.post import FUNCTION_OPERATIONS, OPERATIONS, operations
 from tests import small_buffers
 from tests.presets import EVERY_PRESET
 from tests.unit.workloads.onnx_models import Model, convolutions

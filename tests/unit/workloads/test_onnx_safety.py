@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel_sim.cli import main
+from accel_sim.shell.cli import main
 from tests.unit.workloads.onnx_hostile import FILES, external
 from tests.unit.workloads.onnx_models import LIGHT, Model, block, convolutions, quantised
 from workloads import InputError, load_network

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.energy import EnergyTable
+from accel_sim.energy.table import EnergyTable
 from accel_sim.interconnects.bus import Bus
 from accel_sim.interconnects.crossbar import Crossbar, conflict_cycles
 from accel_sim.interconnects.multicast import Multicast

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from accel_sim.mac_energy import array_area_um2, array_energy, array_source, fit, psma
-from accel_sim.mac_energy.structure import Structure
+from accel_sim.energy.mac import array_area_um2, array_energy, array_source, fit, psma
+from accel_sim.energy.mac.structure import Structure
 
 DESIGN, FAMILY = ["style", "bg", "l4", "l3", "l2"], ["style", "bg"]
 
@@ -184,7 +184,7 @@ def test_what_does_not_exist(arguments, message):
 
 
 def test_nnls():
-    from accel_sim.mac_energy.nnls import nnls
+    from accel_sim.energy.mac.nnls import nnls
 
     draw = np.random.default_rng(1)
     for _ in range(20):

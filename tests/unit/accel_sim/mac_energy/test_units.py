@@ -5,9 +5,10 @@ import math
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.accelerator import Accelerator
-from accel_sim.mac_energy import array_energy, toggle, unit_area_um2, unit_energy
-from accel_sim.mac_energy.pricing import dvafs_ratio
+from accel_sim.energy.mac import array_energy, toggle, unit_area_um2, unit_energy
+from accel_sim.energy.mac.pricing import dvafs_ratio
+from accel_sim.energy.tech_scaling import area_scale, energy_factor, logic_energy_scale
+from accel_sim.machine.accelerator import Accelerator
 from accel_sim.macs.bit_serial import BitSerial
 from accel_sim.macs.bit_serial_2d import BitSerial2d
 from accel_sim.macs.conventional import Conventional
@@ -15,7 +16,6 @@ from accel_sim.macs.divide_conquer import DivideConquer
 from accel_sim.macs.essential_bits import EssentialBits
 from accel_sim.macs.float_mac import FloatMac
 from accel_sim.macs.subword_parallel import SubwordParallel
-from accel_sim.tech_scaling import area_scale, energy_factor, logic_energy_scale
 from tests import tables
 from workloads import Layer, Network, load_network
 from workloads.networks.builder import few_bits

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import from_tree, to_tree
-from accel_sim.mac_digits import low
+from accel_sim.machine.config import from_tree, to_tree
 from accel_sim.macs.add_subtract import AddSubtract
 from accel_sim.macs.codebook import Codebook
+from accel_sim.macs.digits import low
 from accel_sim.macs.log_shift import LogShift
 from accel_sim.macs.xnor_popcount import XnorPopcount
 from tests.contracts import samples

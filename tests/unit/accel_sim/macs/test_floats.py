@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
-from accel_sim.config import from_tree, to_tree
-from accel_sim.energy import EnergyTable
+from accel_sim.energy.table import EnergyTable
+from accel_sim.machine.config import from_tree, to_tree
 from accel_sim.macs.float_mac import OPERANDS, FloatMac
 from accel_sim.macs.tensor_core import TensorCore
 from workloads import InputError, load_network

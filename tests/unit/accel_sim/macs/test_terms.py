@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from accel_sim.mac_terms import patterns, recode, term_counts
 from accel_sim.macs.essential_bits import EssentialBits
 from accel_sim.macs.term_product import TermProduct
+from accel_sim.macs.terms import patterns, recode, term_counts
 
 RECODINGS = ("none", "csd", "booth", "runs")
 #: magnitude -> terms by hand: 7 = 8 - 1; 85 has no run; 109 = 1101101b: runs of 2, 2 and 1

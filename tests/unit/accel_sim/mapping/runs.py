@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from accel_sim.accelerator import Accelerator
-from accel_sim.config import load_hardware
+from accel_sim.machine.accelerator import Accelerator
+from accel_sim.machine.config import load_hardware
 from accel_sim.mapping.nest import Nest
 from accel_sim.mapping.search import Candidates, Metrics, evaluate
-from accel_sim.prepared import Prepared
-from accel_sim.session import Session
-from accel_sim.simulate import prepare
+from accel_sim.run.prepared import Prepared
+from accel_sim.run.session import Session
+from accel_sim.run.simulate import prepare
 from tests.unit.accel_sim.layers import CALM, Case
 
 

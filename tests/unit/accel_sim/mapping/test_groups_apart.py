@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.compulsory import read_elements
-from accel_sim.config import load_hardware
-from accel_sim.simulate import simulate
+from accel_sim.machine.config import load_hardware
+from accel_sim.run.compulsory import read_elements
+from accel_sim.run.simulate import simulate
 from tests import small_buffers
 from tests.oracle import traffic
 from tests.unit.accel_sim.layers import cases

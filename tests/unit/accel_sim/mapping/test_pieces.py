@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from accel_sim.dataflows.common import input_extents
 from accel_sim.dataflows.pieces import pixel_values
-from accel_sim.map_layout import StoredMap
+from accel_sim.values.map_layout import StoredMap
 from workloads.layer import Layer
 
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.buffer import Buffer
+from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import Loop, Nest
 from accel_sim.mapping.staging import Staging
-from accel_sim.tile import Extent
+from accel_sim.values.tile import Extent
 from tests.oracle import loop_nest
 from tests.oracle.loop_nest import DEPENDS, Loops
 

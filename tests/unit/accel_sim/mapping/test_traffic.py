@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from accel_sim.config import from_tree, load_hardware, to_tree
+from accel_sim.machine.config import from_tree, load_hardware, to_tree
 from tests import small_buffers
 from tests.oracle import traffic
 from tests.unit.accel_sim.layers import cases

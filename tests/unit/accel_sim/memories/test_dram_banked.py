@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_sim.memories.dram_banked import DramBanked
-from accel_sim.memory import Memory
+from accel_sim.memories.memory import Memory
 from accel_sim.parts import memories
 from cython_core import dram
 from workloads.registry import InputError

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim import load_hardware, sram_macro
-from accel_sim.buffer import Buffer
-from accel_sim.levels import buffers
+from accel_sim import load_hardware
+from accel_sim.machine.levels import buffers
+from accel_sim.mapping.buffer import Buffer
+from accel_sim.memories import sram_macro
 from accel_sim.memories.sram import Sram
 from tests.oracle import banks as twin
 

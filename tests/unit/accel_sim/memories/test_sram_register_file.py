@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from accel_sim import sram_macro
-from accel_sim.config import from_tree, load_hardware, to_tree
+from accel_sim.machine.config import from_tree, load_hardware, to_tree
+from accel_sim.memories import sram_macro
 from accel_sim.memories.register_file import RegisterFile
 
 FIGURES = ("read_pj", "write_pj", "leakage_mw", "area_um2", "access_ns")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel_sim.style import house_style
+from accel_sim.results.style import house_style
 from accel_sim.sweep import chart_data, charts
 from workloads.registry import InputError
 

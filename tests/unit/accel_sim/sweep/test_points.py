@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from accel_sim import yaml_io
+from accel_sim.host import yaml_io
 from accel_sim.sweep import plan as planner
 from accel_sim.sweep import run, shared, study
 from accel_sim.sweep.progress import Lines, progress

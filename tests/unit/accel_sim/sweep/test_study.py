@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from accel_sim import yaml_io
+from accel_sim.host import yaml_io
 from accel_sim.sweep import study
 from accel_sim.sweep.plan import distinct, space
 from accel_sim.sweep.study import StudyError

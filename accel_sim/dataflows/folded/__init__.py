@@ -1,0 +1,1 @@
+"""Matrix products cut into folds of a systolic array."""

@@ -1,0 +1,1 @@
+"""Arrays whose PEs take a vector of inputs at once."""

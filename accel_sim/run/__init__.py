@@ -1,0 +1,1 @@
+"""The simulator: a network's layers, one after another, through a machine. Begin with ``simulate.py``."""

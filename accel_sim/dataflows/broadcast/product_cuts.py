@@ -93,9 +93,8 @@ class ProductCuts:
         """(groups of a tile, pixel ranges)."""
         layer = self.layer
         if not self._group_tiles:  # a group's weights pass once for every product: accumulators hold only one
-            taps = layer.R * layer.S
-            channels = max(-(-last // taps) - first // taps for first, last in self.blocks)
-            self._one_pixel_fits(channels, 1)
+            spans = [layer.window.channels(*block) for block in self.blocks]
+            self._one_pixel_fits(max(last - first for first, last in spans), 1)
             return 1, [(p, p + 1) for p in range(self.pixels)]
         rows = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
         rows = [self._wanted["pixels"]] if "pixels" in self._wanted else rows

@@ -218,10 +218,11 @@ class Window:
     def most_read(self, pixels: int, images: int) -> int:
         """Values of a channel, in whole rows of the map, of which no ``pixels`` of a batch of ``images`` read more that
         begin at a multiple of their number."""
-        rows, E = self.rows, self.rows.outputs
-        outputs = min(images * E, _crossed(pixels, self.columns.outputs))
-        runs = min(images, _crossed(outputs, E)) if rows.gapless else 1
-        return min(images * rows.size, rows.under(outputs, runs)) * self.columns.size
+        rows, E, F = self.rows, self.rows.outputs, self.columns.outputs
+        outputs = min(images * E, _crossed(pixels, F))
+        runs = _crossed(pixels, self.plane) if pixels % F else _crossed(outputs, E)
+        under = rows.under(outputs, min(images, runs) if rows.gapless else 1)
+        return min(images * rows.size, under) * self.columns.size
 
     def most_read_in_row(self, pixels: int) -> int:
         """Values of a channel of which no ``pixels`` neighbours in a row of an image read more."""

@@ -161,11 +161,12 @@ class ProductCuts:
 
     def _metrics(self, pairs: list[tuple[int, int]]) -> Metrics:
         """What each (groups, pixels) of a tile moves and how long that takes; weights come once for any of them."""
-        layer, goal = self.layer, self.mapper.goal
+        layer, goal, exact = self.layer, self.mapper.goal, "pixels" in self._wanted
         fits, moved, first, counts = [], [], [], []
         for groups, tile in pairs:
             channels, outputs = self._channels(groups), self._outputs(tile, groups)
-            fits.append(self._fits(self._inputs(tile, groups), outputs))
+            inputs = self._bytes(tile, 1, channels) if exact else self._inputs(tile, groups)
+            fits.append(self._fits(inputs, outputs))
             once = self._input_depth(tile, groups) <= 1  # rows that two tiles read are still there
             moved.append(self._bytes(tile, 2 if once else 0, layer.C))
             first.append(self._bytes(tile, 1, channels) + outputs)

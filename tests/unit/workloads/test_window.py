@@ -142,6 +142,14 @@ def test_elements_and_their_view_and_twin(window, images, groups, per_group, dat
         assert np.array_equal(read[:, :, 0], expected + 1)
 
 
+def test_three_pixels_of_two_images():
+    """Pixels 3 to 5 of images of 2 x 2 lie in two images: rows 1 and 2 of the first, 0 and 1 of the second."""
+    window = Window(Axis(3, 2, 1, 1, 0, 0, 2), Axis(2, 1, 1, 1, 0, 0, 2))
+    assert list(window.boxes(3, 6)) == [(0, (1, 3), (1, 2)), (1, (0, 2), None)]
+    assert window.most_read(3, images=3) == 8
+    assert (window.most_read(3, images=1), window.most_read(4, images=3)) == (6, 6)  # one image, and one at a time
+
+
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.data())
 def test_channels_of_reduction_steps(channels, kernel_rows, kernel_columns, data):
     window = Window(Axis(9, kernel_rows, 1, 1, 0, 0, 1), Axis(9, kernel_columns, 1, 1, 0, 0, 1))

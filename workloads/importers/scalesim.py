@@ -224,7 +224,7 @@ def write_topology(network: Network) -> str:
     lines = [HEADER]
     for layer in network.mac_layers:
         stride = layer.stride[0]
-        height, width = (layer.E - 1) * stride + layer.R, (layer.F - 1) * stride + layer.S
+        height, width = layer.window.rows.under(layer.E), layer.window.columns.under(layer.F)
         depthwise = layer.kind == "depthwise"
         channels = layer.C if depthwise else layer.C // layer.G
         filters = layer.M // layer.G

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
+from accel_sim.energy.energy_rows import area_um2
 from accel_sim.energy.mac import array_energy, toggle, unit_area_um2, unit_energy
 from accel_sim.energy.mac.pricing import dvafs_ratio
 from accel_sim.energy.tech_scaling import area_scale, energy_factor, logic_energy_scale
@@ -208,3 +210,11 @@ def test_wrong_fields():
     ):
         with pytest.raises(InputError, match=message):
             machine(**energy)
+
+
+def test_an_adder_of_a_width_that_the_table_lacks_lies_on_the_line_through_its_rows():
+    """The line through 36, 67 and 137 um2 of 8, 16 and 32 bits (Horowitz, ISSCC 2014), by numpy."""
+    slope, foot = np.polyfit([8, 16, 32], [36, 67, 137], 1)
+    for bits in (9, 20, 40):
+        assert area_um2("horowitz_45nm", "add", bits) == pytest.approx(foot + slope * bits, rel=1e-2)
+    assert area_um2("horowitz_45nm", "add", 16) == 67

@@ -1,6 +1,7 @@
 """Energy and area of registered units, and what a machine makes of them."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -218,3 +219,16 @@ def test_an_adder_of_a_width_that_the_table_lacks_lies_on_the_line_through_its_r
     for bits in (9, 20, 40):
         assert area_um2("horowitz_45nm", "add", bits) == pytest.approx(foot + slope * bits, rel=1e-2)
     assert area_um2("horowitz_45nm", "add", 16) == 67
+
+
+def test_the_wider_an_array_sums_the_less_an_accumulator_costs_each_product():
+    """At 2 bits; where 16 products are summed at level 3 and how at level 4: HS 4, OS 16 of each (Camus et al.)."""
+    unit = DivideConquer()
+    found = [unit_energy(unit, unit.mode(2, 2), reduction_width=width) for width in (1, 4, 16, 64, 256)]
+    assert [source.partition("L2 ")[2][:8] for _, source in found] == [
+        "IS/IS/OS", "HS/IS/OS", "IS/OS/OS", "HS/OS/OS", "OS/OS/OS"
+    ]  # fmt: skip
+    assert all(wide[0] < narrow[0] for narrow, wide in pairwise(found))
+    for width in (2, 63, 65):
+        with pytest.raises(InputError, match=f"^reduction_width={width} must be one of 1, 4, 16, 64, 256$"):
+            unit_energy(unit, unit.mode(2, 2), reduction_width=width)

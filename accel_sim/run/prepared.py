@@ -9,12 +9,12 @@ from accel_sim.macs.unit import Mode
 from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import render
 from accel_sim.run.check import Sums
-from accel_sim.run.timing import Timed
 from accel_sim.run.transfers import accesses, job_of
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Slots
 from accel_sim.values.jobs import Job, Port, Transfer, merge
 from accel_sim.values.tile import Tile
+from accel_sim.values.work import Timed
 from workloads.layer import Layer
 from workloads.operands import Operands
 

@@ -1,6 +1,6 @@
 """The page that is the simulator: a network's layers, one after another, through a machine.
 
-Layer --tile_layer--> Tile --timing.time--> Timed --Prepared.add--> Job --Engine.play--> Schedule --Result--> rows
+Layer --tile_layer--> Tile --work.time--> Timed --Prepared.add--> Job --Engine.play--> Schedule --Result--> rows
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,6 @@ from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.dataflows.post_tiles import TiledPost
 from accel_sim.machine.accelerator import Accelerator
-from accel_sim.run import timing
 from accel_sim.run.check import Sums
 from accel_sim.run.engine import Engine, MakeEngine
 from accel_sim.run.prepared import Prepared, coarsen
@@ -19,6 +18,7 @@ from accel_sim.run.session import Session
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Cause, Slots
 from accel_sim.values.jobs import Port, Schedule, Transfer
+from accel_sim.values.work import timed
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.network import Network
@@ -105,7 +105,7 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
             tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
-            jobs.append(ready.add(tile, timing.time(tile, machine.array.lanes), machine))
+            jobs.append(ready.add(tile, timed(tile.work, machine.array.lanes), machine))
         jobs[:] = coarsen(jobs)
     return ready
 

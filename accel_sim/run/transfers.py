@@ -8,7 +8,7 @@ from accel_sim.mapping.buffer import Buffer
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Cause
 from accel_sim.values.jobs import Job, Transfer
-from accel_sim.values.tile import PostWork, Stream, Tile
+from accel_sim.values.tile import Stream, Tile
 
 
 def accesses(tile: Tile, machine: Accelerator) -> Actions:
@@ -58,7 +58,7 @@ def job_of(tile: Tile, array: int, post: int, machine: Accelerator) -> Job:
         array, post,
         {port: _transfer(streams, machine) for port, streams in loads.items()},
         {level: _transfer(streams, machine) for level, streams in drains.items()},
-        isinstance(tile.work, PostWork),
+        not tile.work.of_array,
     )  # fmt: skip
 
 

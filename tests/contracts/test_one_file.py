@@ -240,6 +240,38 @@ def kind_of(kind: str) -> str:
     return registries.get(kind, networks).kind
 
 
+#: what a dataflow of one's own says when its array does something that no kind of work says
+WORK = """
+from accel_sim.values.causes import Cause, Slots
+from accel_sim.values.work import Timed, UNMAPPED
+
+
+@dataclass(frozen=True)
+class Halted:
+    \"\"\"Another kind of work, after which all lanes rest for as long.\"\"\"
+
+    inner: object
+    of_array = True
+
+    def time(self, lanes):
+        timed = self.inner.time(lanes)
+        return Timed(2 * timed.cycles, Slots(timed.causes + Slots({UNMAPPED: lanes * timed.cycles})), timed.stalled)
+"""
+
+
+def test_a_kind_of_work_in_one_file_takes_the_time_it_says(plugins):
+    """The array's own cycles double, and every other figure of the products stays."""
+    halted = DATAFLOW.replace("work=work)", "work=Halted(work))").replace('"two_thirds"', '"halted"')
+    (plugins / "two_thirds.py").write_text(DATAFLOW)
+    (plugins / "halted.py").write_text(halted + WORK)
+    for name in ("two_thirds", "halted"):
+        command = ("lenet_300_100", "systolic", "--set", f"dataflow={{name: {name}}}", "--check", "--quiet")
+        assert run("run", *command, "--out", name) == 0
+    once, twice = (pd.read_csv(f"{name}/layers.csv") for name in ("two_thirds", "halted"))
+    assert (twice.array_cycles == 2 * once.array_cycles).all()
+    assert (twice.macs_issued == once.macs_issued).all() and (twice.macs_effectual == once.macs_effectual).all()
+
+
 @pytest.mark.slow
 def test_a_machine_in_one_file_has_all_of_them(plugins, tmp_path):
     """In a fresh process: five parts, a preset of them by path, and nothing else."""

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 #: what is drawn from, each as often
 GROUPS = {
     "dataflows": ["accel_sim/dataflows", "accel_sim/mapping"],
-    "engine": [f"accel_sim/{name}.py" for name in ("run/engine", "run/timing", "run/simulate", "machine/levels")],
+    "engine": [f"accel_sim/{name}.py" for name in ("run/engine", "run/simulate", "machine/levels")],
     "energy": ["accel_sim/energy"],
     "importers": ["workloads/importers"],
 }

@@ -18,7 +18,7 @@ from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.values.address_map import Placement
 from accel_sim.values.checks import MOST_FIELD_BITS, NO_OUTPUT_BITS, require
-from accel_sim.values.tile import Recurrence
+from accel_sim.works.grid import Recurrence
 from workloads.encoding import Encoding
 from workloads.layer import Layer
 from workloads.operands import MacOperands

@@ -28,7 +28,8 @@ from accel_sim.mapping.staging import Staging
 from accel_sim.values.actions import Actions
 from accel_sim.values.address_map import Placement
 from accel_sim.values.causes import Cause
-from accel_sim.values.tile import Extent, Field, GridWork, Stream, Tile
+from accel_sim.values.tile import Extent, Field, Stream, Tile
+from accel_sim.works.grid import GridWork
 from cython_core.accumulate import sparse_products
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from accel_sim.sweep.task import DATA_KEYS, Data
+from accel_sim.sweep.task import Data
+from workloads.data_settings import DataSettings
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
@@ -73,11 +74,10 @@ class _Unpickler(pickle.Unpickler):
 
 def load(data: Data) -> tuple[Network, Walked]:
     """The network and its operands, made here."""
-    from workloads import load_network
     from workloads.walk import walk
 
     settings = json.loads(data.settings)
-    network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+    network = DataSettings.of(settings).load(settings["network"])
     way = walk(network, data.seed)
     layers = tuple(way)
     return network, Walked(layers, way.scores)

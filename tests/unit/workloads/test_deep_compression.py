@@ -96,7 +96,8 @@ def test_refuses(message):
 
 def test_a_file_larger_than_the_network_can_fill_is_not_read(tmp_path: Path):
     """A count, 256 shared values and M biases of 4 bytes, and 2 bytes a weight: 784 x 300, 300 x 100, 100 x 10."""
-    most = sum(4 * (1 + 256 + filters) + 2 * weights for filters, weights in ((300, 235_200), (100, 30_000), (10, 1000)))
+    layers = ((300, 784 * 300), (100, 300 * 100), (10, 100 * 10))
+    most = sum(4 * (1 + 256 + filters) + 2 * weights for filters, weights in layers)
     path = tmp_path / "big.net"
     for size in (most, most + 1, 2_000_000):
         path.write_bytes(b"\0" * size)

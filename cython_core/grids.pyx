@@ -1,22 +1,11 @@
 """Operand codes -> the steps and counts of work grids: im2col walks that never store the whole matrix.
 
-Geometry is one int64 array: G, C/G, H, W, R, S, E, F, stride (2), padding top and left, dilation (2).
-Pixels are counted in N, E, F order; a column of group g is g*K + k with k in C, R, S order, K = (C/G)*R*S.
+Geometry, pixels and columns are those of window.pxd.
 """
 
 from libc.stdint cimport int32_t, int64_t
 
-
-cdef struct Shape:
-    Py_ssize_t G, C, H, W, R, S, E, F, sh, sw, top, left, dh, dw, K
-
-
-cdef Shape shape_of(const int64_t[::1] g):
-    cdef Shape s
-    s.G, s.C, s.H, s.W, s.R, s.S, s.E, s.F = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
-    s.sh, s.sw, s.top, s.left, s.dh, s.dw = g[8], g[9], g[10], g[11], g[12], g[13]
-    s.K = s.C * s.R * s.S
-    return s
+from cython_core.window cimport Pixel, Window, column_of, pixel_of, row_of, window_of
 
 
 def nonzero_taps(
@@ -29,29 +18,28 @@ def nonzero_taps(
     x: [N, C, H, W] values with the zero point taken off. Fills rows (column g*K + k) and values, each at least one for
     every pixel, group and k long, and steps: [pixels * groups] non-zeros of each product. Returns their sum.
     """
-    cdef Shape s = shape_of(geometry)
-    cdef Py_ssize_t p, g, c, r, q, h, w, n, e, f, k, channel, found = 0, before, product = 0
+    cdef Window s = window_of(geometry)
+    cdef Pixel at
+    cdef Py_ssize_t p, g, c, r, q, h, w, k, channel, found = 0, before, product = 0
     cdef Py_ssize_t c_first = k_first // (s.R * s.S), c_last = (k_last + s.R * s.S - 1) // (s.R * s.S)
     cdef int32_t value
     with nogil:
         for p in range(first, last):
-            n = p // (s.E * s.F)
-            e = (p // s.F) % s.E
-            f = p % s.F
+            at = pixel_of(&s, p)
             for g in range(g_first, g_last):
                 before = found
                 for c in range(c_first, c_last):
                     channel = g * s.C + c
                     for r in range(s.R):
-                        h = e * s.sh - s.top + r * s.dh
-                        if h < 0 or h >= s.H:
+                        h = row_of(&s, at.e, r)
+                        if h < 0:
                             continue
                         for q in range(s.S):
-                            w = f * s.sw - s.left + q * s.dw
-                            if w < 0 or w >= s.W:
+                            w = column_of(&s, at.f, q)
+                            if w < 0:
                                 continue
                             k = (c * s.R + r) * s.S + q
-                            value = x[n, channel, h, w]
+                            value = x[at.n, channel, h, w]
                             if value != 0 and k >= k_first and k < k_last:
                                 rows[found] = <int32_t>(g * s.K + k)
                                 values[found] = value
@@ -68,7 +56,7 @@ def tap_counts(const int32_t[:, :, :, ::1] x, const int64_t[::1] geometry, Py_ss
     """
     from array import array  # a buffer of our own keeps numpy out of the kernels
 
-    cdef Shape s = shape_of(geometry)
+    cdef Window s = window_of(geometry)
     cdef Py_ssize_t pixels = x.shape[0] * s.E * s.F, blocks = (pixels + block - 1) // block
     cdef Py_ssize_t n, g, c, r, q, e, f, h, w, channel, column, base
     flat = array("i", bytes(4 * blocks * s.G * s.K))
@@ -82,13 +70,13 @@ def tap_counts(const int32_t[:, :, :, ::1] x, const int64_t[::1] geometry, Py_ss
                         for q in range(s.S):
                             column = g * s.K + (c * s.R + r) * s.S + q
                             for e in range(s.E):
-                                h = e * s.sh - s.top + r * s.dh
-                                if h < 0 or h >= s.H:
+                                h = row_of(&s, e, r)
+                                if h < 0:
                                     continue
                                 base = (n * s.E + e) * s.F
                                 for f in range(s.F):
-                                    w = f * s.sw - s.left + q * s.dw
-                                    if w >= 0 and w < s.W and x[n, channel, h, w] != 0:
+                                    w = column_of(&s, f, q)
+                                    if w >= 0 and x[n, channel, h, w] != 0:
                                         counts[(base + f) // block * s.G * s.K + column] += 1
     return memoryview(flat).cast("B").cast("i", (blocks, s.G, s.K))
 
@@ -98,20 +86,19 @@ def gather_taps(
     Py_ssize_t k_first, Py_ssize_t k_last, double[:, ::1] out,
 ):
     """out: [last-first, k_last-k_first] the im2col values of one group, padding taps 0."""
-    cdef Shape s = shape_of(geometry)
-    cdef Py_ssize_t p, k, n, e, f, c, r, q, h, w
+    cdef Window s = window_of(geometry)
+    cdef Pixel at
+    cdef Py_ssize_t p, k, c, r, q, h, w
     with nogil:
         for p in range(first, last):
-            n = p // (s.E * s.F)
-            e = (p // s.F) % s.E
-            f = p % s.F
+            at = pixel_of(&s, p)
             for k in range(k_first, k_last):
                 c = k // (s.R * s.S)
                 r = k // s.S % s.R
                 q = k % s.S
-                h = e * s.sh - s.top + r * s.dh
-                w = f * s.sw - s.left + q * s.dw
-                if h < 0 or h >= s.H or w < 0 or w >= s.W:
+                h = row_of(&s, at.e, r)
+                w = column_of(&s, at.f, q)
+                if h < 0 or w < 0:
                     out[p - first, k - k_first] = 0
                 else:
-                    out[p - first, k - k_first] = x[n, group * s.C + c, h, w]
+                    out[p - first, k - k_first] = x[at.n, group * s.C + c, h, w]

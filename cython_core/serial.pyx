@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free as release
 
 from cython_core.terms cimport WIDE, put, steps_of, term_t
+from cython_core.window cimport Pixel, Window, column_of, pixel_of, row_of, window_of
 
 
 cdef inline int64_t group_width(uint64_t pattern, bint trim) noexcept nogil:
@@ -58,30 +59,27 @@ def gather(
 ):
     """What output pixels [first, last) (N, E, F order) read of bricks [b_first, b_last) of channels.
 
-    bricks: [N, H, W, bricks]; geometry: as in ``grids``; padding: value of a tap outside the map. out: [window groups,
+    bricks: [N, H, W, bricks]; geometry: as in window.pxd; padding: value of a tap outside the map. out: [window groups,
     (b_last - b_first)*R*S steps, windows], bricks outside and taps inside; places beyond the last pixel are untouched.
     """
-    cdef int64_t H = geometry[2], W = geometry[3], R = geometry[4], S = geometry[5], E = geometry[6], F = geometry[7]
-    cdef int64_t sh = geometry[8], sw = geometry[9], ph = geometry[10], pw = geometry[11]
-    cdef int64_t dh = geometry[12], dw = geometry[13], windows = out.shape[2], taps = R * S
-    cdef int64_t p, n, e, f, b, r, s, h, w, g, l
+    cdef Window s = window_of(geometry)
+    cdef Pixel at
+    cdef int64_t windows = out.shape[2], taps = s.R * s.S, p, b, r, q, h, w, g, l
     with nogil:
         for p in range(first, last):
             g = (p - first) // windows
             l = (p - first) % windows
-            n = p // (E * F)
-            e = p // F % E
-            f = p % F
-            for r in range(R):
-                h = e * sh + r * dh - ph
-                for s in range(S):
-                    w = f * sw + s * dw - pw
-                    if 0 <= h < H and 0 <= w < W:
+            at = pixel_of(&s, p)
+            for r in range(s.R):
+                h = row_of(&s, at.e, r)
+                for q in range(s.S):
+                    w = column_of(&s, at.f, q)
+                    if h >= 0 and w >= 0:
                         for b in range(b_first, b_last):
-                            out[g, (b - b_first) * taps + r * S + s, l] = bricks[n, h, w, b]
+                            out[g, (b - b_first) * taps + r * s.S + q, l] = bricks[at.n, h, w, b]
                     else:
                         for b in range(b_first, b_last):
-                            out[g, (b - b_first) * taps + r * S + s, l] = padding
+                            out[g, (b - b_first) * taps + r * s.S + q, l] = padding
 
 
 def pair_max(

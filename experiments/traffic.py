@@ -12,17 +12,10 @@ def compulsory_bytes(layer: Layer, weight_bytes: int, bits: tuple[int, int] = (8
     """
     if layer.kind == "concat":
         return 0
-    needed = _needed(layer, 0, layer.H, layer.E, layer.R) * _needed(layer, 1, layer.W, layer.F, layer.S)
+    needed = layer.window.rows.used * layer.window.columns.used
     inputs = len(layer.inputs) * layer.N * layer.C * needed
     outputs = layer.N * layer.M * layer.E * layer.F
     return (inputs * bits[0] + outputs * bits[1]) // 8 + weight_bytes
-
-
-def _needed(layer: Layer, axis: int, size: int, outputs: int, taps: int) -> int:
-    """Rows (axis 0) or columns (1) of the input that lie under a tap of some output."""
-    stride, dilation, before = layer.stride[axis], layer.dilation[axis], layer.padding[2 * axis]
-    under = {at * stride + tap * dilation - before for at in range(outputs) for tap in range(taps)}
-    return len(under & set(range(size)))
 
 
 def compulsory(result: Result) -> dict[str, int]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NoReturn
 
+import numpy as np
+
 from workloads.registry import InputError
+from workloads.window import Axis, Window, outputs_of
 
 MAC_KINDS = ("conv", "depthwise", "fc", "matmul")
 #: layers without MACs; they run on the post-processing unit
@@ -155,24 +158,31 @@ class Layer:
         """Whether the array computes it; other layers run on the post-processing unit."""
         return self.kind in MAC_KINDS
 
-    def _out(self, size: int, taps: int, stride: int, dilation: int, before: int, after: int) -> int:
-        room = size + before + after - dilation * (taps - 1) - 1
-        if room < 0:
-            return 0
-        out = room // stride + 1
-        if self.ceil_mode and room % stride and (self.kind != "pool" or out * stride < size + before):
-            out += 1  # as Caffe: a last window of a pool must start inside the map or its leading padding
-        return out
+    @cached_property
+    def window(self) -> Window:
+        """Which places of the map every output reads; the shape of each layer's window, one of a single place too."""
+        return Window(self._axis(0, self.H, self.R), self._axis(1, self.W, self.S))
+
+    def _axis(self, axis: int, size: int, kernel: int) -> Axis:
+        before, after = self.padding[2 * axis : 2 * axis + 2]
+        spaced = self.stride[axis], self.dilation[axis], before, after
+        outputs = outputs_of(size, kernel, *spaced, ceil=self.ceil_mode, begins_inside=self.kind == "pool")
+        return Axis(size, kernel, *spaced, outputs)
 
     @cached_property
     def E(self) -> int:
         """Rows of the output map."""
-        return self._out(self.H, self.R, self.stride[0], self.dilation[0], self.padding[0], self.padding[1])
+        return self.window.rows.outputs
 
     @cached_property
     def F(self) -> int:
         """Columns of the output map."""
-        return self._out(self.W, self.S, self.stride[1], self.dilation[1], self.padding[2], self.padding[3])
+        return self.window.columns.outputs
+
+    @property
+    def geometry(self) -> np.ndarray:
+        """[14] int64 of groups, channels of a group and window, as kernels take it (cython_core/window.pxd)."""
+        return self.window.geometry(self.G, self.C // self.G)
 
     @property
     def K(self) -> int:
@@ -225,9 +235,7 @@ class Layer:
         """Nominal MACs without those whose input lies in the padding."""
         if not self.has_macs:
             return 0
-        rows = sum(len(self.rows_read(r)) for r in range(self.R))
-        cols = sum(len(self.columns_read(s)) for s in range(self.S))
-        return self.N * self.M * (self.C // self.G) * rows * cols
+        return self.N * self.M * (self.C // self.G) * self.window.rows.products * self.window.columns.products
 
     def lowered(self) -> "Layer":
         """The same products as a 1x1 layer whose input is the im2col matrix: G*K channels, E x F."""
@@ -236,17 +244,7 @@ class Layer:
             dilation=(1, 1),
         )  # fmt: skip
 
-    def rows_read(self, r: int) -> range:
-        """Rows of the map that filter row ``r`` reads, one per output row; padding left out."""
-        return _inside(self.E, r * self.dilation[0] - self.padding[0], self.stride[0], self.H)
-
-    def columns_read(self, s: int) -> range:
-        """Columns of the map that filter column ``s`` reads, one per output column; padding left out."""
-        return _inside(self.F, s * self.dilation[1] - self.padding[2], self.stride[1], self.W)
-
-
-def _inside(outputs: int, offset: int, stride: int, size: int) -> range:
-    """output * stride + offset for all outputs for which it lies in 0 .. size - 1."""
-    first = max(0, -(offset // stride))  # ceil(-offset / stride)
-    last = min(outputs - 1, (size - 1 - offset) // stride)
-    return range(first * stride + offset, last * stride + offset + 1, stride) if last >= first else range(0)
+    def padded(self) -> "Layer":
+        """The same outputs of a map that has all its padding in it (``window.sides`` around the former)."""
+        (top, bottom), (left, right) = self.window.sides
+        return replace(self, H=self.H + top + bottom, W=self.W + left + right, padding=(0, 0, 0, 0))

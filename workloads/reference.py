@@ -18,21 +18,6 @@ CHUNK_BYTES = 1 << 25
 CEILING = {"relu": np.inf, "relu6": 6.0}
 
 
-def taps(x: np.ndarray, layer: Layer, fill: float = 0) -> np.ndarray:
-    """x: [C, H, W] -> view [C, R, S, E, F] of the taps every output reads, padding = ``fill``."""
-    (top, bottom, left, right), (dh, dw) = layer.padding, layer.dilation
-    # ceil_mode may let the last window reach past the declared padding
-    bottom = max(bottom, (layer.E - 1) * layer.stride[0] + dh * (layer.R - 1) + 1 - layer.H - top)
-    right = max(right, (layer.F - 1) * layer.stride[1] + dw * (layer.S - 1) + 1 - layer.W - left)
-    if top or bottom or left or right:
-        x = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=fill)
-    c, h, w = x.strides
-    strides = (c, h * dh, w * dw, h * layer.stride[0], w * layer.stride[1])
-    return np.lib.stride_tricks.as_strided(
-        x, (x.shape[0], layer.R, layer.S, layer.E, layer.F), strides, writeable=False
-    )
-
-
 def convolve(x: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
     """x: [N, C, H, W], w: [M, C/G, R, S] -> [N, M, E, F] float64 sums of products, by im2col and BLAS."""
     groups, per_group = layer.G, layer.C // layer.G
@@ -41,13 +26,13 @@ def convolve(x: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
     out = np.empty(layer.output_shape)
     if layer.K == layer.R * layer.S and groups > 1:  # depthwise: too narrow for a matrix product
         for n in range(layer.N):
-            window = taps(x[n], layer)
+            window = layer.window.view(x[n])
             filters = matrix.reshape(layer.C, -1, layer.R, layer.S)
             out[n] = np.einsum("cmrs,crsef->cmef", filters, window).reshape(out[n].shape)
         return out
     rows = max(1, CHUNK_BYTES // (8 * layer.K * layer.F))
     for n in range(layer.N):
-        window = taps(x[n], layer)
+        window = layer.window.view(x[n])
         for g in range(groups):
             part = window[g * per_group : (g + 1) * per_group]
             target = out[n].reshape(groups, -1, layer.E, layer.F)[g]
@@ -74,10 +59,10 @@ def accumulate_reference(
     """
     steps = np.arange(layer.K)[:, None] if steps is None else steps
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    per_group, filters = layer.C // layer.G, layer.M // layer.G
+    filters = layer.M // layer.G
     out, overflows = np.zeros(layer.output_shape, dtype=np.int64), 0
     for n in range(layer.N):
-        window = taps(x[n].astype(np.int64), layer).reshape(layer.G, per_group * layer.R * layer.S, layer.E, layer.F)
+        window = layer.window.view(x[n].astype(np.int64)).reshape(layer.G, layer.K, layer.E, layer.F)
         for m in range(layer.M):
             weights, total = w[m].astype(np.int64).ravel(), out[n, m]
             for step in steps:
@@ -138,23 +123,16 @@ def _pool(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:
     integer = x.dtype.kind in "iu"
     lowest = np.iinfo(x.dtype).min if integer else -np.inf
     if layer.pool == "max":
-        return np.stack([taps(item, layer, lowest).max(axis=(1, 2)) for item in x])
-    sums = np.stack([taps(item, layer).sum(axis=(1, 2), dtype=np.int64 if integer else None) for item in x])
+        return np.stack([layer.window.view(item, lowest).max(axis=(1, 2)) for item in x])
+    sums = np.stack([layer.window.view(item).sum(axis=(1, 2), dtype=np.int64 if integer else None) for item in x])
     counts = pool_counts(layer)
     return ((sums + counts // 2) // counts).astype(x.dtype) if integer else sums / counts
 
 
 def pool_counts(layer: Layer) -> np.ndarray:
     """[E, F] int64 what each average is divided by: the window's places in the padded map, or in the map alone."""
-    counts = []
-    for outputs, taps_, stride, apart, size, before, after in (
-        (layer.E, layer.R, layer.stride[0], layer.dilation[0], layer.H, *layer.padding[:2]),
-        (layer.F, layer.S, layer.stride[1], layer.dilation[1], layer.W, *layer.padding[2:]),
-    ):
-        places = np.arange(outputs)[:, None] * stride - before + apart * np.arange(taps_)
-        low, high = (-before, size + after) if layer.count_include_pad else (0, size)
-        counts.append(((places >= low) & (places < high)).sum(axis=1))
-    return np.maximum(np.outer(*counts), 1)
+    rows, columns = (axis.counts(layer.count_include_pad) for axis in (layer.window.rows, layer.window.columns))
+    return np.maximum(np.outer(rows, columns), 1)
 
 
 def _add(layer: Layer, maps: list[np.ndarray]) -> np.ndarray:

@@ -76,7 +76,7 @@ def _over_taps(values: np.ndarray, layer: Layer) -> np.ndarray:
     sums = np.zeros((layer.C, layer.R, layer.S), dtype=np.int64)
     for r in range(layer.R):
         for s in range(layer.S):
-            rows, columns = layer.rows_read(r), layer.columns_read(s)
+            rows, columns = layer.window.rows.read(r), layer.window.columns.read(s)
             if rows and columns:
                 window = values[:, :, rows.start : rows.stop : rows.step, columns.start : columns.stop : columns.step]
                 sums[:, r, s] = window.sum(axis=(0, 2, 3))

@@ -87,19 +87,7 @@ class RawProducts:
     @cached_property
     def layer(self) -> Layer:
         """The layer on a map with its padding in it, where inputs are raw."""
-        a = self.original
-        if not self.inputs_raw:
-            return a
-        top, bottom, left, right = self._sides
-        return replace(a, H=a.H + top + bottom, W=a.W + left + right, padding=(0, 0, 0, 0))
-
-    @property
-    def _sides(self) -> tuple[int, int, int, int]:
-        a = self.original
-        top, bottom, left, right = a.padding
-        bottom = max(bottom, (a.E - 1) * a.stride[0] + a.dilation[0] * (a.R - 1) + 1 - a.H - top)
-        right = max(right, (a.F - 1) * a.stride[1] + a.dilation[1] * (a.S - 1) + 1 - a.W - left)
-        return top, bottom, left, right
+        return self.original.padded() if self.inputs_raw else self.original
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -107,8 +95,7 @@ class RawProducts:
         codes = self.operands.inputs
         if not self.inputs_raw:
             return np.ascontiguousarray(codes.integers(), dtype=np.int32)
-        top, bottom, left, right = self._sides
-        values = np.pad(codes.integers(), ((0, 0), (0, 0), (top, bottom), (left, right)))
+        values = np.pad(codes.integers(), ((0, 0), (0, 0), *self.original.window.sides))
         return np.ascontiguousarray(values + codes.zero_points(), dtype=np.int32)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What dataflows share: geometry for the kernels, where tensors lie, and how one maps its layer to tiles."""
+"""What dataflows share: what they know of a layer, where tensors lie, and how one maps its layer to tiles."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -53,22 +53,6 @@ class TiledLayer(Protocol):
         """sums: [N*E*F, M] int64, updated product by product; returns the overflows."""
 
 
-def geometry(layer: Layer) -> np.ndarray:
-    """The int64 array cython_core.grids expects."""
-    return np.array(
-        [
-            layer.G, layer.C // layer.G, layer.H, layer.W, layer.R, layer.S, layer.E, layer.F,
-            *layer.stride, layer.padding[0], layer.padding[2], *layer.dilation,
-        ],
-        dtype=np.int64,
-    )  # fmt: skip
-
-
-def span(first: int, last: int, stride: int, before: int, reach: int, size: int) -> tuple[int, int]:
-    """Input rows [a, b) that output rows [first, last) read; reach = dilation*(taps-1)+1."""
-    return max(0, first * stride - before), max(0, min(size, (last - 1) * stride - before + reach))
-
-
 def input_extents(
     layer: Layer, stored: StoredMap, pixels: tuple[int, int], channels: tuple[int, int]
 ) -> tuple[Extent, ...]:
@@ -77,56 +61,30 @@ def input_extents(
     pixels: [first, last) in N, E, F order; channels: [first, last). Whole rows of the map are moved, except where all
     pixels lie in one output row.
     """
-    first, last = pixels
-    plane, row = layer.E * layer.F, layer.W
-    reach_h = layer.dilation[0] * (layer.R - 1) + 1
-    reach_w = layer.dilation[1] * (layer.S - 1) + 1
+    H, W = layer.H, layer.W
     count = channels[1] - channels[0]
     extents: list[Extent] = []
-    for n in range(first // plane, (last - 1) // plane + 1):
-        low, high = max(first, n * plane) - n * plane, min(last, (n + 1) * plane) - n * plane
-        e0, e1 = low // layer.F, (high - 1) // layer.F + 1
-        h0, h1 = span(e0, e1, layer.stride[0], layer.padding[0], reach_h, layer.H)
-        start = ((n * layer.C + channels[0]) * layer.H + h0) * row
-        if h1 <= h0:
-            continue
+    for n, (top, bottom), columns in layer.window.boxes(*pixels):
         if isinstance(stored, PixelMap):
-            columns = (0, row)
-            if e1 - e0 == 1 and high - low < layer.F:
-                part = low % layer.F, (high - 1) % layer.F + 1
-                columns = span(*part, layer.stride[1], layer.padding[2], reach_w, layer.W)
-            if columns[1] > columns[0]:
-                extents += stored.box((layer.C, layer.H, row), n, (h0, h1), columns, channels)
+            extents += stored.box((layer.C, H, W), n, (top, bottom), columns or (0, W), channels)
             continue
-        if e1 - e0 == 1 and high - low < layer.F:
-            w0, w1 = span(low % layer.F, (high - 1) % layer.F + 1, layer.stride[1], layer.padding[2], reach_w, layer.W)
-            if w1 > w0:  # else padding alone
-                for c in range(count):
-                    extents += stored.read(start + c * layer.H * row + w0, w1 - w0, h1 - h0, row)
-        else:
-            extents += stored.read(start, (h1 - h0) * row, count, layer.H * row)
+        start, height = ((n * layer.C + channels[0]) * H + top) * W, bottom - top
+        if columns is None:
+            extents += stored.read(start, height * W, count, H * W)
+            continue
+        for c in range(count):
+            extents += stored.read(start + c * H * W + columns[0], columns[1] - columns[0], height, W)
     return stored.once(extents)
 
 
 def input_bytes_bound(layer: Layer, bits: int, pixels: int, channels: int) -> int:
     """No range of ``pixels`` output pixels that begins at a multiple of its length needs more room for ``channels``."""
-    outputs = min(layer.N * layer.E, _crossed(pixels, layer.F))
-    reach, stride = layer.dilation[0] * (layer.R - 1) + 1, layer.stride[0]
-    images = min(layer.N, _crossed(outputs, layer.E)) if reach >= stride else 1
-    rows = min(layer.N * layer.H, outputs * stride + images * (reach - stride))
-    return packed_bytes(rows * layer.W * channels, bits)
-
-
-def _crossed(length: int, period: int) -> int:
-    """Periods that a run of ``length``, beginning at a multiple of its length, can touch."""
-    return length // period if length % period == 0 else (length - 2) // period + 2 if length > 1 else 1
+    return packed_bytes(layer.window.most_read(pixels, layer.N) * channels, bits)
 
 
 def window_bytes(layer: Layer, bits: int, pixels: int, channels: int) -> int:
     """Room for what ``pixels`` output pixels of one output row read of ``channels``, at most."""
-    rows = min(layer.H, layer.dilation[0] * (layer.R - 1) + 1)
-    columns = min(layer.W, (pixels - 1) * layer.stride[1] + layer.dilation[1] * (layer.S - 1) + 1)
-    return packed_bytes(rows * columns * channels, bits)
+    return packed_bytes(layer.window.most_read_in_row(pixels) * channels, bits)
 
 
 def output_extents(
@@ -136,10 +94,9 @@ def output_extents(
     first, last = pixels
     if isinstance(stored, PixelMap):
         return stored.written(first * layer.M + channels[0], channels[1] - channels[0], last - first, layer.M)
-    plane = layer.E * layer.F
+    plane = layer.window.plane
     extents: list[Extent] = []
-    for n in range(first // plane, (last - 1) // plane + 1):
-        low, high = max(first, n * plane) - n * plane, min(last, (n + 1) * plane) - n * plane
+    for n, low, high in layer.window.images(first, last):
         start = (n * layer.M + channels[0]) * plane + low
         extents += stored.written(start, high - low, channels[1] - channels[0], plane)
     return tuple(extents)

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from accel_sim.dataflows.broadcast.product_cuts import cuts
-from accel_sim.dataflows.common import Facts, input_bytes_bound, input_extents, output_extents, span, window_bytes
+from accel_sim.dataflows.common import Facts, input_bytes_bound, input_extents, output_extents, window_bytes
 from accel_sim.dataflows.post import operations
 from accel_sim.mapping.buffer import Buffer, cannot_fit
 from accel_sim.mapping.nest import Loop, Nest, keep_depths
@@ -105,16 +105,10 @@ class TiledPost:
         """The largest number up to ``size`` that fits, if smaller ones do too; 0 = none."""
         return bisect_right(range(1, size + 1), False, key=lambda number: not fits(number))
 
-    @property
-    def _reach(self) -> tuple[int, int]:
-        """(rows, columns) from the first to the last tap of a window."""
-        (high, wide), layer = self.layer.dilation, self.layer
-        return high * (layer.R - 1) + 1, wide * (layer.S - 1) + 1
-
     @cached_property
     def _windows(self) -> tuple[tuple[int, int, int, int], ...]:
         """Parts of a window that fit: rows, or parts of rows."""
-        rows, columns = (min(reach, size) for reach, size in zip(self._reach, self.layer.input_shape[2:], strict=True))
+        rows, columns = (min(axis.reach, axis.size) for axis in (self.layer.window.rows, self.layer.window.columns))
         room = self.buffers["inputs"].slot_bytes * 8 // self.placement.inputs[0].bits
         self._require(room > 0 and all(size is None for size in self._partial) and self._part_fits_out())
         if room >= columns:
@@ -271,11 +265,10 @@ class TiledPost:
         self, pixel: int, channels: tuple[int, int], part: tuple[int, int, int, int]
     ) -> tuple[tuple[Extent, ...], int]:
         """(bytes, values) of a part of the window of an output."""
-        layer, stored = self.layer, self.placement.inputs[0]
-        n, place = divmod(pixel, layer.E * layer.F)
+        layer, stored, window = self.layer, self.placement.inputs[0], self.layer.window
+        n, place = divmod(pixel, window.plane)
         e, f = divmod(place, layer.F)
-        h0, h1 = span(e, e + 1, layer.stride[0], layer.padding[0], self._reach[0], layer.H)
-        w0, w1 = span(f, f + 1, layer.stride[1], layer.padding[2], self._reach[1], layer.W)
+        (h0, h1), (w0, w1) = window.rows.span(e, e + 1), window.columns.span(f, f + 1)
         h0, h1, w0, w1 = h0 + part[0], min(h1, h0 + part[1]), w0 + part[2], min(w1, w0 + part[3])
         if h1 <= h0 or w1 <= w0:
             return (), 0

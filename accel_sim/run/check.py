@@ -1,8 +1,5 @@
 """Checked runs: a layer's output from nothing but the products its tiles issue, held against the exact reference."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
@@ -84,20 +81,11 @@ class Sums:
         for form in declared_formats(self.network, a, self.operands):
             raw = form.codebook is None and form.value_bits > form.bits  # its differences do not fit its codes
             points.append(zero_points(form, 4) if raw else np.zeros((1, 1, 1, 1), np.int64))
-        sides = [(0, 0), (0, 0), *_sides(a)] if points[0].any() else [(0, 0)] * 4
-        codes, weights = np.pad(x, sides) + points[0], w + points[1]
-        padding = (0, 0, 0, 0) if points[0].any() else a.padding
-        layer = replace(a, H=codes.shape[2], W=codes.shape[3], padding=padding)
+        layer, codes, weights = a, x, w + points[1]
+        if points[0].any():  # its padding is its zero point
+            layer, codes = a.padded(), np.pad(x, ((0, 0), (0, 0), *a.window.sides)) + points[0]
         kept = accumulate_reference(codes, weights, layer, self.sum_bits, self.saturates, self.steps)[0]
         return conv_integer(x, w, a) + kept - conv_integer(codes, weights, layer)
-
-
-def _sides(a: Layer) -> Iterator[tuple[int, int]]:
-    """(before, after) of a map's rows and columns: the padding that its windows reach."""
-    reach = (a.dilation[0] * (a.R - 1) + 1, a.dilation[1] * (a.S - 1) + 1)
-    for i, (size, outputs) in enumerate(((a.H, a.E), (a.W, a.F))):
-        before, after = a.padding[2 * i : 2 * i + 2]
-        yield before, max(after, (outputs - 1) * a.stride[i] + reach[i] - size - before)
 
 
 def finish(sums: np.ndarray, operands: MacOperands) -> np.ndarray | None:

@@ -13,9 +13,7 @@ def read_elements(layer: Layer) -> int:
     """Elements of the input map that some output reads, padding left out."""
     if not layer.has_macs:
         return layer.input_elements
-    rows = {h for r in range(layer.R) for h in layer.rows_read(r)}
-    columns = {w for s in range(layer.S) for w in layer.columns_read(s)}
-    return layer.N * layer.C * len(rows) * len(columns)
+    return layer.N * layer.C * layer.window.rows.used * layer.window.columns.used
 
 
 def compulsory_bytes(layer: Layer, operands: Operands, output_bytes: int) -> int:

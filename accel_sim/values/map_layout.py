@@ -7,17 +7,13 @@ once, by the tile that has its last value (the others hand their bits on to it),
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
-from typing import TypeVar
-
-import numpy as np
 
 from accel_sim.values import regions
 from accel_sim.values.tile import Extent
+from workloads.window import Whole
 
 #: bytes over codes, beyond which a note tells what the rest is
 PADDED = 1.05
-#: a whole number, or an array of them
-Whole = TypeVar("Whole", int, np.ndarray)
 
 
 @dataclass(frozen=True)

@@ -171,9 +171,9 @@ def test_bytes_are_conserved(machine):
                 for n in range(lies.N)
                 for c in range(lies.C)
                 for r in range(lies.R)
-                for h in lies.rows_read(r)
+                for h in lies.window.rows.read(r)
                 for s in range(lies.S)
-                for v in lies.columns_read(s)
+                for v in lies.window.columns.read(s)
             }
             assert touched <= set((read - placement.inputs[0].address).tolist())
             partial = [(s.is_write, s.bytes) for s in streams if s.tensor == "partial_sums"]

@@ -7,7 +7,6 @@ import numpy as np
 from workloads.format import finite, formats, over_axis, per_slice
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
-from workloads.reference import taps
 
 #: what codes 0 and 1 stand for
 SIGNS = (-1, 1)
@@ -69,7 +68,7 @@ class Xnor(Bwn):
         values = finite(values)
         form = NumberFormat(1, False, 1.0, codebook=SIGNS)
         mean = np.abs(values).reshape(layer.N, layer.G, -1, layer.H, layer.W).mean(axis=2)
-        scale = np.stack([taps(item, layer).mean(axis=(1, 2)) for item in mean])
+        scale = np.stack([layer.window.view(item).mean(axis=(1, 2)) for item in mean])
         return BinaryMaps(Codes(sign_codes(values), form), scale)
 
 

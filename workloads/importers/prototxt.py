@@ -14,6 +14,7 @@ from workloads.importers.record import Names, refuse_unsupported
 from workloads.layer import Layer, Lrn
 from workloads.network import Network
 from workloads.registry import InputError
+from workloads.window import outputs_of
 
 LIMIT_BYTES = 4 << 20
 #: what every layer type that has an axis works along here
@@ -81,8 +82,8 @@ def _pooling(graph: _Graph, inputs: tuple[str, ...], fields: Fields) -> None:
     if any(pad and pad >= size for pad, size in zip(pads, taps, strict=True)):
         raise fields.refuse(f"pad {pads} must be smaller than the kernel {taps}")
     if rounds_up and not any(pads) and all(stride):
-        for size, tap, step in zip((H, W), taps, stride, strict=True):
-            if -(-(size - tap) // step) * step >= size > tap:  # Caffe clips such a window only where there is padding
+        for size, tap, step in zip((H, W), taps, stride, strict=True):  # Caffe clips such windows only beside padding
+            if (outputs_of(size, tap, step, ceil=True) - 1) * step >= size:
                 raise fields.refuse(f"its last window begins outside the map {H}x{W}: Caffe computes no value there")
     graph.add(
         fields, "pool", inputs, pool=kind, R=taps[0], S=taps[1], stride=stride, ceil_mode=rounds_up,

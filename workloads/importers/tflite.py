@@ -16,6 +16,7 @@ from workloads.importers.tflite_file import IDENTIFIER, Operator, fits_shape, re
 from workloads.importers.tflite_graph import LIMIT_SIZE, Graph, Sides
 from workloads.network import Network
 from workloads.registry import InputError
+from workloads.window import same_padding
 
 #: a larger file is not read
 LIMIT_BYTES = 160 << 20
@@ -34,12 +35,6 @@ def _activation(op: Operator) -> str | None:
     return ACTIVATIONS[code]
 
 
-def _same(size: int, taps: int, stride: int, dilation: int) -> tuple[int, int]:
-    """(before, after): TensorFlow's SAME puts the odd pixel after."""
-    total = max(0, (-(-size // stride) - 1) * stride + dilation * (taps - 1) + 1 - size)
-    return total // 2, total - total // 2
-
-
 def _window(
     graph: Graph, op: Operator, source: str, taps: tuple[int, int], dilation: tuple[int, int]
 ) -> dict[str, Any]:
@@ -54,7 +49,8 @@ def _window(
     sides: list[int] = []
     for axis, size in enumerate(graph.maps[source][1:]):
         before, after = given[2 * axis : 2 * axis + 2]
-        own = (0, 0) if scheme == VALID else _same(size + before + after, taps[axis], stride[axis], dilation[axis])
+        sizes = size + before + after, taps[axis], stride[axis], dilation[axis]
+        own = (0, 0) if scheme == VALID else same_padding(*sizes)
         sides += [before + own[0], after + own[1]]
     return {"R": taps[0], "S": taps[1], "stride": stride, "dilation": dilation, "padding": tuple(sides)}
 

@@ -15,7 +15,7 @@ from workloads.formats.codes import Codes, NumberFormat
 from workloads.layer import Layer
 from workloads.models import integer_models
 from workloads.network import Network
-from workloads.reference import pool_counts, post_layer, taps
+from workloads.reference import pool_counts, post_layer
 from workloads.registry import InputError
 from workloads.requant import FixedPointRequant, Rounding, fixed_point, quantise_multiplier
 
@@ -175,7 +175,8 @@ def _softmax(layer: Layer, maps: list[Codes], form: NumberFormat) -> np.ndarray:
 def _average(layer: Layer, inputs: Codes, form: NumberFormat) -> np.ndarray:
     """AVERAGE_POOL_2D: raw codes over each window, rounded half away from zero; a PAD's codes are the zero point."""
     fill = inputs.format.zero if layer.count_include_pad else 0
-    sums = np.stack([taps(item.astype(np.int64), layer, fill).sum(axis=(1, 2)) for item in inputs.values])
+    windows = (layer.window.view(item.astype(np.int64), fill) for item in inputs.values)
+    sums = np.stack([window.sum(axis=(1, 2)) for window in windows])
     counts = pool_counts(layer)
     half = counts // 2
     return np.where(sums > 0, (sums + half) // counts, -((half - sums) // counts))

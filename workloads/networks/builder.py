@@ -6,6 +6,7 @@ from workloads.layer import Layer
 from workloads.network import Network
 from workloads.quantise import quantise_network
 from workloads.registry import InputError
+from workloads.window import same_padding
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
@@ -42,11 +43,8 @@ class Builder:
     def _padding(self, pad, kernel, stride, at, dilation=(1, 1)) -> tuple[int, int, int, int]:
         if pad == "same":
             source = self.shapes[at or self.last]
-            sides = []
-            for size, taps, step, apart in zip(source[1:], kernel, stride, dilation, strict=True):
-                total = max(0, (-(-size // step) - 1) * step + apart * (taps - 1) + 1 - size)
-                sides += [total // 2, total - total // 2]
-            return tuple(sides)
+            (top, bottom), (left, right) = map(same_padding, source[1:], kernel, stride, dilation)
+            return top, bottom, left, right
         if isinstance(pad, tuple) and len(pad) == 4:
             return pad
         vertical, horizontal = _pair(pad)

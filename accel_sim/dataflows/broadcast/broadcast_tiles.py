@@ -276,11 +276,9 @@ class TiledBroadcast:
             streams += staging.load("pointers", "pointers", index, pointers)
         else:
             streams += [replace(stream, tensor="pointers", extents=pointers()) for stream in streams]
-        per_group, taps, filters = layer.C // layer.G, layer.R * layer.S, layer.M // layer.G
-        channels = (
-            part.groups[0] * per_group + part.k[0] // taps,
-            (part.groups[1] - 1) * per_group + -(-part.k[1] // taps),
-        )
+        per_group, filters = layer.C // layer.G, layer.M // layer.G
+        first, last = layer.window.channels(*part.k)
+        channels = part.groups[0] * per_group + first, (part.groups[1] - 1) * per_group + last
         wanted = input_extents(layer, self.placement.inputs[0], pixels, channels)
         streams += staging.load("inputs", "inputs", index, lambda _: wanted, overlap=True)
         span = (part.groups[0] * filters, part.groups[1] * filters)

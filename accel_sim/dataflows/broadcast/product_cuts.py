@@ -93,9 +93,8 @@ class ProductCuts:
         """(groups of a tile, pixel ranges)."""
         layer = self.layer
         if not self._group_tiles:  # a group's weights pass once for every product: accumulators hold only one
-            taps = layer.R * layer.S
-            channels = max(-(-last // taps) - first // taps for first, last in self.blocks)
-            self._one_pixel_fits(channels, 1)
+            spans = [layer.window.channels(*block) for block in self.blocks]
+            self._one_pixel_fits(max(last - first for first, last in spans), 1)
             return 1, [(p, p + 1) for p in range(self.pixels)]
         rows = [layer.F * height for height in distinct_tiles(layer.N * layer.E, 1)]
         rows = [self._wanted["pixels"]] if "pixels" in self._wanted else rows
@@ -162,11 +161,12 @@ class ProductCuts:
 
     def _metrics(self, pairs: list[tuple[int, int]]) -> Metrics:
         """What each (groups, pixels) of a tile moves and how long that takes; weights come once for any of them."""
-        layer, goal = self.layer, self.mapper.goal
+        layer, goal, exact = self.layer, self.mapper.goal, "pixels" in self._wanted
         fits, moved, first, counts = [], [], [], []
         for groups, tile in pairs:
             channels, outputs = self._channels(groups), self._outputs(tile, groups)
-            fits.append(self._fits(self._inputs(tile, groups), outputs))
+            inputs = self._bytes(tile, 1, channels) if exact else self._inputs(tile, groups)
+            fits.append(self._fits(inputs, outputs))
             once = self._input_depth(tile, groups) <= 1  # rows that two tiles read are still there
             moved.append(self._bytes(tile, 2 if once else 0, layer.C))
             first.append(self._bytes(tile, 1, channels) + outputs)

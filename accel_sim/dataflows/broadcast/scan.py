@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts, multiplier_bits, wide
-from accel_sim.dataflows.common import geometry
 from workloads.layer import Layer
 from workloads.operands import MacOperands
 
@@ -47,10 +46,10 @@ class Scanned:
     def of(layer: Layer, operands: MacOperands, raw: RawProducts | None) -> "Scanned":
         """A raw input has no code that could be passed over: its zeros and its padding are broadcast."""
         if raw is None or not raw.inputs_raw:
-            return Scanned(np.ascontiguousarray(operands.inputs.integers(), dtype=np.int32), geometry(layer))
+            return Scanned(np.ascontiguousarray(operands.inputs.integers(), dtype=np.int32), layer.geometry)
         zero = np.broadcast_to(operands.inputs.zero_points(), (1, layer.C, 1, 1)).ravel()
         by_column = np.repeat(zero, layer.R * layer.S).astype(np.int32)
-        return Scanned(raw.inputs + np.int32(LIFT), geometry(raw.layer), LIFT, by_column)
+        return Scanned(raw.inputs + np.int32(LIFT), raw.layer.geometry, LIFT, by_column)
 
 
 def group_note(layer: Layer, lanes_with_work: np.ndarray, taps: np.ndarray, lanes: int) -> Iterator[str]:

@@ -12,8 +12,9 @@ from accel_sim.dataflows.pieces import channel_counts, pixel_values
 from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import TAPS
 from accel_sim.mapping.search import Candidates, distinct_tiles, orders_of
-from accel_sim.values.map_layout import Whole, packed_bytes
+from accel_sim.values.map_layout import packed_bytes
 from workloads.layer import Layer
+from workloads.window import Whole
 
 #: operand -> the two dimensions of the matrix product that it depends on
 OPERANDS = {"inputs": {"pixels", "k"}, "weights": {"k", "filters"}, "outputs": {"pixels", "filters"}}

@@ -173,8 +173,8 @@ class FoldPlan:
 
     def _input_extents(self, r: Ranges) -> tuple[Extent, ...]:
         layer = self.space.layer
-        taps, per_group = layer.R * layer.S, layer.C // layer.G
-        first, last = r.k[0] // taps, -(-r.k[1] // taps)
+        per_group = layer.C // layer.G
+        first, last = layer.window.channels(*r.k)
         if last - first == per_group:
             spans = [(r.groups[0] * per_group, r.groups[1] * per_group)]
         else:

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.dataflows.asymmetric import RawProducts
-from accel_sim.dataflows.common import geometry
 from accel_sim.dataflows.folded.ranges import Ranges
 from accel_sim.dataflows.folded.weight_store import WeightStore
 from cython_core.accumulate import dense_products
@@ -39,7 +38,7 @@ class MatrixProducts:
     @cached_property
     def _nonzero_inputs(self) -> np.ndarray:
         """[pixel blocks + 1, G, K] non-zero inputs before each block."""
-        return _before(np.asarray(tap_counts(self._inputs, geometry(self.layer), self.pixel_block)))
+        return _before(np.asarray(tap_counts(self._inputs, self.layer.geometry, self.pixel_block)))
 
     @cached_property
     def _nonzero_weights(self) -> np.ndarray:
@@ -92,8 +91,8 @@ class MatrixProducts:
     def _factors(self) -> tuple[np.ndarray, np.ndarray]:
         """([N, C, H, W] int32 inputs as they are multiplied, their geometry)."""
         if self.raw is None:
-            return self._inputs, geometry(self.layer)
-        return self.raw.inputs, geometry(self.raw.layer)
+            return self._inputs, self.layer.geometry
+        return self.raw.inputs, self.raw.layer.geometry
 
     def execute(self, r: Ranges, sums: np.ndarray, low: int, high: int, saturate: bool) -> int:
         """Adds the products of these ranges to sums [N*E*F, M], step after step; returns the overflows."""

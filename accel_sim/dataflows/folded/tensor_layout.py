@@ -19,15 +19,9 @@ class TensorLayout:
 
     def addresses(self, group: int, pixels: np.ndarray, k: np.ndarray) -> np.ndarray:
         """[pixels, k] bit address of the input that each output pixel and reduction step reads, -1 at padding."""
-        layer, taps = self.layer, self.layer.R * self.layer.S
-        n, plane = pixels // (layer.E * layer.F), pixels % (layer.E * layer.F)
-        c, r, s = k // taps, k % taps // layer.S, k % layer.S
-        e, f = (plane // layer.F)[:, None], (plane % layer.F)[:, None]
-        h = e * layer.stride[0] + r * layer.dilation[0] - layer.padding[0]
-        w = f * layer.stride[1] + s * layer.dilation[1] - layer.padding[2]
-        channel = n[:, None] * layer.C + group * (layer.C // layer.G) + c
-        inside = (h >= 0) & (h < layer.H) & (w >= 0) & (w < layer.W)
-        return np.where(inside, ((channel * layer.H + h) * layer.W + w) * self.bits, -1)
+        layer = self.layer
+        elements, inside = layer.window.elements(pixels, k, layer.C, group * (layer.C // layer.G))
+        return np.where(inside, elements * self.bits, -1)
 
     def steps(self, rows: np.ndarray) -> np.ndarray:
         """[steps] cycles of a fold. rows: [rows, values, stream] addresses; row i is one step behind row i - 1."""

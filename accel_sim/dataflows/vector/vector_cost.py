@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 
-from accel_sim.dataflows.common import geometry
 from accel_sim.dataflows.vector.vector_schedule import Schedule, as_terms
 from accel_sim.macs.unit import CostTable
 from cython_core import serial
@@ -116,7 +115,7 @@ class BrickCosts:
         else:
             at_input, outside = self._at_input
             found = np.zeros(shape, np.int32)
-            serial.gather(at_input[group], geometry(self.layer), *pixels, *bricks, outside, found)
+            serial.gather(at_input[group], self.layer.geometry, *pixels, *bricks, outside, found)
             if self.table.operator == "or_width":
                 found = self._widths(found)
         found *= self.table.factor
@@ -165,7 +164,7 @@ class BrickCosts:
         for low in range(*pixels, self.windows):
             at = low, min(low + self.windows, pixels[1])
             entries = np.zeros((1, (last - first) * every, self.windows), np.int32)
-            serial.gather(self._entries[group], geometry(self.layer), *at, first, last, outside, entries)
+            serial.gather(self._entries[group], self.layer.geometry, *at, first, last, outside, entries)
             entries = entries.reshape(-1, self.lanes, every, self.windows)[:, :, slice(*taps)].transpose(0, 2, 1, 3)
             cost = schedule.costs(entries.reshape(-1, self.lanes, self.windows), two_stage, self.table.reach)
             cost[:, at[1] - at[0] :] = 0
@@ -220,7 +219,7 @@ class BrickCosts:
         for number in range(groups):  # codes of one group of windows at a time
             at = pixels[0] + number * windows, min(pixels[0] + (number + 1) * windows, pixels[1])
             codes = np.zeros((1, (last - first) * taps, windows), np.int32)
-            serial.gather(rows, geometry(self.layer), *at, first, last, outside, codes)
+            serial.gather(rows, self.layer.geometry, *at, first, last, outside, codes)
             codes = codes.reshape(-1, self.lanes, taps, windows).transpose(0, 2, 3, 1).reshape(steps, windows, -1)
             serial.pair_max(np.ascontiguousarray(codes), weights, table, found[number])
         return np.maximum(found, 1).reshape(shape)

@@ -139,8 +139,8 @@ def test_a_pool_reads_what_lies_under_its_windows_and_writes_each_output_once(ma
     under = {
         place.inputs[0].address + ((n * made.C + c) * made.H + h) * made.W + w
         for n in range(made.N) for c in range(made.C)
-        for r in range(made.R) for h in made.rows_read(r)
-        for s in range(made.S) for w in made.columns_read(s)
+        for r in range(made.R) for h in made.window.rows.read(r)
+        for s in range(made.S) for w in made.window.columns.read(s)
     }  # fmt: skip
     assert under <= read
     assert all(s.bytes <= size // 2 for tile in tiles for s in tile.streams)

@@ -119,3 +119,22 @@ def test_a_wish_for_groups_and_pixels_is_followed():
     assert len(cut(groups=5, pixels=8).ready.jobs) == 6
     with pytest.raises(InputError, match=r"this dataflow cuts groups and pixels alone, not k$"):
         cut(k=3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "pixels", "need"),
+    [
+        # a tile is half an image of 4 x 2 pixels, and reads 3 rows of 2 * 24 bytes
+        (Layer(name="x", kind="conv", C=24, M=1, N=3, H=5, W=2, R=2), 4, 144),
+        # pixels 3 to 5 lie in two images of 2 x 2: 2 rows of 48 bytes of each, for their windows reach over the map
+        (Layer(name="x", kind="conv", C=48, M=1, N=3, H=3, R=2, S=3, padding=(0, 0, 1, 2)), 3, 192),
+    ],
+)
+def test_a_given_tile_of_a_batch_needs_what_it_reads_and_no_byte_more(layer, pixels, need):
+    def cut(slot_bytes: int) -> Cut:
+        wish = {"mapping.layers": {"x": {"tiles": {"pixels": pixels}}}, "array.rows": 1}
+        return Cut.of(dense(layer), "eie", wish | small_buffers.settings("eie", act=4 * slot_bytes))
+
+    assert cut(need).ready.tiled.facts.tile_count == -(-layer.N * layer.E * layer.F // pixels)
+    with pytest.raises(InputError, match=f"needs {need} bytes of inputs at once, level 'act' holds {need - 1} "):
+        cut(need - 1)

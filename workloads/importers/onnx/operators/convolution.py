@@ -8,6 +8,7 @@ from workloads.importers.onnx.graph import Graph, Value
 from workloads.importers.onnx.operators import operators
 from workloads.importers.onnx.tensors import Constant
 from workloads.importers.onnx.weights import Draft
+from workloads.window import outputs_of, reach_of, same_padding
 
 
 @operators.add("Conv")
@@ -62,7 +63,6 @@ def windows(
     """
     count = len(size)
     strides, dilations = node.sizes("strides", count, 1, 1), node.sizes("dilations", count, 1, 1)
-    reach = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
     mode, pads = node.string("auto_pad", "NOTSET"), node.sizes("pads", 2 * count, 0)
     if mode not in ("NOTSET", "") and any(pads):
         raise node.error(f"has pads {list(pads)} and auto_pad '{shown(mode)}': expected one of them")
@@ -72,23 +72,18 @@ def windows(
         pairs = [(0, 0)] * count
     elif mode in ("SAME_UPPER", "SAME_LOWER"):
         pairs = []
-        for place, (length, stride, taps) in enumerate(zip(size, strides, reach, strict=True)):
-            length += sum(extra[2 * place : 2 * place + 2])
-            total = max(0, (-(-length // stride) - 1) * stride + taps - length)
-            small, large = total // 2, total - total // 2
-            pairs.append((small, large) if mode == "SAME_UPPER" else (large, small))
+        for place, (length, *spaced) in enumerate(zip(size, kernel, strides, dilations, strict=True)):
+            pair = same_padding(length + sum(extra[2 * place : 2 * place + 2]), *spaced)
+            pairs.append(pair if mode == "SAME_UPPER" else pair[::-1])
     else:
         raise node.error(f"auto_pad '{shown(mode)}': expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     pairs = [(a + extra[2 * i], b + extra[2 * i + 1]) for i, (a, b) in enumerate(pairs)]
     ceil, output = pool and bool(node.integer("ceil_mode", 0)), []
-    for length, (a, b), stride, taps in zip(size, pairs, strides, reach, strict=True):
-        room = length + a + b - taps
-        if room < 0:
-            raise node.error(f"a window of {taps} does not fit {length} with padding {a} and {b}")
-        out = room // stride + 1
-        if ceil and room % stride and out * stride < length + a:  # a last window begins inside the map
-            out += 1
-        output.append(out)
+    for length, (a, b), taps, stride, apart in zip(size, pairs, kernel, strides, dilations, strict=True):
+        output.append(outputs_of(length, taps, stride, apart, a, b, ceil=ceil, begins_inside=True))
+        if not output[-1]:
+            reach = reach_of(taps, apart)
+            raise node.error(f"a window of {reach} does not fit {length} with padding {a} and {b}")
     pairs += [(0, 0)] * (2 - count)
     return {
         "output": tuple(output),

@@ -23,7 +23,8 @@ from accel_sim.mapping.search import Goal
 from accel_sim.memories.memory import Outermost, Priced, memories
 from accel_sim.values.actions import Actions
 from accel_sim.values.checks import require
-from workloads.encoding import Encoding, encodings, fault
+from workloads.encoding import Encoding, encodings
+from workloads.encoding_trial import fault
 from workloads.registry import InputError, Registry, is_plugin
 
 #: a level's name stands in tables, prefixes of columns and settings

@@ -11,7 +11,6 @@ from accel_sim.run.engine import Engine, MakeEngine
 from accel_sim.run.residency import Residency
 from accel_sim.values.actions import Actions
 from accel_sim.values.address_map import AddressMap
-from workloads.encodings.dense import Dense
 from workloads.layer import Layer
 from workloads.network import Network
 
@@ -45,7 +44,7 @@ class Session:
 
         Raises InputError for a mapping of layers that the network does not have.
         """
-        columns = 0 if machine.encodings["weights"] == Dense() else machine.array.lanes
+        columns = 0 if machine.encodings["weights"].plain else machine.array.lanes
         addresses = AddressMap(network, machine.dram.level, columns, machine.mapping.map_layout == "nhwc")
         state = machine.dram.new_state(machine.clock_mhz)
         running = frozenset(network.names if layers is None else layers)

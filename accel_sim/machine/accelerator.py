@@ -115,7 +115,23 @@ class Accelerator:
         for operand, encoding in self.encodings.items():
             if (why := fault(encoding)) is not None:
                 raise ValueError(f"encodings.{operand}: encoding '{encodings.name_of(encoding)}': {why}")
+        self._check_maps()
         self._check_prices()
+
+    @property
+    def encoded_maps(self) -> Encoding | None:
+        """How maps lie in the outermost memory; None: plain."""
+        encoding = self.encodings.get("inputs")
+        return None if encoding is None or encoding.plain else encoding
+
+    def _check_maps(self) -> None:
+        """ValueError unless a map is read as it was written, value behind value."""
+        if self.encodings.get("inputs") != self.encodings.get("outputs"):
+            raise ValueError(
+                "encodings.outputs: expected the same as encodings.inputs: a map is read as it was written"
+            )
+        if self.encoded_maps is not None and self.mapping.map_layout == "nhwc":
+            raise ValueError("encodings.inputs: maps of mapping.map_layout=nhwc lie plain: choose nchw")
 
     def _check_prices(self) -> None:
         """ValueError if the MAC unit counts what nothing prices; an ERT is asked when a run is priced."""

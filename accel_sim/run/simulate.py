@@ -59,8 +59,8 @@ def _simulate(
     progress: Callable[[str], None] | None, data: Walk | None, engine: MakeEngine,
 ) -> Result:  # fmt: skip
     running = chosen(layers, network.names, f"network '{network.name}'")
-    session = Session.start(network, machine, running, engine)
     data = walk(network, seed) if data is None else data
+    session = Session.start(network, machine, running, engine, lambda name: data.codes(name))
 
     def prepared() -> Iterator[Prepared]:
         for layer, operands in data:
@@ -100,13 +100,16 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
         sums = Sums(layer, operands, mode.sum_bits, machine.mac.overflow, session.network) if check else None
     given = session.given.get(layer.name)
     changes = () if given is None else given.changes(tiled.nest)
-    padding = tuple(session.addresses.padding(layer))
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes, padding)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
-            tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
+            moved = session.residency.moved(tile.streams, machine.dram.level)
+            tile = replace(tile, streams=session.maps.moved(moved, machine.dram.level))
             jobs.append(ready.add(tile, timed(tile.work, machine.array.lanes), machine))
         jobs[:] = coarsen(jobs)
+    if check:
+        session.maps.check(layer)
+    ready.padding = (*session.addresses.padding(layer), *session.maps.notes(layer))
     return ready
 
 

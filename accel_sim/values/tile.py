@@ -20,8 +20,9 @@ class Extent(NamedTuple):
 class Stream:
     """tensor: inputs, weights, pointers, outputs or partial_sums; operand: the buffer it lies in; level from, to.
 
-    epoch: streams of one epoch stay in their target level together. values: codes that a decoder makes of it, of
-    ``values_bits`` each; 0 = what arrives is what was sent.
+    epoch: streams of one epoch stay in their target level together. values: codes that a decoder makes of it (or the
+    post-processing unit makes it of), of ``values_bits`` each; 0 = what arrives is what was sent. plain: bytes on chip
+    of a map that lies encoded in the outermost memory, where extents are those of its blocks; 0 = no such map.
     """
 
     tensor: str
@@ -33,6 +34,7 @@ class Stream:
     epoch: int = 0
     values: int = 0
     values_bits: int = 0
+    plain: int = 0
 
     @property
     def bytes(self) -> int:
@@ -40,8 +42,15 @@ class Stream:
         return sum(extent.bytes * extent.count for extent in self.extents)
 
     @property
+    def source_bytes(self) -> int:
+        """What is sent, before an encoder if there is one."""
+        return self.plain if self.plain and self.is_write else self.bytes
+
+    @property
     def target_bytes(self) -> int:
         """What arrives, behind a decoder if there is one."""
+        if self.plain:
+            return self.bytes if self.is_write else self.plain
         return -(-self.values * self.values_bits // 8) if self.values else self.bytes
 
 

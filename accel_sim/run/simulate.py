@@ -18,7 +18,7 @@ from accel_sim.run.session import Session
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Cause, Slots
 from accel_sim.values.jobs import Port, Schedule, Transfer
-from accel_sim.values.work import timed
+from accel_sim.works.timed import timed
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.network import Network

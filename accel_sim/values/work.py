@@ -34,10 +34,3 @@ class Work(Protocol):
 
     def time(self, lanes: int) -> Timed:
         """Exact cycles and lane-slots on an array of so many lanes."""
-
-
-def timed(work: Work, lanes: int) -> Timed:
-    """What a work says it takes. Raises AssertionError if its states do not add up (a bug of whoever wrote it)."""
-    found = work.time(lanes)
-    assert sum(found.causes.values()) == lanes * found.cycles, f"lane-slots do not add up: {found}"
-    return found

@@ -15,9 +15,9 @@ from accel_sim.run.engine import Engine
 from accel_sim.values.causes import CAUSES, COMPUTE, OPERANDS, PLACED, Bound, Cause, Slots, bound, sentence
 from accel_sim.values.jobs import Job, Transfer
 from accel_sim.values.tile import Extent, Stream
-from accel_sim.values.work import timed as took
 from accel_sim.works.folds import FoldWork, Passes
 from accel_sim.works.grid import GridWork, Recurrence
+from accel_sim.works.timed import timed as took
 from tests.unit.accel_sim.test_feeding import SMALL, matrix
 from tests.unit.accel_sim.test_hierarchies import MACHINES, build, glb
 from workloads import load_network

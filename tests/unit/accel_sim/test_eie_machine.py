@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accel_sim.machine.config import load_hardware
 from accel_sim.run.session import Session
 from accel_sim.run.simulate import run_layer, tile_layer
-from accel_sim.values.work import timed as took
+from accel_sim.works.timed import timed as took
 from tests import small_buffers
 from tests.oracle.eie_machine import STATES, EieTile, Machine, Product, encode_slice
 from tests.oracle.patches import patches

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.values import work as works
 from accel_sim.values.causes import Cause
 from accel_sim.works.grid import GridWork, Recurrence
+from accel_sim.works.timed import timed as took
 from cython_core import recurrence
 from tests.oracle.grid_machine import Constants, GridMachine
 
@@ -92,7 +92,7 @@ def test_a_timed_tile_has_the_machines_cycles_and_states(grid, fixed, floor, tai
         recurrence=Recurrence(depth, gap, lat, free, floor, tail, out_depth=out_depth, out_cycles=2), avail=avail,
         late=Cause("decode", "act", "inputs"),
     )  # fmt: skip
-    timed = works.timed(tile, lanes)
+    timed = took(tile, lanes)
     assert timed.cycles == cycles
     assert [timed.slots[state] for state in STATES] == waits
     assert timed.slots["unmapped"] == unmapped * cycles
@@ -156,4 +156,4 @@ def test_a_long_latency_behind_a_full_queue_does_not_overflow_32_bits():
         np.ones((1, 1), np.int32), np.zeros(steps, np.int32), np.zeros(steps, np.uint8), np.array([1]), np.array([0]),
         Recurrence(depth=1, lat=lat),
     )  # fmt: skip
-    assert works.timed(work, 1).cycles == steps * lat + 1  # issued when the step before has started
+    assert took(work, 1).cycles == steps * lat + 1  # issued when the step before has started

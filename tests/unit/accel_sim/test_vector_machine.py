@@ -16,7 +16,8 @@ from accel_sim.macs.unit import CostTable
 from accel_sim.mapping.mapper import MappingRules
 from accel_sim.run.session import Session
 from accel_sim.run.simulate import tile_layer
-from accel_sim.values.work import Timed, timed
+from accel_sim.values.work import Timed
+from accel_sim.works.timed import timed
 from tests.contracts import samples
 from tests.oracle import vector_machine
 from workloads import InputError, Layer

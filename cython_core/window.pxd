@@ -15,7 +15,7 @@ cdef struct Pixel:
     Py_ssize_t n, e, f
 
 
-cdef inline Window window_of(const int64_t[::1] g) noexcept nogil:
+cdef inline Window window_of(const int64_t[::1] g):
     cdef Window s
     s.G, s.C, s.H, s.W, s.R, s.S, s.E, s.F = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
     s.sh, s.sw, s.top, s.left, s.dh, s.dw = g[8], g[9], g[10], g[11], g[12], g[13]

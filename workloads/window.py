@@ -254,12 +254,14 @@ class Window:
 
     def geometry(self, groups: int, channels: int) -> np.ndarray:
         """[14] int64 as kernels take it (cython_core/window.pxd). channels: of a group."""
-        numbers = [getattr(axis, name) for name in _KERNEL_ORDER for axis in (self.rows, self.columns)]
-        return np.array([groups, channels, *numbers], np.int64)
-
-
-#: fields of both axes in the array that kernels take
-_KERNEL_ORDER = ("size", "kernel", "outputs", "stride", "pad_before", "dilation")
+        h, w = self.rows, self.columns
+        return np.array(
+            [
+                groups, channels, h.size, w.size, h.kernel, w.kernel, h.outputs, w.outputs, h.stride, w.stride,
+                h.pad_before, w.pad_before, h.dilation, w.dilation,
+            ],
+            np.int64,
+        )  # fmt: skip
 
 
 def _crossed(length: int, period: int) -> int:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from workloads.encoding import Decoded, Encoded, Encoding, Slices, encodings
+from workloads.registry import InputError
 
 #: name of each part -> [slices] int64 bits
 Bits = dict[str, np.ndarray]
@@ -116,7 +117,7 @@ class StoredTensor:
         return np.stack([ends - sizes, ends], axis=-1)
 
     def encoded(self) -> Iterator[Encoded]:
-        """The stream of each run; ValueError unless it is as long as its parts."""
+        """The stream of each run; InputError unless it is as long as its parts."""
         first = 0
         for slices in self.runs():
             each = slice(first, first + len(slices))
@@ -125,11 +126,11 @@ class StoredTensor:
             first += len(slices)
 
     def _held(self, law: Callable[..., Made], *of: object) -> Made:
-        """ValueError with the encoding's name where it does not keep to its parts."""
+        """InputError with the encoding's name where it does not keep to its parts."""
         try:
             return law(self._coder, *of)
         except PartsError as error:
-            raise ValueError(f"encoding '{encodings.name_of(self.encoding)}': {error}") from error
+            raise InputError(f"encoding '{encodings.name_of(self.encoding)}': {error}") from error
 
     def decode(self, encoded: Encoded) -> Decoded:
         """What a decoder makes of a run's stream, which has read the table alone."""

@@ -130,8 +130,15 @@ class Accelerator:
             raise ValueError(
                 "encodings.outputs: expected the same as encodings.inputs: a map is read as it was written"
             )
-        if self.encoded_maps is not None and self.mapping.map_layout == "nhwc":
+        if self.encoded_maps is None:
+            return
+        if self.mapping.map_layout == "nhwc":
             raise ValueError("encodings.inputs: maps of mapping.map_layout=nhwc lie plain: choose nchw")
+        for memory in self.on_chip:
+            for operand in {"inputs", "outputs"}.intersection(memory.compressed):
+                raise ValueError(
+                    f"memories: level '{memory.level}': maps lie plain on chip: take {operand} out of `compressed`"
+                )
 
     def _check_prices(self) -> None:
         """ValueError if the MAC unit counts what nothing prices; an ERT is asked when a run is priced."""

@@ -273,7 +273,8 @@ def _put(tree: dict, path: str, value: object, where: str) -> None:
 
 def _opens(step: str, before: list[str]) -> bool:
     """Whether a section that is not there can be entered all the same."""
-    return step in NESTED or [*before, step][:2] == ["mapping", "layers"]
+    maps = len(before) == 1 and before[0] == "encodings" and step in ENCODED_MAPS
+    return maps or step in NESTED or [*before, step][:2] == ["mapping", "layers"]
 
 
 def _registry(before: list[str]) -> Registry | None:

@@ -382,6 +382,19 @@ def test_an_unfinished_part_is_named_in_one_line(text, plugins, capsys):
     assert text in said and name in said and said.count("\n") == 1
 
 
+def test_an_encoding_that_keeps_to_its_parts_in_short_slices_alone_is_named_in_a_checked_run(plugins, capsys):
+    """Filters have 784, 300 and 100 weights; those that a machine is tried on up to 16."""
+    name, whole, settings, network, _ = PARTS["encodings"]
+    wrong = whole.replace("pack(field,", "pack(field[slices.length > 20 :],")
+    (plugins / f"{name}.py").write_text(wrong)
+    options = ["--set", settings[0], "--quiet", "--out", "r"]
+    assert run("run", network, "systolic", *options) == 0
+    capsys.readouterr()
+    assert run("run", network, "systolic", *options, "--check") == 2
+    said = capsys.readouterr().err
+    assert "encoding 'coordinates': a stream of " in said and said.count("\n") == 1
+
+
 def test_what_a_part_is_asked_for_is_what_its_protocol_says():
     """The names that registration looks for are methods of the protocol, and the shipped parts have all of them."""
     from accel_sim.dataflows import dataflow

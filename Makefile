@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 KERNELS := $(wildcard cython_core/*.pyx cython_core/*.pxd)
 
-.PHONY: demo install test test-slow test-long test-debug soak mutants lint bench wheel clean
+.PHONY: demo install test test-slow test-long test-debug soak mutants lint house bench wheel clean
 
 demo: $(STAMP)
 	@$(BIN)/accel-sim run squeezenet1_0 eie --out runs/demo
@@ -44,6 +44,10 @@ mutants: $(STAMP)
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy --ignore-missing-imports cython_core workloads accel_sim experiments
+
+# how the house stands: rooms, floors, circles, sizes, types
+house: $(STAMP)
+	@$(BIN)/python -m tests.house
 
 bench: $(STAMP)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -25,7 +25,7 @@ BAD = {
     "result.cycels": '"Result" has no attribute "cycels"',
     'machine.dataflow.mode("wide")': 'Missing positional argument "operands" in call to "mode" of "Dataflow"',
     'machine.mac.sum_bits("8")': 'Argument 1 to "sum_bits" of "MacUnit" has incompatible type "str"; expected "int"',
-    'machine.encodings["weights"].entry_bits()': 'Missing positional argument "symbol_bits" in call to "entry_bits" of',
+    'machine.encodings["weights"].entries()': 'Missing positional argument "slices" in call to "entries" of "Encoding"',
     "machine.on_chip[0].price(1, 2)": 'Argument 1 to "price" of "OnChip" has incompatible type "int"; expected "str"',
 }
 

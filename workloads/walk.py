@@ -31,6 +31,9 @@ class Walk(Protocol):
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]: ...
 
+    def codes(self, tensor: str) -> Codes:
+        """Of 'input' or of what a layer makes, once that has been given or is about to be read."""
+
 
 def walk(network: Network, seed: int) -> Walk:
     """Real codes if the network has images (and so weights), else synthetic inputs (and weights, if it has none)."""
@@ -50,6 +53,14 @@ class SyntheticWalk:
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
         for layer in self.network.layers:
             yield layer, self._operands(layer)
+
+    def codes(self, tensor: str) -> Codes:
+        """As the first layer that reads it whole has them, else at the density that is expected of it."""
+        size, shape = self.network.elements(tensor), (1, self.network.elements(tensor))
+        for layer in self.network.layers:
+            if layer.inputs[:1] == (tensor,) and layer.kind != "concat" and layer.input_elements == size:
+                return self._tensor((tensor,), layer.input_shape, self.densities[layer.name].inputs)[0]
+        return self._tensor((tensor,), shape, self.expected[tensor].density)[0]
 
     def _operands(self, layer: Layer) -> Operands:
         density = self.densities[layer.name]
@@ -136,18 +147,25 @@ class RealWalk:
         self.model: IntegerModel = integer_models.get(network.model)(network)
         #: [images, classes] integer scores of the last layer that is no softmax
         self.scores: np.ndarray | None = None
+        self._tensors: dict[str, Codes] = {}
+
+    def codes(self, tensor: str) -> Codes:
+        """InputError where its layers have gone by, or are yet to come."""
+        if tensor not in self._tensors:
+            raise InputError(f"'{tensor}': codes that flow are known while they flow alone")
+        return self._tensors[tensor]
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
-        tensors = {"input": self.model.input_codes()}
+        tensors = self._tensors = {"input": self.model.input_codes()}
         last_use = {name: layer.name for layer in self.network.layers for name in layer.inputs}
         for layer in self.network.layers:
             operands, tensors[layer.name] = self._step(layer, [tensors[name] for name in layer.inputs])
             if layer.kind != "softmax":
                 self.scores = _scores(layer, operands.inputs, tensors[layer.name])
+            yield layer, operands
             for name in layer.inputs:
                 if last_use[name] == layer.name:
                     tensors.pop(name, None)
-            yield layer, operands
 
     def _step(self, layer: Layer, maps: list[Codes]) -> tuple[Operands, Codes]:
         """(what a layer reads, its output). maps: what it reads, as the layers before it left them."""

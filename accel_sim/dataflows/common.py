@@ -112,7 +112,7 @@ def encoding_notes(codes: Codes, encoding: Encoding, stored_bytes: int, pointer_
     """Where encoded weights are larger than plain ones. pointer_bytes: those of the stored ones that are pointers or
     counts."""
     plain = -(-codes.values.size * codes.format.plain_bits // 8)
-    if encoding != Dense() and stored_bytes > plain:
+    if not encoding.plain and stored_bytes > plain:
         pointers = f", {pointer_bytes:,} of them pointers" if pointer_bytes else ""
         name = encodings.name_of(encoding)
         yield f"{name} makes the weights larger: {stored_bytes:,} bytes{pointers}, {plain:,} plain"
@@ -131,7 +131,7 @@ def plain_weights(
             f"'{buffer.level}' (a decoder stands before the first level without it)"
         )
     plain = replace(operands, weights=operands.weights.plain())
-    return plain, plain.weights if lies_in(layer, encoding) == Dense() else operands.weights
+    return plain, plain.weights if lies_in(layer, encoding).plain else operands.weights
 
 
 def check_codebook(layer: Layer, codes: Codes, codebook_bits: int) -> None:

@@ -8,7 +8,8 @@ from accel_sim.mapping.staging import Staging
 from accel_sim.values.actions import Actions
 from accel_sim.values.address_map import Placement
 from accel_sim.values.map_layout import StoredMap
-from accel_sim.values.tile import Extent, PostWork, Tile
+from accel_sim.values.tile import Extent, Tile
+from accel_sim.works.post import PostWork
 
 
 def encoding_tiles(

@@ -32,6 +32,8 @@ FUNCTION_OPERATIONS = {
 }
 #: bias, rescale and clip of a sum that leaves the array
 REQUANTISE = 1
+#: a code of a map that leaves encoded: compared with zero, and laid behind the one before
+ENCODE = 1
 
 
 def operations(layer: Layer) -> int:

@@ -24,7 +24,8 @@ from accel_sim.values.actions import Actions
 from accel_sim.values.address_map import Placement
 from accel_sim.values.channel_last import PixelMap
 from accel_sim.values.map_layout import packed_bytes
-from accel_sim.values.tile import Extent, PostWork, Tile
+from accel_sim.values.tile import Extent, Tile
+from accel_sim.works.post import PostWork
 from workloads.layer import Layer
 
 #: tiles of a layer that fits its buffers as a whole

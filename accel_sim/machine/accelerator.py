@@ -23,7 +23,8 @@ from accel_sim.mapping.search import Goal
 from accel_sim.memories.memory import Outermost, Priced, memories
 from accel_sim.values.actions import Actions
 from accel_sim.values.checks import require
-from workloads.encoding import Encoding, encodings, fault
+from workloads.encoding import Encoding, encodings
+from workloads.encoding_trial import fault
 from workloads.registry import InputError, Registry, is_plugin
 
 #: a level's name stands in tables, prefixes of columns and settings
@@ -114,7 +115,30 @@ class Accelerator:
         for operand, encoding in self.encodings.items():
             if (why := fault(encoding)) is not None:
                 raise ValueError(f"encodings.{operand}: encoding '{encodings.name_of(encoding)}': {why}")
+        self._check_maps()
         self._check_prices()
+
+    @property
+    def encoded_maps(self) -> Encoding | None:
+        """How maps lie in the outermost memory; None: plain."""
+        encoding = self.encodings.get("inputs")
+        return None if encoding is None or encoding.plain else encoding
+
+    def _check_maps(self) -> None:
+        """ValueError unless a map is read as it was written, value behind value."""
+        if self.encodings.get("inputs") != self.encodings.get("outputs"):
+            raise ValueError(
+                "encodings.outputs: expected the same as encodings.inputs: a map is read as it was written"
+            )
+        if self.encoded_maps is None:
+            return
+        if self.mapping.map_layout == "nhwc":
+            raise ValueError("encodings.inputs: maps of mapping.map_layout=nhwc lie plain: choose nchw")
+        for memory in self.on_chip:
+            for operand in {"inputs", "outputs"}.intersection(memory.compressed):
+                raise ValueError(
+                    f"memories: level '{memory.level}': maps lie plain on chip: take {operand} out of `compressed`"
+                )
 
     def _check_prices(self) -> None:
         """ValueError if the MAC unit counts what nothing prices; an ERT is asked when a run is priced."""

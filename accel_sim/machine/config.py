@@ -36,6 +36,8 @@ OPTIONAL = ("mapping",)
 #: sections that name a registered part
 PARTS: dict[str, Registry] = {"mac": macs, "dataflow": dataflows}
 ENCODED = ("weights",)
+#: maps of activations in the outermost memory; plain where a machine does not say
+ENCODED_MAPS = ("inputs", "outputs")
 #: section -> what its parts are registered in
 REGISTRIES: dict[str, Registry] = PARTS | {"encodings": encodings, "memories": memories}
 #: fields of parts that hold a part of their own
@@ -116,9 +118,12 @@ def _build(tree: dict, errors: list[str]) -> Accelerator | None:
     for key, registry in PARTS.items():
         fields[key] = _part(registry, tree[key], key, errors, clock)
     coded = tree["encodings"] if isinstance(tree["encodings"], dict) else {}
-    if set(coded) != set(ENCODED):
-        errors.append(f"encodings: expected a mapping with {', '.join(ENCODED)}")
-    present = [key for key in ENCODED if key in coded]
+    if not set(ENCODED) <= set(coded) <= {*ENCODED, *ENCODED_MAPS}:
+        errors.append(
+            f"encodings: expected a mapping with {', '.join(ENCODED)} "
+            f"(and {' and '.join(ENCODED_MAPS)}, where maps lie encoded)"
+        )
+    present = [key for key in (*ENCODED, *ENCODED_MAPS) if key in coded]
     fields["encodings"] = {key: _part(encodings, coded[key], f"encodings.{key}", errors) for key in present}
     levels = tree["memories"]
     if not isinstance(levels, list) or not levels:
@@ -268,7 +273,8 @@ def _put(tree: dict, path: str, value: object, where: str) -> None:
 
 def _opens(step: str, before: list[str]) -> bool:
     """Whether a section that is not there can be entered all the same."""
-    return step in NESTED or [*before, step][:2] == ["mapping", "layers"]
+    maps = len(before) == 1 and before[0] == "encodings" and step in ENCODED_MAPS
+    return maps or step in NESTED or [*before, step][:2] == ["mapping", "layers"]
 
 
 def _registry(before: list[str]) -> Registry | None:

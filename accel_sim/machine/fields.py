@@ -29,7 +29,9 @@ Made from the code by `python -m accel_sim.machine.fields > docs/fields.md`; a t
 hardware NAME` prints a machine with all of them filled in, `--set PATH=VALUE` changes one; PATH follows the YAML,
 levels go by their name (`memories.input_sram.banks`).
 
-`name` and `description` are text, `clock_mhz` is the clock of the array (MHz).
+`name` and `description` are text, `clock_mhz` is the clock of the array (MHz). What `encodings.weights` may be,
+`encodings.inputs` and `encodings.outputs` may be too (both, and the same): how maps lie in the outermost memory; plain
+where a machine does not say.
 """
 
 

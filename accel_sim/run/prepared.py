@@ -3,18 +3,18 @@
 from dataclasses import dataclass, replace
 
 from accel_sim.dataflows.common import Facts, TiledLayer
-from accel_sim.dataflows.post import operations
+from accel_sim.dataflows.post import ENCODE, operations
 from accel_sim.machine.accelerator import Accelerator
 from accel_sim.macs.unit import Mode
 from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.nest import render
 from accel_sim.run.check import Sums
-from accel_sim.run.timing import Timed
 from accel_sim.run.transfers import accesses, job_of
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Slots
 from accel_sim.values.jobs import Job, Port, Transfer, merge
 from accel_sim.values.tile import Tile
+from accel_sim.values.work import Timed
 from workloads.layer import Layer
 from workloads.operands import Operands
 
@@ -52,6 +52,7 @@ class Prepared:
         self.macs_effectual += timed.slots.get("effectual", 0) if effectual is None else effectual
         self.actions.update(tile.actions)
         ops = tile.outputs * operations(self.layer) + tile.correction_ops if tile.post_ops is None else tile.post_ops
+        ops += ENCODE * sum(stream.values for stream in tile.streams if stream.is_write)
         self.actions.update(machine.post.actions(ops))
         self.actions.update(accesses(tile, machine))
         if self.sums is not None and tile.products is not None:

@@ -93,14 +93,14 @@ def _network_roof(level: str, network: Interconnect, width_bits: int, machine: A
 
 
 def plain_bytes(swaps: list[Job], operands: Operands, facts: Facts) -> int:
-    """Bytes the layer's transfers would have moved, had its weights lain in memory dense, side by side.
+    """Bytes the layer's transfers would have moved, had weights and maps lain in memory dense, side by side.
 
     Weights are moved as often as they were; pointers and codebook count as part of their encoding.
     """
     transfers = [move for job in swaps for move in (*job.loads.values(), *job.drains.values()) if move.outermost]
     streams = [stream for move in transfers for stream in move.streams]
-    encoded = sum(stream.bytes for stream in streams if stream.tensor in ENCODED)
-    rest = sum(stream.bytes for stream in streams) - encoded
+    encoded = sum(stream.bytes for stream in streams if stream.tensor in ENCODED and not stream.plain)
+    rest = sum(stream.plain or stream.bytes for stream in streams) - encoded
     if isinstance(operands, PostOperands) or not encoded:
         return rest + encoded
     size, width = operands.weights.values.size, operands.weights.format.plain_bits

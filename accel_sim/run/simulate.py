@@ -1,6 +1,6 @@
 """The page that is the simulator: a network's layers, one after another, through a machine.
 
-Layer --tile_layer--> Tile --timing.time--> Timed --Prepared.add--> Job --Engine.play--> Schedule --Result--> rows
+Layer --tile_layer--> Tile --work.time--> Timed --Prepared.add--> Job --Engine.play--> Schedule --Result--> rows
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,6 @@ from accel_sim.dataflows.asymmetric import hint
 from accel_sim.dataflows.common import TiledLayer
 from accel_sim.dataflows.post_tiles import TiledPost
 from accel_sim.machine.accelerator import Accelerator
-from accel_sim.run import timing
 from accel_sim.run.check import Sums
 from accel_sim.run.engine import Engine, MakeEngine
 from accel_sim.run.prepared import Prepared, coarsen
@@ -19,6 +18,7 @@ from accel_sim.run.session import Session
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Cause, Slots
 from accel_sim.values.jobs import Port, Schedule, Transfer
+from accel_sim.works.timed import timed
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.network import Network
@@ -59,8 +59,8 @@ def _simulate(
     progress: Callable[[str], None] | None, data: Walk | None, engine: MakeEngine,
 ) -> Result:  # fmt: skip
     running = chosen(layers, network.names, f"network '{network.name}'")
-    session = Session.start(network, machine, running, engine)
     data = walk(network, seed) if data is None else data
+    session = Session.start(network, machine, running, engine, lambda name: data.codes(name))
 
     def prepared() -> Iterator[Prepared]:
         for layer, operands in data:
@@ -100,13 +100,16 @@ def prepare(layer: Layer, operands: Operands, session: Session, *, check: bool =
         sums = Sums(layer, operands, mode.sum_bits, machine.mac.overflow, session.network) if check else None
     given = session.given.get(layer.name)
     changes = () if given is None else given.changes(tiled.nest)
-    padding = tuple(session.addresses.padding(layer))
-    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes, padding)
+    ready = Prepared(layer, operands, tiled, [], [], Actions(), Slots(), sums, machine.buffers, mode, changes)
     for tiles, jobs in ((getattr(tiled, "prelude", ()), ready.prelude), (tiled, ready.jobs)):
         for tile in tiles:
-            tile = replace(tile, streams=session.residency.moved(tile.streams, machine.dram.level))
-            jobs.append(ready.add(tile, timing.time(tile, machine.array.lanes), machine))
+            moved = session.residency.moved(tile.streams, machine.dram.level)
+            tile = replace(tile, streams=session.maps.moved(moved, machine.dram.level))
+            jobs.append(ready.add(tile, timed(tile.work, machine.array.lanes), machine))
         jobs[:] = coarsen(jobs)
+    if check:
+        session.maps.check(layer)
+    ready.padding = (*session.addresses.padding(layer), *session.maps.notes(layer))
     return ready
 
 

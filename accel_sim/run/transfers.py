@@ -8,7 +8,7 @@ from accel_sim.mapping.buffer import Buffer
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Cause
 from accel_sim.values.jobs import Job, Transfer
-from accel_sim.values.tile import PostWork, Stream, Tile
+from accel_sim.values.tile import Stream, Tile
 
 
 def accesses(tile: Tile, machine: Accelerator) -> Actions:
@@ -16,7 +16,7 @@ def accesses(tile: Tile, machine: Accelerator) -> Actions:
     actions = Actions()
     for stream in tile.streams:
         ends = (
-            (stream.source, "drain" if stream.is_write else "read", stream.bytes),
+            (stream.source, "drain" if stream.is_write else "read", stream.source_bytes),
             (stream.target, "fill", stream.target_bytes),
         )
         for level, action, size in ends:
@@ -27,7 +27,7 @@ def accesses(tile: Tile, machine: Accelerator) -> Actions:
             actions[level, action, bits] += -(-size * 8 // bits)
             if level == stream.target and not stream.is_write and stream.source != machine.dram.level:
                 actions.update(_hops(stream, machine))
-        if stream.values:
+        if stream.values and not stream.is_write:
             actions["decoder", "add", stream.values_bits] += stream.values
     return actions
 
@@ -58,7 +58,7 @@ def job_of(tile: Tile, array: int, post: int, machine: Accelerator) -> Job:
         array, post,
         {port: _transfer(streams, machine) for port, streams in loads.items()},
         {level: _transfer(streams, machine) for level, streams in drains.items()},
-        isinstance(tile.work, PostWork),
+        not tile.work.of_array,
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def _transfer(streams: list[Stream], machine: Accelerator) -> Transfer:
     levels, dram = (first.source, first.target), machine.dram.level
     ends = [_buffer(machine, first.operand, level) for level in levels if level != dram]
     near = _buffer(machine, first.operand, first.source if first.is_write else first.target)
-    size, arriving = sum(s.bytes for s in streams), sum(s.target_bytes for s in streams)
+    size, arriving = sum(s.source_bytes for s in streams), sum(s.target_bytes for s in streams)
     needs = []  # in the order of precedence: decode, sram, noc
     if near.decoder is not None and not first.is_write:
         needs.append(("decode", near.level, _cycles(sum(s.values for s in streams), near.decoder)))

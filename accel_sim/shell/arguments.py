@@ -1,11 +1,13 @@
 """All commands and their options. Nothing heavy is imported before a command runs."""
 
 import argparse
+from dataclasses import fields
 
 from accel_sim.host import answer
+from accel_sim.shell import names
 from accel_sim.shell import report_arguments as reports
-from accel_sim.shell.names import KINDS
 from accel_sim.sweep import command as study
+from workloads.data_settings import KINDS, DataSettings
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,13 +38,13 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _run(commands)
     listing = commands.add_parser("list", help="names that can be used")
-    listing.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    listing.add_argument("kind", choices=names.KINDS, metavar="KIND", help=", ".join(names.KINDS))
     answer.json_option(listing)
     show = commands.add_parser("show", help="a network's layers or a machine's description")
     show.add_argument("kind", choices=("network", "hardware"))
     show.add_argument("name", metavar="NAME")
     show.add_argument("--topology", action="store_true", help="a network as SCALE-Sim topology CSV")
-    _dimensions(show)
+    _settings(show, "dims")
     answer.json_option(show)
     stats = commands.add_parser("stats", help="density, bits, terms and effectual work of a network's data")
     stats.add_argument("network", metavar="NETWORK")
@@ -117,33 +119,18 @@ def _accelergy(commands: argparse._SubParsersAction) -> None:
 
 def _data(command: argparse.ArgumentParser) -> None:
     """What flows through a network."""
-    command.add_argument(
-        "--weights", type=answer.place, metavar="FILE", help="real weights: a Deep Compression .net file"
-    )
-    command.add_argument(
-        "--image", metavar="FILE|DIR", help="PNG, JPEG, .npy, .npz (FILE.npz:NAME for one) or a directory"
-    )
-    command.add_argument(
-        "--activations", type=answer.place, metavar="FILE", help="recorded tensors by name (.npz), not synthetic ones"
-    )
-    command.add_argument("--batch", type=int, metavar="N", help="items at once (default: one, or the number of images)")
-    command.add_argument(
-        "--precision",
-        action="append",
-        default=[],
-        metavar="KEY=FORMAT",
-        help="weights, activations, first_last or profile, as weights=integer:bits=4",
-    )
+    _settings(command, *KINDS)
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of synthetic data")
-    _dimensions(command)
 
 
-def _dimensions(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--dim",
-        dest="dims",
-        action="append",
-        default=[],
-        metavar="NAME=SIZE",
-        help="a size that a .onnx file leaves open",
-    )
+def _settings(command: argparse.ArgumentParser, *keys: str) -> None:
+    """Options of those data settings."""
+    for each in fields(DataSettings):
+        kind, option = each.metadata["kind"], each.metadata["option"] or each.name
+        told = {"metavar": each.metadata["metavar"], "help": each.metadata["help"], "dest": each.name}
+        if each.name not in keys:
+            continue
+        if kind is dict:
+            command.add_argument(f"--{option}", action="append", default=[], **told)
+        else:
+            command.add_argument(f"--{option}", type=answer.place if kind is str else kind, **told)

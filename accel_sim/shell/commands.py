@@ -14,27 +14,21 @@ from accel_sim.machine.layer_precision import set_layer
 from accel_sim.shell.names import names_of
 from accel_sim.shell.report_commands import COMMANDS as REPORTS
 from accel_sim.sweep import command as study
+from workloads.data_settings import KINDS, DataSettings
 from workloads.registry import InputError, unknown
 
 #: keys of the run section of config.yaml and their defaults
-RUN_KEYS: dict[str, object] = {
-    "network": None, "weights": None, "image": None, "activations": None, "batch": None, "dims": {}, "precision": {},
-    "layers": "*",
-    "seed": 0, "check": False,
-}  # fmt: skip
-#: those of them that load_network takes
-DATA_KEYS = ("weights", "image", "activations", "batch", "dims", "precision")
+RUN_KEYS: dict[str, object] = {"network": None} | DataSettings().tree() | {"layers": "*", "seed": 0, "check": False}
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulates, writes the run's directory and prints the table."""
-    from workloads import load_network
     from workloads.profiles import warnings_of
 
     started = time.perf_counter()
     settings, machine = _plan(arguments)
     _check_seed(settings["seed"])
-    network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+    network = DataSettings.of(settings).load(settings["network"])
     from accel_sim.host import output
     from accel_sim.reports.extras import Extras
     from accel_sim.results import console, rundir  # pandas takes most of a second: a refused file does not wait for it
@@ -93,7 +87,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     for key, value in tree["run"].items():
         if key not in RUN_KEYS:
             raise InputError(f"{arguments.config}: run: {unknown('key', str(key), list(RUN_KEYS))}")
-        kinds = {"batch": int, "seed": int, "check": bool, "dims": dict, "precision": dict}.get(key, str)
+        kinds = ({"seed": int, "check": bool} | KINDS).get(key, str)
         optional = RUN_KEYS[key] is None and value is None
         if not optional and type(value) is not kinds:
             raise InputError(f"{arguments.config}: run.{key}: expected {kinds.__name__}, not {value!r}")
@@ -192,12 +186,11 @@ def show(arguments: argparse.Namespace) -> int:
 
 def stats(arguments: argparse.Namespace) -> int:
     """Prints statistics of a network's data."""
-    from workloads import load_network
     from workloads.survey import survey
 
     _check_seed(arguments.seed)
     arguments.dims, arguments.precision = _dims(arguments.dims), _precision(arguments.precision)
-    network = load_network(arguments.network, **{key: getattr(arguments, key) for key in DATA_KEYS})
+    network = DataSettings.of(vars(arguments)).load(arguments.network)
     rows = list(survey(network, arguments.seed, arguments.forward))
     from accel_sim.results import console
 

@@ -13,7 +13,8 @@ from accel_sim.machine.layer_precision import set_layer
 from accel_sim.results.rundir import source_digest
 from accel_sim.sweep import study as files
 from accel_sim.sweep.study import NAMED, RUN, Entry, Study, StudyError
-from accel_sim.sweep.task import DATA_KEYS, Data, Task, digest, identity
+from accel_sim.sweep.task import Data, Task, digest, identity
+from workloads.data_settings import KINDS, PLAIN, DataSettings
 from workloads.layer import Layer
 from workloads.layer_names import chosen
 from workloads.profiles import warnings_of
@@ -223,21 +224,20 @@ class _Planner:
 
     def _data(self, settings: dict[str, Any], seed: Any, layers: Any) -> tuple[Data, tuple[Layer, ...]] | None:
         """What a point computes on, and the network's layers; None if it was refused before."""
-        from workloads import load_network
 
-        for key in ("weights", "image", "activations", "layers"):
-            value = layers if key == "layers" else settings[key]
-            if value is not None and not isinstance(value, str):
-                raise InputError(f"{key}: expected text, not {value!r}")
-        for key, value in {"seed": seed, "batch": settings["batch"], **settings["dims"]}.items():
-            if type(value) is not int and not (key == "batch" and value is None):
-                raise InputError(f"{key}: expected a whole number, not {value!r}")
+        said = [(key, settings[key], KINDS[key]) for key in PLAIN if settings[key] is not None]
+        said += [("layers", layers, str), ("seed", seed, int)]
+        said += [(key, size, int) for key, size in settings["dims"].items()]
+        for key, value, kind in said:
+            if type(value) is not kind:
+                raise InputError(f"{key}: expected {'text' if kind is str else 'a whole number'}, not {value!r}")
         if seed < 0:
             raise InputError(f"seed={seed} must not be negative")
-        text = json.dumps({key: settings[key] for key in ("network", *DATA_KEYS)})
+        asked = DataSettings.of(settings)
+        text = json.dumps({"network": settings["network"]} | asked.tree())
         if text not in self.networks:
             self.networks[text] = None
-            network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+            network = asked.load(settings["network"])
             self.warnings |= dict.fromkeys(warnings_of(network))
             self.networks[text] = network.layers, digest(identity(network), settings["precision"])
         known = self.networks[text]

@@ -13,7 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from accel_sim.sweep.task import DATA_KEYS, Data
+from accel_sim.sweep.task import Data
+from workloads.data_settings import DataSettings
+from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operands import Operands
@@ -27,13 +29,21 @@ MOST_OPEN = 8
 
 @dataclass(frozen=True, eq=False)
 class Walked:
-    """What workloads.walk.walk gives, gone through once. scores: [images, classes] or None."""
+    """What workloads.walk.walk gives of a network, gone through once. scores: [images, classes] or None."""
 
     layers: tuple[tuple[Layer, Operands], ...]
     scores: np.ndarray | None
+    network: Network
+    seed: int
 
     def __iter__(self) -> Iterator[tuple[Layer, Operands]]:
         return iter(self.layers)
+
+    def codes(self, tensor: str) -> Codes:
+        """Of synthetic data; InputError for images, whose codes have flown by."""
+        from workloads.walk import walk
+
+        return walk(self.network, self.seed).codes(tensor)
 
 
 class _Pickler(pickle.Pickler):
@@ -73,14 +83,13 @@ class _Unpickler(pickle.Unpickler):
 
 def load(data: Data) -> tuple[Network, Walked]:
     """The network and its operands, made here."""
-    from workloads import load_network
     from workloads.walk import walk
 
     settings = json.loads(data.settings)
-    network = load_network(settings["network"], **{key: settings[key] for key in DATA_KEYS})
+    network = DataSettings.of(settings).load(settings["network"])
     way = walk(network, data.seed)
     layers = tuple(way)
-    return network, Walked(layers, way.scores)
+    return network, Walked(layers, way.scores, network, data.seed)
 
 
 def encode(data: Data, cache: Path) -> None:

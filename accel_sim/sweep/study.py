@@ -11,12 +11,12 @@ from accel_sim.host import yaml_io
 from accel_sim.machine import config
 from accel_sim.sweep import axes
 from accel_sim.sweep.expression import Expression
+from workloads.data_settings import NAMED, PLAIN
 from workloads.registry import InputError, unknown
 
 KEYS = ("name", "description", "network", "hardware", "axes", "zip", "when", "where", "derived", "search")
 #: first steps of an axis that belongs to the run, not to the machine; the last three are followed by a name
-RUN = ("network", "weights", "image", "activations", "batch", "layers", "seed")
-NAMED = ("dims", "precision")
+RUN = ("network", *PLAIN, "layers", "seed")
 #: what an entry of ``network`` and ``hardware`` may hold beside its name
 ENTRY = {"network": (*RUN[1:], *NAMED), "hardware": ("set",)}
 MOST_COMBINATIONS = 1_000_000

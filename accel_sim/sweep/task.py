@@ -11,9 +11,6 @@ import numpy as np
 from accel_sim.results.rundir import network_digest
 from workloads.network import Network
 
-#: what load_network takes beside a name
-DATA_KEYS = ("weights", "image", "activations", "batch", "dims", "precision")
-
 
 @dataclass(frozen=True)
 class Data:

@@ -38,13 +38,15 @@ class AddressMap:
     that joining moves nothing.
 
     level: name of the outermost memory; columns: into which a format may deal the weights, each with pointers of its
-    own (0 = plain weights). pixels: channels lie last, each pixel in whole bytes. tensors: name -> where it lies.
+    own (0 = plain weights). pixels: channels lie last, each pixel in whole bytes. apart: none lies inside another, so
+    that joining copies. tensors: name -> where it lies.
     """
 
     network: Network
     level: str
     columns: int
     pixels: bool = False
+    apart: bool = False
     tensors: dict[str, StoredMap] = field(default_factory=dict)
     top: int = 0
     _copied: set[str] = field(default_factory=set)
@@ -78,6 +80,8 @@ class AddressMap:
     def _fits_together(self, concat: Layer) -> bool:
         """All that it joins can lie side by side: nothing has a place elsewhere, twice, or at another width."""
         names, bits = concat.inputs, self.tensors[concat.name].bits
+        if self.apart:
+            return False
         if self.pixels and concat.reshaped:
             return False
         return len(set(names)) == len(names) and not any(
@@ -92,7 +96,8 @@ class AddressMap:
         """(what a layer without MACs moves, notes): a concat that cannot be mere placement is a copy."""
         if layer.name not in self._copied:
             return layer, ()
-        note = "copies what it joins: a part lies elsewhere already, or has codes of another width"
+        note = "a part lies elsewhere already, or has codes of another width"
+        note = f"copies what it joins: {'an encoded map lies in one piece' if self.apart else note}"
         return replace(layer, kind="move", input_sizes=tuple(map(self.network.elements, layer.inputs))), (note,)
 
     def padding(self, layer: Layer) -> Iterator[str]:
@@ -116,8 +121,8 @@ class AddressMap:
         """Where a layer's tensors lie; weights and partial sums get room of their own at each call."""
         inputs = tuple(self.tensors[name] for name in layer.inputs)
         room = 4 * (layer.weights + layer.G * layer.K * self.columns) + 4096
-        own = self._take(room if layer.has_macs else 0)
-        sums = self._take(8 * layer.output_elements if layer.has_macs else 0)
+        own = self.take(room if layer.has_macs else 0)
+        sums = self.take(8 * layer.output_elements if layer.has_macs else 0)
         weights = inputs[-1].address if layer.dynamic else own
         second = inputs[-1]
         if layer.dynamic and isinstance(second, PixelMap) and second.pixel != second.channels * second.bits:
@@ -125,17 +130,18 @@ class AddressMap:
                 f"layer '{layer.name}': mapping.map_layout=nhwc: its second operand, pixels of {second.channels} codes "
                 f"of {second.bits} bits, is read without a gap: choose nchw, or a width that fills bytes"
             )
-        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, room, self._take)
+        return Placement(self.level, inputs, weights, self.tensors[layer.name], sums, own, room, self.take)
 
     def _store(self, name: str) -> None:
         values, bits = self.network.elements(name), self.network.code_bits(name)
         if not self.pixels or name in self.network.side_inputs:
-            self.tensors[name] = StoredMap.at(self._take(packed_bytes(values, bits)), bits, values)
+            self.tensors[name] = StoredMap.at(self.take(packed_bytes(values, bits)), bits, values)
             return
         channels = self.network.input_shape[0] if name == "input" else self.network[name].M
         size = values // channels * packed_bytes(channels, bits)
-        self.tensors[name] = PixelMap.of(self._take(size), bits, values // channels, channels)
+        self.tensors[name] = PixelMap.of(self.take(size), bits, values // channels, channels)
 
-    def _take(self, size: int) -> int:
+    def take(self, size: int) -> int:
+        """Address of room for so many bytes, of nobody else."""
         address, self.top = self.top, self.top + -(-size // ALIGNMENT) * ALIGNMENT
         return address

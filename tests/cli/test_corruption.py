@@ -17,7 +17,8 @@ from accel_sim.dataflows.broadcast.scan import Scanned
 from accel_sim.dataflows.folded.matrix import MatrixProducts
 from accel_sim.dataflows.folded.systolic import TiledSystolic
 from accel_sim.run.result import ConservationError
-from workloads.encoding import TRIAL, Encoded
+from workloads.encoding import BitStream, Encoded
+from workloads.encoding_trial import trials
 from workloads.encodings.dense import Dense
 
 from .calls import call, tiny
@@ -61,9 +62,9 @@ class Stream:
     """The stored entries of an encoded layer, read and written bit by bit without the product's own code."""
 
     def __init__(self, encoded: Encoded, columns: Columns):
-        self.encoded, self.lanes, width = encoded, columns.lanes, columns.entry_bits
-        count = int(encoded.entries.sum())
-        self.bits = np.unpackbits(encoded.data, bitorder="little")[: count * width].reshape(count, width)
+        self.encoded, self.lanes, count = encoded, columns.lanes, int(encoded.entries.sum())
+        self.bits = np.unpackbits(encoded.stream.data, bitorder="little")[: encoded.stream.bits].reshape(count, -1)
+        width = self.bits.shape[1]
         weight = 1 << np.arange(width)
         self.symbols = self.bits[:, : encoded.symbol_bits] @ weight[: encoded.symbol_bits]
         self.runs = self.bits[:, encoded.symbol_bits :] @ weight[: width - encoded.symbol_bits]
@@ -77,7 +78,8 @@ class Stream:
 
     def packed(self, bits: np.ndarray, entries: np.ndarray | None = None) -> Encoded:
         entries = self.encoded.entries if entries is None else entries
-        return replace(self.encoded, data=np.packbits(bits.ravel(), bitorder="little"), entries=entries)
+        stream = BitStream(np.packbits(bits.ravel(), bitorder="little"), bits.size)
+        return replace(self.encoded, stream=stream, entries=entries)
 
 
 def swap_lanes(encoded: Encoded, columns: Columns) -> Encoded:
@@ -132,13 +134,15 @@ def swap_columns(weights: np.ndarray, _) -> np.ndarray:
 def flip_stored_bit(patch) -> None:
     original = Dense.encode
 
-    def faulty(self, symbols, kept, symbol_bits):
-        encoded = original(self, symbols, kept, symbol_bits)
-        if symbols.shape == TRIAL.shape:  # tried when a machine is loaded, where a fault would be refused
+    largest = max(trial.kept.size for trial in trials())
+
+    def faulty(self, slices):
+        encoded = original(self, slices)
+        if slices.kept.size <= largest:  # tried when a machine is loaded, where a fault would be refused
             return encoded
-        data = encoded.data.copy()
+        data = encoded.stream.data.copy()
         data[0] ^= 0x80
-        return replace(encoded, data=data)
+        return replace(encoded, stream=BitStream(data, encoded.stream.bits))
 
     patch.setattr(Dense, "encode", faulty)
 

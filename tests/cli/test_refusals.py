@@ -213,7 +213,9 @@ FILES = {
         lambda tree: tree.update(aray=tree.pop("array"))
     ),
     ": clock_mhz=0 must be positive": hardware(lambda tree: tree.update(clock_mhz=0)),
-    ": encodings: expected a mapping with weights": hardware(lambda tree: tree.update(encodings=None)),
+    ": encodings: expected a mapping with weights (and inputs and outputs, where maps lie encoded)": hardware(
+        lambda tree: tree.update(encodings=None)
+    ),
     ": mac: expected a mapping with a name (one of ...)": hardware(lambda tree: tree["mac"].pop("name")),
     ": memories: expected a list of levels, outermost first": hardware(lambda tree: tree.update(memories=[])),
     ": memories: level 'act' is used twice": hardware(lambda tree: tree["memories"][1].update(level="act")),

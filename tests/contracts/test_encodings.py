@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from accel_sim import simulate
 from workloads import InputError
-from workloads.encoding import encodings, stream
+from workloads.encoding import BitStream, Slices, encodings
+from workloads.stored import StoredTensor
 
 from . import samples
 
@@ -25,13 +26,18 @@ PARTS |= {
 
 
 @st.composite
-def slices(draw) -> tuple[np.ndarray, int]:
-    """(symbols [slices, length] uint32, their width): any density, runs longer than an index, nothing at all."""
+def slices(draw) -> Slices:
+    """Any density, runs longer than an index, nothing at all."""
     count, length, width = draw(st.integers(0, 6)), draw(st.integers(0, 80)), draw(st.integers(1, 16))
     density = draw(st.sampled_from([0.0, 0.02, 0.1, 0.5, 1.0]))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
     values = rng.integers(1, 1 << width, (count, length), dtype=np.uint32)
-    return np.where(rng.random((count, length)) < density, values, 0).astype(np.uint32), width
+    return of(np.where(rng.random((count, length)) < density, values, 0).astype(np.uint32), width)
+
+
+def of(symbols: np.ndarray, width: int, kept: np.ndarray | None = None) -> Slices:
+    kept = symbols != 0 if kept is None else kept
+    return Slices.of(symbols, kept.astype(np.uint8), width)
 
 
 def dense(decoded, shape: tuple[int, int]) -> np.ndarray:
@@ -45,38 +51,39 @@ def dense(decoded, shape: tuple[int, int]) -> np.ndarray:
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 @given(data=slices())
 def test_codes_come_back_and_every_bit_is_counted(part, data):
-    symbols, width = data
-    kept = (symbols != 0).astype(np.uint8)
-    before = symbols.copy(), kept.copy()
-    entries, encoded = part.entries(kept), part.encode(symbols, kept, width)
-    assert (entries.dtype, entries.shape) == (np.int32, (len(symbols),))
+    before = data.symbols.copy(), data.kept.copy()
+    entries = part.entries(data)
+    bits, encoded = part.bits(data, entries), part.encode(data)
+    assert (entries.dtype, entries.shape) == (np.int32, (len(data),))
     assert np.array_equal(entries, encoded.entries)
-    assert (entries >= kept.sum(axis=1)).all()
-    assert (encoded.length, encoded.symbol_bits, encoded.data.dtype) == (symbols.shape[1], width, np.uint8)
-    assert part.entry_bits(width) >= width
-    assert len(encoded.data) == -(-int(entries.sum()) * part.entry_bits(width) // 8)
+    assert (entries >= data.kept.sum(axis=1)).all()
+    assert (encoded.length, encoded.symbol_bits) == (data.length, data.symbol_bits)
+    assert set(bits) == {each.name for each in part.parts}
+    assert all((each.dtype, each.shape) == (np.int64, entries.shape) for each in bits.values())
+    assert encoded.stream.bits == sum(int(each.sum()) for each in bits.values())
     decoded = part.decode(encoded)
     assert len(decoded.symbols) == len(decoded.positions) == len(decoded.kept) == entries.sum()
-    if part.entries(np.zeros((1, 2), np.uint8))[0] == 0:  # stores no zero but for fillers
-        assert decoded.kept.sum() == kept.sum()
+    if part.entries(of(np.zeros((1, 2), np.uint32), 8))[0] == 0:  # stores no zero but for fillers
+        assert decoded.kept.sum() == data.kept.sum()
     assert np.array_equal(decoded.entries, entries)
     for positions in np.split(decoded.positions, np.cumsum(entries)[:-1]):
         assert (np.diff(positions) > 0).all()
-        assert ((positions >= 0) & (positions < symbols.shape[1])).all()
-    assert np.array_equal(dense(decoded, symbols.shape), symbols)
-    assert np.array_equal(symbols, before[0])
-    assert np.array_equal(kept, before[1])
+        assert ((positions >= 0) & (positions < data.length)).all()
+    assert np.array_equal(dense(decoded, data.kept.shape), data.symbols)
+    assert np.array_equal(data.symbols, before[0])
+    assert np.array_equal(data.kept, before[1])
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 @given(data=slices())
 def test_a_slice_is_the_same_alone_and_among_others(part, data):
-    symbols, width = data
-    kept = (symbols != 0).astype(np.uint8)
-    together = part.entries(kept)
-    for number in range(len(symbols)):
-        alone = part.encode(symbols[number : number + 1], kept[number : number + 1], width)
+    together = part.entries(data)
+    bits = part.bits(data, together)
+    for number in range(len(data)):
+        one = of(data.symbols[number : number + 1], data.symbol_bits)
+        alone = part.encode(one)
         assert alone.entries.tolist() == [together[number]]
+        assert alone.stream.bits == sum(each[number] for each in bits.values())
 
 
 def test_a_weight_that_looks_like_a_filler_is_not_encoded():
@@ -85,33 +92,36 @@ def test_a_weight_that_looks_like_a_filler_is_not_encoded():
 
     part, symbols = RelativeIndex(index_bits=1), np.array([[0, 0, 5]], np.uint32)
     with pytest.raises(ValueError, match=r"^a kept symbol is 0 behind a run of the largest index"):
-        part.encode(symbols, np.array([[0, 1, 1]], np.uint8), 4)
-    assert part.decode(part.encode(symbols, np.ones((1, 3), np.uint8), 4)).kept.all()
-    found = part.decode(part.encode(symbols, np.array([[0, 0, 1]], np.uint8), 4))
+        part.encode(of(symbols, 4, np.array([[0, 1, 1]])))
+    assert part.decode(part.encode(of(symbols, 4, np.ones((1, 3))))).kept.all()
+    found = part.decode(part.encode(of(symbols, 4)))
     assert (found.symbols.tolist(), found.kept.tolist()) == ([0, 5], [False, True])
 
 
+FULL = of(np.arange(1, 13, dtype=np.uint32).reshape(3, 4), 7)
+
+
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
-def test_a_stream_of_another_length_than_its_entries_is_none(part, monkeypatch):
-    symbols, kept = np.arange(1, 13, dtype=np.uint32).reshape(3, 4), np.ones((3, 4), np.uint8)
-    assert np.array_equal(stream(part, symbols, kept, 7).data, part.encode(symbols, kept, 7).data)
+def test_a_stream_of_another_length_than_its_parts_is_none(part, monkeypatch):
+    """By a single bit, even where no byte is added."""
+    tensor = StoredTensor(lambda: (FULL,), part, FULL.symbol_bits)
+    assert np.array_equal(next(tensor.encoded()).stream.data, part.encode(FULL).stream.data)
     encode = type(part).encode
 
-    def longer(self, *given):
-        encoded = encode(self, *given)
-        return replace(encoded, data=np.append(encoded.data, np.uint8(0)))
+    def longer(self, slices):
+        encoded = encode(self, slices)
+        return replace(encoded, stream=BitStream.of(np.append(encoded.stream.array, 0)))
 
     monkeypatch.setattr(type(part), "encode", longer)
-    with pytest.raises(ValueError, match=r": a stream of \d+ bytes, its entries take \d+ bits$"):
-        stream(part, symbols, kept, 7)
+    with pytest.raises(ValueError, match=r"^encoding '\w+': a stream of \d+ bits, its parts take \d+ \(payload \d+"):
+        next(tensor.encoded())
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_a_stream_that_is_too_short_is_refused(part):
-    symbols = np.arange(1, 13, dtype=np.uint32).reshape(3, 4)
-    encoded = part.encode(symbols, np.ones((3, 4), np.uint8), 7)
+    encoded = part.encode(FULL)
     with pytest.raises(ValueError, match="is too short for"):
-        part.decode(replace(encoded, data=encoded.data[:-1]))
+        part.decode(replace(encoded, stream=BitStream.of(encoded.stream.array[:-1])))
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)

@@ -93,32 +93,35 @@ class _Dark:
 '''
 ENCODING = '''
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from workloads.encoding import Decoded, Encoded, encodings, pack, unpack
+from workloads.encoding import Decoded, Encoded, Encoding, Part, encodings, pack, unpack
 
 
 @encodings.add("coordinates")
 @dataclass(frozen=True)
-class Coordinates:
+class Coordinates(Encoding):
     """Each entry is a code and its place in the slice."""
 
     place_bits: int = 10
+    parts: ClassVar = (Part("payload", "entry"), Part("index", "entry"))
 
-    def entry_bits(self, symbol_bits):
-        return symbol_bits + self.place_bits
+    def entries(self, slices):
+        return slices.kept.sum(axis=1, dtype=np.int32)
 
-    def entries(self, kept):
-        return kept.sum(axis=1, dtype=np.int32)
+    def bits(self, slices, entries):
+        return {"payload": entries * slices.symbol_bits, "index": entries * self.place_bits}
 
-    def encode(self, symbols, kept, symbol_bits):
-        slices, places = np.nonzero(kept)
-        field = symbols[slices, places] | places.astype(np.uint32) << np.uint32(symbol_bits)
-        return Encoded(pack(field, self.entry_bits(symbol_bits)), self.entries(kept), symbols.shape[1], symbol_bits)
+    def encode(self, slices):
+        which, places = np.nonzero(slices.kept)
+        field = slices.symbols[which, places] | places.astype(np.uint32) << np.uint32(slices.symbol_bits)
+        stream = pack(field, slices.symbol_bits + self.place_bits)
+        return Encoded(stream, self.entries(slices), slices.length, slices.symbol_bits)
 
     def decode(self, encoded):
-        field = unpack(encoded.data, self.entry_bits(encoded.symbol_bits), int(encoded.entries.sum()))
+        field = unpack(encoded.stream, encoded.symbol_bits + self.place_bits, int(encoded.entries.sum()))
         places = (field >> np.uint32(encoded.symbol_bits)).astype(np.int32)
         return Decoded(field & np.uint32((1 << encoded.symbol_bits) - 1), places, encoded.entries)
 '''
@@ -240,6 +243,38 @@ def kind_of(kind: str) -> str:
     return registries.get(kind, networks).kind
 
 
+#: what a dataflow of one's own says when its array does something that no kind of work says
+WORK = """
+from accel_sim.values.causes import Cause, Slots
+from accel_sim.values.work import Timed, UNMAPPED
+
+
+@dataclass(frozen=True)
+class Halted:
+    \"\"\"Another kind of work, after which all lanes rest for as long.\"\"\"
+
+    inner: object
+    of_array = True
+
+    def time(self, lanes):
+        timed = self.inner.time(lanes)
+        return Timed(2 * timed.cycles, Slots(timed.causes + Slots({UNMAPPED: lanes * timed.cycles})), timed.stalled)
+"""
+
+
+def test_a_kind_of_work_in_one_file_takes_the_time_it_says(plugins):
+    """The array's own cycles double, and every other figure of the products stays."""
+    halted = DATAFLOW.replace("work=work)", "work=Halted(work))").replace('"two_thirds"', '"halted"')
+    (plugins / "two_thirds.py").write_text(DATAFLOW)
+    (plugins / "halted.py").write_text(halted + WORK)
+    for name in ("two_thirds", "halted"):
+        command = ("lenet_300_100", "systolic", "--set", f"dataflow={{name: {name}}}", "--check", "--quiet")
+        assert run("run", *command, "--out", name) == 0
+    once, twice = (pd.read_csv(f"{name}/layers.csv") for name in ("two_thirds", "halted"))
+    assert (twice.array_cycles == 2 * once.array_cycles).all()
+    assert (twice.macs_issued == once.macs_issued).all() and (twice.macs_effectual == once.macs_effectual).all()
+
+
 @pytest.mark.slow
 def test_a_machine_in_one_file_has_all_of_them(plugins, tmp_path):
     """In a fresh process: five parts, a preset of them by path, and nothing else."""
@@ -306,17 +341,25 @@ UNFINISHED = {
     "memory 'bursts' has no advance": ("memories", ("    def advance(", "    def advanced(")),
     "encoding 'coordinates' is no frozen dataclass": ("encodings", ("@dataclass(frozen=True)\n", "")),
     "encoding 'coordinates' has no decode": ("encodings", ("    def decode(", "    def decodes(")),
-    "encoding 'coordinates' has no entry_bits": ("encodings", ("    def entry_bits(", "    def entry_bit(")),
-    "encodings.weights: encoding 'coordinates': encode: expected an Encoded of the entries it counts, 18 bytes of 14": (
-        "encodings", ("Encoded(pack(field,", "Encoded(pack(field[1:],")),
+    "encoding 'coordinates' has no bits": ("encodings", ("    def bits(", "    def bit(")),
+    "encoding 'coordinates' has no parts": ("encodings", ("    parts: ClassVar =", "    part: ClassVar =")),
+    "encoding 'coordinates' is no subclass of workloads.encoding.Encoding": ("encodings", ("(Encoding):", ":")),
+    "encoding 'coordinates': encode: a stream of 126 bits, its parts take 140 (payload 40, index 100)": (
+        "encodings", ("pack(field,", "pack(field[1:],")),
     "encodings.weights: encoding 'coordinates': decodes to other codes than were encoded": (
         "encodings", ("Decoded(field &", "Decoded(field * 0 &")),
-    "encoding 'coordinates': entry_bits(4) is None, expected a number of bits from 1 on": (
-        "encodings", ("return symbol_bits + self.place_bits", "return None")),
+    "encoding 'coordinates': encode: bits: expected a mapping of payload, index to the bits of each slice": (
+        "encodings", ('"index": entries', '"mask": entries')),
+    "encoding 'coordinates': encode: bits: index is not [slices] integers": (
+        "encodings", ('"index": entries *', '"index": 1.0 * entries *')),
+    "encoding 'coordinates': part 'index' is not of one size in slices of one length: it is not fixed by 'slice'": (
+        "encodings", ('Part("index", "entry")', 'Part("index", "slice")')),
+    ": ValueError: part 'indices', fixed='entry': expected payload, index, mask,": (
+        "encodings", ('Part("index", "entry")', 'Part("indices", "entry")')),
     "encoding 'coordinates': entries: expected [slices] integers": ("encodings", ("sum(axis=1,", "sum(axis=0,")),
     "encoding 'coordinates': AttributeError: 'NoneType' object has no attribute 'entries'": (
         "encodings", ("return Decoded(field", "Decoded(field")),
-    "parts/coordinates.py line 29: AttributeError: 'Coordinates' object has no attribute 'nothing'": (
+    "parts/coordinates.py line 32: AttributeError: 'Coordinates' object has no attribute 'nothing'": (
         "encodings", ("places = (field", "places = self.nothing, (field")),
     "MAC unit 'half_price': nothing prices mac.mult3 of 9 bits": ("macs", ('("mac", "mult"', '("mac", "mult3"')),
     "MAC unit 'half_price': nothing prices multiplier.mult of 9 bits": (
@@ -337,6 +380,19 @@ def test_an_unfinished_part_is_named_in_one_line(text, plugins, capsys):
     assert run("run", network, preset, *options, "--quiet", "--out", "r") == 2
     said = capsys.readouterr().err
     assert text in said and name in said and said.count("\n") == 1
+
+
+def test_an_encoding_that_keeps_to_its_parts_in_short_slices_alone_is_named_in_a_checked_run(plugins, capsys):
+    """Filters have 784, 300 and 100 weights; those that a machine is tried on up to 16."""
+    name, whole, settings, network, _ = PARTS["encodings"]
+    wrong = whole.replace("pack(field,", "pack(field[slices.length > 20 :],")
+    (plugins / f"{name}.py").write_text(wrong)
+    options = ["--set", settings[0], "--quiet", "--out", "r"]
+    assert run("run", network, "systolic", *options) == 0
+    capsys.readouterr()
+    assert run("run", network, "systolic", *options, "--check") == 2
+    said = capsys.readouterr().err
+    assert "encoding 'coordinates': a stream of " in said and said.count("\n") == 1
 
 
 def test_what_a_part_is_asked_for_is_what_its_protocol_says():

@@ -2,8 +2,10 @@
 
 import csv
 import hashlib
+import io
 import json
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from accel_sim.shell.cli import main
@@ -23,7 +25,8 @@ def found(command: str) -> dict[str, str]:
     """The row of a command as it runs now: ``accel-sim run`` with these words; SystemExit if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        code = main(["run", *command.split(), "--out", str(out), "--no-plots", "--quiet"])
+        with redirect_stdout(io.StringIO()):
+            code = main(["run", *command.split(), "--out", str(out), "--no-plots", "--quiet"])
         if code:
             raise SystemExit(f"accel-sim run {command}: exit code {code}")
         summary = json.loads((out / "summary.json").read_text())

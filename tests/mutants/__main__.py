@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 
 from tests.mutants.changes import Change, changes, sources
-from tests.mutants.reach import fails, measure
+from tests.mutants.reach import fails, measured
 
 ROOT = Path(__file__).parents[2]
 #: what is drawn from, each as often
 GROUPS = {
     "dataflows": ["accel_sim/dataflows", "accel_sim/mapping"],
-    "engine": [f"accel_sim/{name}.py" for name in ("run/engine", "run/timing", "run/simulate", "machine/levels")],
+    "engine": [f"accel_sim/{name}.py" for name in ("run/engine", "run/simulate", "machine/levels")],
     "energy": ["accel_sim/energy"],
     "importers": ["workloads/importers"],
 }
@@ -61,13 +61,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--first", type=int, default=0, help="leave out so many of them")
+    parser.add_argument("--reach", type=Path, metavar="DIR", help="what tests reach: read there, or kept there")
     given = parser.parse_args()
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "accel_sim"
         shutil.copytree(ROOT, copy, ignore=SKIPPED)
         os.environ.setdefault("ACCEL_SIM_SHARED", str(ROOT.parent / "shared"))
-        reach = measure(copy)
+        reach = measured(copy, given.reach)
         chosen = drawn(given.seed, given.count)
         for number, (group, change) in enumerate(chosen[given.first :], given.first):
             begin = time.monotonic()

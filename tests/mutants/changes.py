@@ -72,6 +72,8 @@ def _living(node: ast.AST) -> Iterator[ast.AST]:
         if name in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.keyword) and child.arg == "strict":
+                continue  # of zip: what it would refuse never comes
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr | ast.Raise | ast.Import):
                 yield child
                 yield from _living(child)

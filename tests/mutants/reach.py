@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,18 +19,20 @@ _spent: dict[str, float] = {}
 
 @dataclass(frozen=True)
 class Reach:
-    """root: of the tree; spent: seconds of each test; data: lines with the tests that ran them."""
+    """root: of the tree that was measured; spent: seconds of each test; data: lines with the tests that ran them."""
 
     root: Path
     spent: dict[str, float]
     data: coverage.CoverageData
 
     def tests(self, path: str, line: int) -> list[str]:
-        """Names of the tests that run a line of a file, or, where none is known to, its file; quickest first."""
+        """Names of the tests that run a line of a file, quickest first; where it runs once, when the file is loaded (a
+        default, a table), those that run any line of the file, and then all others."""
         by_line = {at: self._known(tests) for at, tests in self.data.contexts_by_lineno(str(self.root / path)).items()}
-        near = next((by_line[at] for at in range(line, line - 20, -1) if by_line.get(at)), None)
-        found = near or set().union(*by_line.values())
-        return sorted(found, key=lambda name: (self.spent[name], name))
+        ran = next((at for at in range(line, line - 20, -1) if at in by_line), line)
+        found = by_line.get(ran) or set().union(*by_line.values())
+        rest = set() if by_line.get(ran) else set(self.spent) - found
+        return [name for each in (found, rest) for name in sorted(each, key=lambda name: (self.spent[name], name))]
 
     def limit(self, tests: list[str]) -> float:
         """Seconds after which these hang."""
@@ -37,6 +40,21 @@ class Reach:
 
     def _known(self, contexts: list[str]) -> set[str]:
         return {name for each in contexts if (name := each.rpartition("|")[0]) in self.spent}
+
+
+def measured(root: Path, kept: Path | None) -> Reach:
+    """Of a tree; kept: a folder that has what an earlier call measured, or gets what this one does."""
+    if kept is None or not (kept / "root").exists():
+        found = measure(root)
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
+            for name in (".coverage", "spent.json"):
+                shutil.copy(root / name, kept / name)
+            (kept / "root").write_text(str(root))
+        return found
+    data = coverage.CoverageData(str(kept / ".coverage"))
+    data.read()
+    return Reach(Path((kept / "root").read_text()), json.loads((kept / "spent.json").read_text()), data)
 
 
 def measure(root: Path) -> Reach:

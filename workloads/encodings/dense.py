@@ -1,32 +1,38 @@
 """Every code stored, none marked: the plain array."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from workloads.encoding import Decoded, Encoded, encodings, pack, unpack
+from workloads.bit_stream import pack, unpack
+from workloads.encoding import Decoded, Encoded, Encoding, Part, Slices, encodings
 
 
 @encodings.add("dense")
 @dataclass(frozen=True)
-class Dense:
+class Dense(Encoding):
     """Every symbol as it is, zeros included."""
 
-    def entry_bits(self, symbol_bits: int) -> int:
-        """A symbol alone."""
-        return symbol_bits
+    parts: ClassVar = (Part("payload", "slice"),)
+    plain: ClassVar = True
 
-    def entries(self, kept: np.ndarray) -> np.ndarray:
+    def entries(self, slices: Slices) -> np.ndarray:
         """[slices] int32: all symbols are stored."""
-        return np.full(kept.shape[0], kept.shape[1], dtype=np.int32)
+        return np.full(len(slices), slices.length, dtype=np.int32)
 
-    def encode(self, symbols: np.ndarray, kept: np.ndarray, symbol_bits: int) -> Encoded:
+    def bits(self, slices: Slices, entries: np.ndarray) -> dict[str, np.ndarray]:
+        """Symbols alone."""
+        return {"payload": entries * np.int64(slices.symbol_bits)}
+
+    def encode(self, slices: Slices) -> Encoded:
         """Symbols one behind the other."""
-        return Encoded(pack(symbols.ravel(), symbol_bits), self.entries(kept), symbols.shape[1], symbol_bits)
+        stream = pack(slices.symbols.ravel(), slices.symbol_bits)
+        return Encoded(stream, self.entries(slices), slices.length, slices.symbol_bits)
 
     def decode(self, encoded: Encoded) -> Decoded:
         """All places are kept, zeros too."""
         slices = len(encoded.entries)
-        symbols = unpack(encoded.data, encoded.symbol_bits, slices * encoded.length)
+        symbols = unpack(encoded.stream, encoded.symbol_bits, slices * encoded.length)
         positions = np.tile(np.arange(encoded.length, dtype=np.int32), slices)
         return Decoded(symbols, positions, encoded.entries)

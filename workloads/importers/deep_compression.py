@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workloads.encoding import Slices
 from workloads.encodings.relative_index import RelativeIndex
 from workloads.formats.codes import Codes, NumberFormat
 from workloads.importers import weight_files
@@ -122,7 +123,8 @@ def store(weights: LayerWeights) -> StoredLayer:
     if weights.shared is None:
         raise ValueError("weights without a codebook cannot be stored as a .net file")
     codes = weights.codes.values.reshape(1, -1)
-    symbols, runs = INDEX.stored(codes.astype(np.uint32), (codes != 0).view(np.uint8))
+    whole = Slices.of(codes, (codes != 0).view(np.uint8), weights.codes.format.bits)
+    symbols, runs = INDEX.stored(whole, INDEX.entries(whole))
     bias = np.zeros(weights.codes.values.shape[0]) if weights.bias is None else weights.bias
     return StoredLayer(weights.shared, bias.astype(np.float32), symbols.astype(np.uint8), runs.astype(np.uint8))
 

@@ -18,8 +18,8 @@ from accel_sim.mapping.buffer import Buffer
 from accel_sim.mapping.mapper import Mapper
 from accel_sim.values.address_map import Placement
 from accel_sim.values.checks import MOST_FIELD_BITS, NO_OUTPUT_BITS, require
-from accel_sim.values.tile import Recurrence
-from workloads.encoding import Encoding
+from accel_sim.works.grid import Recurrence
+from workloads.encoding import Encoding, Slices
 from workloads.layer import Layer
 from workloads.operands import MacOperands
 from workloads.registry import InputError
@@ -38,7 +38,8 @@ class BroadcastCsc:
     second set were always free).
     asymmetric: codes with a zero point are stored and broadcast as differences, or raw, and the sums corrected (see
     dataflows.asymmetric).
-    pointer_bits: of a column pointer, which numbers the entries of its lane in a tile; the last one is their number.
+    pointer_bits: of a column pointer, which numbers the entries of its lane in a tile (their bits, where an encoding's
+    entries differ in size); the last one is their number.
     codebook_bits: of a codebook entry.
     accumulators: words of a lane's register file of sums. It is one of EIE's two (recalled); a lane that owns more rows
     than it has words is taken to have more such files, which cost as much to access.
@@ -80,7 +81,7 @@ class BroadcastCsc:
     ) -> TiledBroadcast:  # fmt: skip
         """InputError for an encoding that stores zeros, as dense does."""
         empty = np.zeros((1, 2), dtype=np.uint8)
-        if encodings["weights"].entries(empty)[0]:
+        if encodings["weights"].entries(Slices.of(empty, empty, 8))[0]:
             raise InputError(
                 "dataflow 'broadcast_csc' needs an encoding that stores nothing for an empty column slice: set "
                 "encodings.weights.name to relative_index"

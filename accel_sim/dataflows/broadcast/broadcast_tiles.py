@@ -28,7 +28,8 @@ from accel_sim.mapping.staging import Staging
 from accel_sim.values.actions import Actions
 from accel_sim.values.address_map import Placement
 from accel_sim.values.causes import Cause
-from accel_sim.values.tile import Extent, Field, GridWork, Stream, Tile
+from accel_sim.values.tile import Extent, Field, Stream, Tile
+from accel_sim.works.grid import GridWork
 from cython_core.accumulate import sparse_products
 from cython_core.grids import nonzero_taps, tap_counts
 from workloads.encoding import Encoding
@@ -59,7 +60,9 @@ class TiledBroadcast:
         """Weights as they are dealt over the lanes."""
         word_bits = self.buffers["weights"].word_bits
         raw = self.raw.weights if self.raw is not None and self.raw.weights_raw else None
-        return Columns(self.layer, self.operands.weights, self.lanes, self.encoding, word_bits, raw)
+        book = self.operands.weights.format.codebook
+        book_bits = 0 if book is None else len(book) * self.machine.codebook_bits
+        return Columns(self.layer, self.operands.weights, self.lanes, self.encoding, word_bits, book_bits, raw)
 
     @cached_property
     def raw(self) -> RawProducts | None:
@@ -118,7 +121,8 @@ class TiledBroadcast:
     @cached_property
     def _stream(self) -> int:
         """Bytes of all weights as the machine stores them, pointers and codebook included."""
-        return self._header + sum(part.weight_bytes + part.pointer_bytes for part in self.cuts.parts.values())
+        table = self.columns.tensor.table_bytes
+        return table + sum(part.weight_bytes + part.pointer_bytes for part in self.cuts.parts.values())
 
     @cached_property
     def _begins(self) -> dict[tuple[int, int], tuple[int, int]]:
@@ -126,7 +130,7 @@ class TiledBroadcast:
         parts, base = self.cuts.parts, self.placement.encoded if self.layer.dynamic else self.placement.weights
         if self._stream > self.placement.room:
             base = self.placement.take(self._stream)
-        weights = np.cumsum([base + self._header, *(part.weight_bytes for part in parts.values())])
+        weights = np.cumsum([base + self.columns.tensor.table_bytes, *(part.weight_bytes for part in parts.values())])
         pointers = np.cumsum([weights[-1], *(part.pointer_bytes for part in parts.values())])
         return {number: (int(w), int(p)) for number, w, p in zip(parts, weights, pointers, strict=False)}
 
@@ -182,8 +186,8 @@ class TiledBroadcast:
         return Tile(work, streams, actions, outputs, broadcasts, correction, fields=self._fields(part))
 
     def _fields(self, part: LanePart) -> tuple[Field, ...]:
-        """The largest pointer of a tile: the last of the lane that has most entries."""
-        return (Field("dataflow.pointer_bits", self.machine.pointer_bits, int(part.lane_entries.max())),)
+        """The largest pointer of a tile."""
+        return (Field("dataflow.pointer_bits", self.machine.pointer_bits, part.last_pointer),)
 
     def _correction_ops(self, pixels: int, groups: int) -> int:
         windows = pixels * groups
@@ -248,16 +252,11 @@ class TiledBroadcast:
             found = np.maximum(found, passed) if found.size else passed
         return found
 
-    @property
-    def _header(self) -> int:
-        book = self.operands.weights.format.codebook
-        return -(-len(book) * self.machine.codebook_bits // 8) if book is not None else 0
-
     def _weight_extent(self, index: tuple[int, ...]) -> Extent:
         """A run of whole words per lane, the codebook before the first."""
         number = index[0], index[2]
         begin, size = self._begins[number][0], self.cuts.parts[number].weight_bytes
-        before = self._header if number == (0, 0) else 0
+        before = self.columns.tensor.table_bytes if number == (0, 0) else 0
         return Extent(begin - before, size + before)
 
     def _pointer_extent(self, index: tuple[int, ...]) -> Extent:

@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from accel_sim.values.errors import CheckError
-from workloads.encoding import Encoded, Encoding, stream
+from workloads.encoding import Encoded, Encoding, Slices
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
+from workloads.stored import StoredTensor
 
 
 def owners(layer: Layer, lanes: int) -> np.ndarray:
@@ -38,7 +39,9 @@ def symbols_of(codes: Codes) -> tuple[np.ndarray, int, np.ndarray]:
 class Columns:
     """A layer's weights on ``lanes`` lanes; a column is g*K + k, its slice on a lane the rows of group g there.
 
-    raw: codes that are stored instead, every one of them (a raw code of 0 is no zero weight); None: differences.
+    A lane finds a slice by its pointer, which numbers what lies before it: entries where all have one size, else bits.
+    book_bits: of the layer's codebook, 0 = none. raw: codes that are stored instead, every one of them (a raw code of 0
+    is no zero weight); None: differences.
     """
 
     layer: Layer
@@ -46,6 +49,7 @@ class Columns:
     lanes: int
     encoding: Encoding
     word_bits: int
+    book_bits: int = 0
     raw: Codes | None = None
 
     @cached_property
@@ -83,14 +87,26 @@ class Columns:
         return self._sliced(self._stored.view(np.uint8))
 
     @cached_property
-    def entry_bits(self) -> int:
-        """Of a stored weight and its index."""
-        return self.encoding.entry_bits(self._symbols[1])
+    def tensor(self) -> StoredTensor:
+        """Its slices: lane after lane, column after column."""
+        symbols, bits, _ = self._symbols
+        runs = lambda: (Slices(self._kept, bits, lambda: self._sliced(symbols)),)  # noqa: E731
+        return StoredTensor(runs, self.encoding, bits, book_bits=self.book_bits)
 
     @cached_property
     def entries(self) -> np.ndarray:
         """[columns, lanes] int32 stored entries of each slice, fillers included."""
-        return self._by_column(self.encoding.entries(self._kept))
+        return self._by_column(self.tensor.entries)
+
+    @cached_property
+    def bits(self) -> np.ndarray:
+        """[columns, lanes] int64 bits of each slice."""
+        return self._by_column(self.tensor.slice_bits)
+
+    @property
+    def numbered(self) -> np.ndarray:
+        """[columns, lanes] what pointers count of each slice."""
+        return self.entries if self.encoding.even else self.bits
 
     @cached_property
     def stored(self) -> np.ndarray:
@@ -106,13 +122,12 @@ class Columns:
     @cached_property
     def encoded(self) -> Encoded:
         """The stream in memory: lane after lane, column after column."""
-        symbols, bits, _ = self._symbols
-        return stream(self.encoding, self._sliced(symbols).astype(np.uint32), self._kept, bits)
+        return next(self.tensor.encoded())
 
     @cached_property
     def decoded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(starts [columns+1], outputs, weights) by column, from the encoded stream as the lanes decode it."""
-        decoded = self.encoding.decode(self.encoded)
+        decoded = self.tensor.decode(self.encoded)
         columns = self.layer.G * self.layer.K
         slices = np.repeat(np.arange(len(decoded.entries)), decoded.entries)[decoded.kept]
         positions, symbols = decoded.positions[decoded.kept], decoded.symbols[decoded.kept]  # a filler is no operand

@@ -15,7 +15,7 @@ class LanePart:
     """Columns k of groups: all k of several groups, or some k of one. Each lane's run begins at a whole word.
 
     A lane that owns no row of a group has no pointers to its columns; one that owns a row of none is unmapped. A
-    column's slice lies between its pointer and the next, so the last pointer holds the number of the lane's entries.
+    column's slice lies between its pointer and the next, so the last pointer holds all that the lane's pointers count.
     pointer_buffer: where pointers lie.
     """
 
@@ -54,13 +54,22 @@ class LanePart:
     @cached_property
     def entries(self) -> np.ndarray:
         """[columns, lanes with a row] int32 stored entries of each slice, fillers included."""
-        entries = self.columns.entries[slice(*self.span)]
-        return entries if self._mapped.all() else np.ascontiguousarray(entries[:, self._mapped])
+        return self._of_lanes(self.columns.entries)
 
     @cached_property
-    def lane_entries(self) -> np.ndarray:
-        """[lanes with a row] int64 entries that each holds."""
-        return self.entries.sum(axis=0, dtype=np.int64)
+    def _bits(self) -> np.ndarray:
+        """[columns, lanes with a row] int64 bits of each slice."""
+        return self._of_lanes(self.columns.bits)
+
+    def _of_lanes(self, each: np.ndarray) -> np.ndarray:
+        """Of all columns and lanes -> of these columns and the lanes with a row."""
+        each = each[slice(*self.span)]
+        return each if self._mapped.all() else np.ascontiguousarray(each[:, self._mapped])
+
+    @cached_property
+    def last_pointer(self) -> int:
+        """The largest: that behind the last slice of the fullest lane."""
+        return int(self._of_lanes(self.columns.numbered).sum(axis=0, dtype=np.int64).max())
 
     @cached_property
     def lane_pointers(self) -> np.ndarray:
@@ -71,7 +80,7 @@ class LanePart:
     def weight_bytes(self) -> int:
         """Of whole words."""
         word = self.columns.word_bits
-        return int(-(-self.lane_entries * self.columns.entry_bits // word).sum()) * word // 8
+        return int(-(-self._bits.sum(axis=0) // word).sum()) * word // 8
 
     @cached_property
     def pointer_bytes(self) -> int:
@@ -86,8 +95,8 @@ class LanePart:
     @cached_property
     def words(self) -> np.ndarray:
         """[columns] memory words that hold the column's slices, over all lanes (a slice starts at any bit)."""
-        sizes = self.entries.astype(np.int64) * self.columns.entry_bits
-        end, word = np.cumsum(sizes, axis=0), self.columns.word_bits
+        sizes, word = self._bits, self.columns.word_bits
+        end = np.cumsum(sizes, axis=0)
         touched = (end - 1) // word - (end - sizes) // word + 1
         return np.where(sizes > 0, touched, 0).sum(axis=1)
 

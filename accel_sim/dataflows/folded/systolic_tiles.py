@@ -15,7 +15,8 @@ from accel_sim.dataflows.folded.tensor_layout import TensorLayout, bundled
 from accel_sim.mapping.staging import Staging
 from accel_sim.values.actions import Actions
 from accel_sim.values.causes import Cause
-from accel_sim.values.tile import FoldWork, Passes, Tile
+from accel_sim.values.tile import Tile
+from accel_sim.works.folds import FoldWork, Passes
 
 if TYPE_CHECKING:
     from accel_sim.dataflows.folded.systolic import Systolic

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from accel_sim.dataflows.pieces import tap_columns
 from accel_sim.mapping.nest import TAPS, Loop, Nest
 from accel_sim.values.map_layout import StoredMap, packed_bytes, padding_note
 from accel_sim.values.tile import Extent, Field
-from workloads.encoding import Encoding, encodings, stream
-from workloads.encodings.dense import Dense
+from workloads.encoding import Encoding, Slices, encodings
 from workloads.formats.codes import Codes
 from workloads.layer import Layer
 from workloads.registry import InputError
+from workloads.stored import StoredTensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +24,11 @@ class WeightStore:
     """codes: [M, C/G, R, S] as stored; plain_bits: of a code once decoded.
 
     An encoded layer is a run of chunks, one per tile of the nest (groups, filters, k, taps): a slice per filter, each
-    encoded on its own so that a chunk can be read alone, behind a count of entries per slice of ``pointer_bits``. The
-    codebook of ``codebook_bits`` entries lies before the first chunk. Plain filters begin at whole bytes each; what an
-    earlier layer made (a dynamic operand) lies as that layer wrote it, value behind value. The weights of a filter lie
-    in C, R, S order; where tiles have some of the taps alone, in (block of channels, tap, channel) order.
+    encoded on its own so that a chunk can be read alone, behind a count of its entries in ``pointer_bits`` where the
+    encoding wants one. The codebook of ``codebook_bits`` entries and the encoding's table lie before the first chunk.
+    Plain filters begin at whole bytes each; what an earlier layer made (a dynamic operand) lies as that layer wrote it,
+    value behind value. The weights of a filter lie in C, R, S order; where tiles have some of the taps alone, in (block
+    of channels, tap, channel) order.
     """
 
     layer: Layer
@@ -41,7 +42,7 @@ class WeightStore:
     @property
     def plain(self) -> bool:
         """Whether weights lie as they are."""
-        return self.encoding == Dense()
+        return self.encoding.plain
 
     @cached_property
     def overlaps(self) -> bool:
@@ -86,23 +87,39 @@ class WeightStore:
         some = [(t, min(t + tap_tile, taps)) for t in range(0, taps, tap_tile)]
         return [tap_columns(span, each, taps) for span in spans for each in some]
 
-    @cached_property
-    def entries(self) -> np.ndarray:
-        """[M, tiles of k and taps] int64 entries of each slice, fillers included."""
-        return self._entries(self._cuts)
+    def _slices(self, cuts: list[np.ndarray]) -> Iterator[Slices]:
+        """A run per cut, a slice per filter."""
+        for cut in cuts:
+            kept = np.ascontiguousarray(self._kept[:, cut])
+            yield Slices(kept, self.codes.format.bits, partial(self._symbols_at, cut))
 
-    def _entries(self, cuts: list[np.ndarray]) -> np.ndarray:
-        slices = [self.encoding.entries(np.ascontiguousarray(self._kept[:, cut])) for cut in cuts]
-        return np.stack(slices, axis=1).astype(np.int64)
+    def _symbols_at(self, cut: np.ndarray) -> np.ndarray:
+        return self._symbols[:, cut]
+
+    @cached_property
+    def tensor(self) -> StoredTensor:
+        """Its slices: the filters' of the first cut, of the second, ..."""
+        book = self.codes.format.codebook
+        return StoredTensor(
+            lambda: self._slices(self._cuts), self.encoding, self.codes.format.bits,
+            pointer_bits=self.pointer_bits if self.encoding.counted else 0,
+            book_bits=0 if book is None else len(book) * self.codebook_bits,
+        )  # fmt: skip
+
+    def _by_filter(self, slices: np.ndarray) -> np.ndarray:
+        """[slices] -> [M, cuts]."""
+        return slices.reshape(len(self._cuts), self.layer.M).T
 
     def most_entries(self, k_tile: int, tap_tile: int | None = None) -> int:
         """Of a slice, if k is cut into tiles of this size, and these into so many taps; 0 where nothing counts them."""
-        return 0 if self.plain else int(self._entries(self._cut(k_tile, tap_tile)).max())
+        if not self.encoding.counted:
+            return 0
+        return max(int(self.encoding.entries(each).max()) for each in self._slices(self._cut(k_tile, tap_tile)))
 
     def countable(self, k_tile: int, tap_tile: int | None = None) -> bool:
         """The count of entries before each slice fits its field, if k is cut into such tiles."""
         most = (1 << self.pointer_bits) - 1
-        return self.plain or k_tile <= most or self.most_entries(k_tile, tap_tile) <= most
+        return k_tile <= most or self.most_entries(k_tile, tap_tile) <= most
 
     def check_counts(self, k_tile: int, tap_tile: int | None = None) -> None:
         """InputError unless ``countable``: the smallest tile that the dataflow can take."""
@@ -116,9 +133,9 @@ class WeightStore:
 
     def fields(self, r: Ranges) -> tuple[Field, ...]:
         """The largest count of entries before a slice of a tile's ranges."""
-        if self.plain:
+        if not self.encoding.counted:
             return ()
-        rows = self.entries[:, self._number(r)].reshape(-1, self.layer.M // self.layer.G)
+        rows = self._by_filter(self.tensor.entries)[:, self._number(r)].reshape(-1, self.layer.M // self.layer.G)
         most = int(rows[slice(*r.groups), slice(*r.filters)].max())
         return (Field("dataflow.pointer_bits", self.pointer_bits, most),)
 
@@ -129,26 +146,18 @@ class WeightStore:
         return number if taps is None else number * taps.count + r.taps[0] // taps.tile
 
     @cached_property
-    def _chunks(self) -> tuple[np.ndarray, int]:
-        """([group tiles, filter tiles, cuts, 2] first and last + 1 byte of every chunk, bytes in all)."""
+    def _chunks(self) -> np.ndarray:
+        """[group tiles, filter tiles, cuts, 2] first and last + 1 byte of every chunk."""
         groups, filters = (self.nest.loops[self.nest.place(dim)] for dim in ("groups", "filters"))
-        bits = self.entries * self.encoding.entry_bits(self.codes.format.bits) + self.pointer_bits
-        bits = bits.reshape(self.layer.G, -1, len(self._cuts))
+        bits = self._by_filter(self.tensor.slice_bits).reshape(self.layer.G, -1, len(self._cuts))
         bits = np.add.reduceat(bits, np.arange(0, groups.size, groups.tile), axis=0)
         bits = np.add.reduceat(bits, np.arange(0, filters.size, filters.tile), axis=1)
-        sizes = -(-bits // 8)
-        ends = self._header + np.cumsum(sizes.ravel()).reshape(sizes.shape)
-        return np.stack([ends - sizes, ends], axis=-1), int(ends.ravel()[-1])
-
-    @property
-    def _header(self) -> int:
-        book = self.codes.format.codebook
-        return 0 if book is None else -(-len(book) * self.codebook_bits // 8)
+        return self.tensor.chunks(bits)
 
     @cached_property
     def bytes(self) -> int:
         """Of all weights as they lie in the outermost memory."""
-        return packed_bytes(self.layer.M * self._row_bits, 1) if self.plain else self._chunks[1]
+        return packed_bytes(self.layer.M * self._row_bits, 1) if self.plain else int(self._chunks.max())
 
     @property
     def _row_bits(self) -> int:
@@ -159,11 +168,11 @@ class WeightStore:
     @property
     def pointer_bytes(self) -> int:
         """Those of them that are counts of entries."""
-        return 0 if self.plain else -(-self.layer.M * len(self._cuts) * self.pointer_bits // 8)
+        return 0 if self.plain else -(-self.tensor.part_bits("pointers") // 8)
 
     def notes(self, wanted: Encoding) -> Iterator[str]:
         """What the user should know of how they lie; wanted: the machine's encoding of weights."""
-        if self.layer.dynamic and wanted != Dense():
+        if self.layer.dynamic and not wanted.plain:
             yield f"the second operand is an activation: it is read plain, not as {encodings.name_of(wanted)}"
         yield from encoding_notes(self.codes, self.encoding, self.bytes, self.pointer_bytes)
         if self.plain and not self.layer.dynamic:
@@ -175,8 +184,8 @@ class WeightStore:
         if encoded:
             tiles = [getattr(r, d)[0] // self.nest.loops[self.nest.place(d)].tile for d in ("groups", "filters")]
             at = (*tiles, self._number(r))
-            first, last = (int(edge) for edge in self._chunks[0][at])
-            first = 0 if at == (0, 0, 0) else first  # the codebook comes with the first chunk
+            first, last = (int(edge) for edge in self._chunks[at])
+            first = 0 if at == (0, 0, 0) else first  # codebook and table come with the first chunk
             return (Extent(base + first, last - first),)
         filters, row = self.layer.M // self.layer.G, self._row_bits
         begin, end = r.row
@@ -192,9 +201,8 @@ class WeightStore:
         """The codes as the decoder makes them from the stored stream, slice by slice: what is not stored is zero."""
         form, mask = self.codes.format, (1 << self.codes.format.bits) - 1
         values = self._zero.copy()
-        for cut in self._cuts:
-            part = np.ascontiguousarray(self._symbols[:, cut]), np.ascontiguousarray(self._kept[:, cut])
-            decoded = self.encoding.decode(stream(self.encoding, *part, form.bits))
+        for cut, encoded in zip(self._cuts, self.tensor.encoded(), strict=True):
+            decoded = self.tensor.decode(encoded)
             rows = np.repeat(np.arange(self.layer.M), decoded.entries)[decoded.kept]
             place = rows, cut[decoded.positions[decoded.kept]]
             values[place] = (decoded.symbols[decoded.kept] + self._zero[place]) & mask

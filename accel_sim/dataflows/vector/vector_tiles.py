@@ -14,7 +14,8 @@ from accel_sim.dataflows.vector.vector_cost import BrickCosts
 from accel_sim.macs.unit import Mode
 from accel_sim.mapping.staging import Staging
 from accel_sim.values.actions import Actions
-from accel_sim.values.tile import ColumnWork, Tile
+from accel_sim.values.tile import Tile
+from accel_sim.works.columns import ColumnWork
 from workloads.formats.codes import Codes
 
 if TYPE_CHECKING:

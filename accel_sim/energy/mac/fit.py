@@ -82,6 +82,11 @@ def write(table: dict, path: Path) -> None:
     path.write_text(HEADER + "component,feature,at_200_mhz,at_1000_mhz\n" + "".join(rows), encoding="utf-8")
 
 
+def main(reference: Path, out: Path) -> None:
+    """The table of a reference file, written to ``out``."""
+    measured = read(reference)
+    write(fit(measured) | designs(measured), out)
+
+
 if __name__ == "__main__":
-    measured = read(Path(sys.argv[1]))
-    write(fit(measured) | designs(measured), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

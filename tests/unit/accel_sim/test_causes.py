@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from accel_sim import load_hardware, simulate
 from accel_sim.mapping.buffer import Buffer
 from accel_sim.memories.flat import FlatDram
-from accel_sim.run import timing
 from accel_sim.run.engine import Engine
 from accel_sim.values.causes import CAUSES, COMPUTE, OPERANDS, PLACED, Bound, Cause, Slots, bound, sentence
 from accel_sim.values.jobs import Job, Transfer
-from accel_sim.values.tile import Extent, FoldWork, GridWork, Passes, Recurrence, Stream, Tile
+from accel_sim.values.tile import Extent, Stream
+from accel_sim.works.folds import FoldWork, Passes
+from accel_sim.works.grid import GridWork, Recurrence
+from accel_sim.works.timed import timed as took
 from tests.unit.accel_sim.test_feeding import SMALL, matrix
 from tests.unit.accel_sim.test_hierarchies import MACHINES, build, glb
 from workloads import load_network
@@ -207,7 +209,7 @@ def test_sentences_by_hand():
 
 def test_a_tile_with_load_is_charged_to_its_level():
     work = FoldWork((Passes(2, 3, 1, 8),), 5, 4, 40, 0, loading=Cause("sram", "w", "weights"))
-    timed = timing.time(Tile(work, (), {}), 4)
+    timed = took(work, 4)
     assert timed.causes == Slots({
         Cause("effectual"): 40, Cause("sram", "w", "weights"): 24, Cause("fill_drain"): 8, Cause("unmapped"): 0,
         Cause("ineffectual"): 0,

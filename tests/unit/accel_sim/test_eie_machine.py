@@ -9,9 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from accel_sim.machine.config import load_hardware
-from accel_sim.run import timing
 from accel_sim.run.session import Session
 from accel_sim.run.simulate import run_layer, tile_layer
+from accel_sim.works.timed import timed as took
 from tests import small_buffers
 from tests.oracle.eie_machine import STATES, EieTile, Machine, Product, encode_slice
 from tests.oracle.patches import patches
@@ -66,7 +66,7 @@ def agree(case: Case, machine: Machine, more: dict | None = None) -> Counter:
     for tile, (pixels, groups, k) in zip(tiled, pieces, strict=True):
         parts = [(p, cut(todo[p][g], k)) for p in range(*pixels) for g in range(*groups)]
         clocked = EieTile([product for _, product in parts], machine).run()
-        timed = timing.time(tile, machine.pes)
+        timed = took(tile.work, machine.pes)
         assert (timed.cycles, {state: timed.slots[state] for state in STATES}) == (clocked.clock, clocked.slots)
         for (pixel, product), out in zip(parts, clocked.outputs, strict=True):
             sums[pixel, product.rows] += out

@@ -1,13 +1,13 @@
-"""The recurrence kernels and `timing.time` against the clocked machine with real queues and slots."""
+"""The recurrence kernels and `GridWork.time` against the clocked machine with real queues and slots."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel_sim.run import timing
 from accel_sim.values.causes import Cause
-from accel_sim.values.tile import GridWork, Recurrence, Tile
+from accel_sim.works.grid import GridWork, Recurrence
+from accel_sim.works.timed import timed as took
 from cython_core import recurrence
 from tests.oracle.grid_machine import Constants, GridMachine
 
@@ -92,7 +92,7 @@ def test_a_timed_tile_has_the_machines_cycles_and_states(grid, fixed, floor, tai
         recurrence=Recurrence(depth, gap, lat, free, floor, tail, out_depth=out_depth, out_cycles=2), avail=avail,
         late=Cause("decode", "act", "inputs"),
     )  # fmt: skip
-    timed = timing.time(Tile(tile, (), {}), lanes)
+    timed = took(tile, lanes)
     assert timed.cycles == cycles
     assert [timed.slots[state] for state in STATES] == waits
     assert timed.slots["unmapped"] == unmapped * cycles
@@ -149,12 +149,11 @@ def test_an_infinite_queue_is_not_independence():
     assert cost.sum(axis=0).max() == 1
 
 
-# FAILS (a bug of timing._fits_32_bits, left for its owner): its bound counts `lat` once per barrier, but behind a full
-# queue every step adds it (issue[t] = start[t-1] = issue[t-1] + lat), so the 32-bit kernel wraps without a word.
+# the bound of 32 bits must count `lat` for every step: behind a full queue issue[t] = start[t-1] = issue[t-1] + lat
 def test_a_long_latency_behind_a_full_queue_does_not_overflow_32_bits():
     steps, lat = 4096, 1 << 20
     work = GridWork(
         np.ones((1, 1), np.int32), np.zeros(steps, np.int32), np.zeros(steps, np.uint8), np.array([1]), np.array([0]),
         Recurrence(depth=1, lat=lat),
     )  # fmt: skip
-    assert timing.time(Tile(work, (), {}), 1).cycles == steps * lat + 1  # issued when the step before has started
+    assert took(work, 1).cycles == steps * lat + 1  # issued when the step before has started

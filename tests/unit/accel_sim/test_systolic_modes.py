@@ -131,6 +131,15 @@ def test_the_first_layers_input_lies_in_memory_as_a_matrix(source, codes):
     assert result.layers.dram_read_bytes.iloc[-1] == codes + layers[-1].weights
 
 
+@pytest.mark.parametrize(("kernel", "codes"), [((1, 1), 2 * 16), ((1, 2), 4 * 12), ((2, 1), 4 * 12), ((2, 2), 8 * 9)])
+def test_a_matrix_of_the_input_is_made_as_soon_as_a_filter_has_two_taps(kernel, codes):
+    """Two channels of 4 x 4, no padding: C R S rows, E F columns; 1x1 reads the map itself."""
+    layer = Layer(name="conv", kind="conv", C=2, M=4, H=4, W=4, R=kernel[0], S=kernel[1])
+    machine = load_hardware("systolic", {"dataflow.stationary": "ws", "dataflow.reduction_order": "im2col_first"})
+    result = simulate(Network("small", (layer,), (2, 4, 4)), machine, check=True)
+    assert result.layers.dram_read_bytes.iloc[-1] == codes + layer.weights
+
+
 def test_data_of_fewer_bits_run_in_a_faster_mode():
     layer = Layer(name="fc", kind="fc", C=32, M=8, N=4)
     few = operands(layer, 3, 2, 0)

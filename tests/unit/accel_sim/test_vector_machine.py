@@ -14,9 +14,10 @@ from accel_sim.macs.dynamic_serial_2d import DynamicSerial2d
 from accel_sim.macs.group_precision import GroupPrecision
 from accel_sim.macs.unit import CostTable
 from accel_sim.mapping.mapper import MappingRules
-from accel_sim.run import timing
 from accel_sim.run.session import Session
 from accel_sim.run.simulate import tile_layer
+from accel_sim.values.work import Timed
+from accel_sim.works.timed import timed
 from tests.contracts import samples
 from tests.oracle import vector_machine
 from workloads import InputError, Layer
@@ -115,12 +116,12 @@ def machine(title: str, layer: Layer, rows: int, cols: int, registers: int | Non
     )
 
 
-def timed(made, network, layer: Layer) -> timing.Timed:
+def took(made, network, layer: Layer) -> Timed:
     session = Session.start(network, made)
     ((_, operands),) = walk(network, 0)
     tiles = list(tile_layer(layer, operands, session))
     assert len(tiles) == 1
-    return timing.time(tiles[0], made.array.lanes)
+    return timed(tiles[0].work, made.array.lanes)
 
 
 def plain(layer: Layer, x, w) -> dict:
@@ -151,7 +152,7 @@ def layers(draw) -> Layer:
 def test_any_layer(title, layer, rows, cols, registers, density, seed):
     assume(layer.E * layer.F > 1)
     network, x, w = samples.given(layer, "signed", density, density, seed)
-    got = timed(machine(title, layer, rows, cols, registers), network, layer)
+    got = took(machine(title, layer, rows, cols, registers), network, layer)
     steps = vector_machine.brick_list(plain(layer, x, w), LANES, rows, cols)
     cycles, busy, waiting, unmapped = vector_machine.run(steps, UNITS[title][1], rows, cols, registers)
     assert got.cycles == cycles
@@ -168,7 +169,7 @@ def test_any_layer(title, layer, rows, cols, registers, density, seed):
 def test_a_layer_of_one_window(title, channels, filters, rows, cols, seed):
     layer = Layer(name="fc", kind="fc", C=channels, M=filters)
     network, x, w = samples.given(layer, "signed", 0.8, 0.8, seed)
-    got = timed(machine(title, layer, rows, cols, 0), network, layer)
+    got = took(machine(title, layer, rows, cols, 0), network, layer)
     steps = vector_machine.brick_list(plain(layer, x, w), LANES, rows, 1)
     order = vector_machine.fed(steps, -(-filters // rows), cols)
     assert got.cycles == vector_machine.staggered(order, UNITS[title][1], rows, cols)
@@ -179,7 +180,7 @@ def test_a_column_of_one_register_begins_when_the_last_has_begun_the_step_before
     layer = Layer(name="two", kind="conv", C=4, M=1, H=1, W=2)
     network, x, _ = samples.given(layer, "signed", 1.0, 1.0)
     x.values[0, :, 0, 0], x.values[0, :, 0, 1] = [7, 0, 1, 0], [1, 0, 7, 0]
-    cycles = {d: timed(machine("two_stage 2", layer, 1, 2, d), network, layer).cycles for d in (0, 1, None)}
+    cycles = {d: took(machine("two_stage 2", layer, 1, 2, d), network, layer).cycles for d in (0, 1, None)}
     assert cycles == {0: 6, 1: 4, None: 4}
 
 
@@ -212,4 +213,4 @@ def test_refusals():
         InputError, match=r"^layer 'fc': MAC unit 'group_precision': group_values=3 must be a multiple of"
     ):
         made = machine("group of two", layer, 2, 2, 0)
-        timed(replace(made, mac=replace(made.mac, group_values=3)), network, layer)
+        took(replace(made, mac=replace(made.mac, group_values=3)), network, layer)

@@ -9,7 +9,8 @@ from accel_sim.machine.config import load_hardware
 from accel_sim.run.session import Session
 from accel_sim.run.simulate import run_layer, tile_layer
 from accel_sim.values.actions import Actions
-from accel_sim.values.tile import Field, PostWork, Tile
+from accel_sim.values.tile import Field, Tile
+from accel_sim.works.post import PostWork
 from tests import small_buffers
 from tests.unit.accel_sim.layers import cases
 from workloads.formats.codes import Codes, NumberFormat

@@ -95,10 +95,16 @@ def test_refuses(message):
 
 
 def test_a_file_larger_than_the_network_can_fill_is_not_read(tmp_path: Path):
+    """A count, 256 shared values and M biases of 4 bytes, and 2 bytes a weight: 784 x 300, 300 x 100, 100 x 10."""
+    layers = ((300, 784 * 300), (100, 300 * 100), (10, 100 * 10))
+    most = sum(4 * (1 + 256 + filters) + 2 * weights for filters, weights in layers)
     path = tmp_path / "big.net"
-    path.write_bytes(b"\0" * 2_000_000)
-    with pytest.raises(InputError, match=r"oversized: 2000000 bytes; 'lenet_300_100' can fill \d+ at most"):
-        load_network("lenet_300_100", weights=path)
+    for size in (most, most + 1, 2_000_000):
+        path.write_bytes(b"\0" * size)
+        with pytest.raises(InputError) as caught:
+            load_network("lenet_300_100", weights=path)
+        said = f"{path}: oversized: {size} bytes; 'lenet_300_100' can fill {most} at most"
+        assert (str(caught.value) == said) == (size > most)
 
 
 def test_layer_bytes_count_header_codebook_bias_codes_and_nibbles():

@@ -361,6 +361,15 @@ def test_split_copies_only_what_is_read(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_concat_of_one_tensor_is_that_tensor(tmp_path):
+    m = Model()
+    a = m.op("Conv", [m.input("x", [1, 3, 6, 6]), m.weights("w", 4, 3, 1, 1)], "a")
+    alone = m.op("Concat", [a], "alone", axis=1)
+    m.op("Conv", [alone, m.weights("v", 2, 4, 1, 1)], "b")
+    network = load_network(m.save(tmp_path / "m.onnx", "b"))
+    assert [(layer.name, layer.inputs) for layer in network.layers] == [("a", ("input",)), ("b", ("a",))]
+
+
 def test_concat_is_free_where_tensors_can_be_written_side_by_side(tmp_path):
     def kinds(axis: int, names: tuple[str, str]):
         m = Model()

@@ -114,6 +114,11 @@ def test_external_data_is_read(folder):
     assert weights.file_bytes == 64
 
 
+def test_external_data_without_an_offset_begins_with_the_file(folder):
+    weights = load(folder, external("data/w.bin")).weights["y"]
+    assert (weights.values.reshape(-1) == np.arange(16)).all()
+
+
 @pytest.mark.parametrize(
     ("location", "entries", "text"),
     [

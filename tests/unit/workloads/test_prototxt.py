@@ -172,6 +172,8 @@ UNREAD = {
     "layer 'x': pad (2, 2) must be smaller than the kernel (2, 2)": of("Pooling", f"{POOL} pad: 2"),
     "layer 'x': its last window begins outside the map 9x9": of("Pooling", "kernel_size: 1 stride: 5"),
     "layer 'x': expected one stride, or stride_h and stride_w": of("Pooling", "kernel_size: 2 stride: 1 stride: 2"),
+    "layer 'x': expected one pad, or pad_h and pad_w": of("Pooling", "kernel_size: 3 pad: 1 pad: 1"),
+    "layer 'x': expected one kernel_size, or kernel_h and kernel_w": of("Pooling", "kernel_size: 3 kernel_size: 3"),
     "layer 'x': axis: expected 1 (all but the batch), not '2'": of(
         "InnerProduct", "num_output: 2 axis: 2", "inner_product_param"
     ),

@@ -190,6 +190,19 @@ def test_a_depthwise_layer_with_a_multiplier_keeps_channels_together():
     assert network.weights["0_depthwise"].real().shape == (8, 1, 2, 2)
 
 
+@pytest.mark.parametrize("last", ["flat", "padded"])
+def test_a_map_that_is_only_flattened_or_padded_is_no_output(last):
+    b, x = started((1, 2, 3, 4))
+    y = pointwise(b, x, 4, 4, (1, 2, 3))
+    if last == "flat":
+        end = b.op("RESHAPE", [y, b.tensor([2], "int32", data=[1, 24])], b.tensor([1, 24], "int8", 0.02, -128))
+    else:
+        pairs = b.tensor([4, 2], "int32", data=[[0, 0], [1, 1], [1, 1], [0, 0]])
+        end = b.op("PAD", [y, pairs], b.tensor([1, 4, 5, 4], "int8", 0.02, -128))
+    with pytest.raises(InputError, match=r"ends in a flattened or padded map: expected channels, or a map as it is$"):
+        read(b, end)
+
+
 def test_a_pad_becomes_the_padding_of_its_reader():
     b, x = started()
     pairs = b.tensor([4, 2], "int32", data=[[0, 0], [0, 1], [2, 1], [0, 0]])

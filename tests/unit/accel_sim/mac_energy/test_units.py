@@ -1,10 +1,13 @@
 """Energy and area of registered units, and what a machine makes of them."""
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from accel_sim import load_hardware, simulate
+from accel_sim.energy.energy_rows import area_um2
 from accel_sim.energy.mac import array_energy, toggle, unit_area_um2, unit_energy
 from accel_sim.energy.mac.pricing import dvafs_ratio
 from accel_sim.energy.tech_scaling import area_scale, energy_factor, logic_energy_scale
@@ -208,3 +211,24 @@ def test_wrong_fields():
     ):
         with pytest.raises(InputError, match=message):
             machine(**energy)
+
+
+def test_an_adder_of_a_width_that_the_table_lacks_lies_on_the_line_through_its_rows():
+    """The line through 36, 67 and 137 um2 of 8, 16 and 32 bits (Horowitz, ISSCC 2014), by numpy."""
+    slope, foot = np.polyfit([8, 16, 32], [36, 67, 137], 1)
+    for bits in (9, 20, 40):
+        assert area_um2("horowitz_45nm", "add", bits) == pytest.approx(foot + slope * bits, rel=1e-2)
+    assert area_um2("horowitz_45nm", "add", 16) == 67
+
+
+def test_the_wider_an_array_sums_the_less_an_accumulator_costs_each_product():
+    """At 2 bits; where 16 products are summed at level 3 and how at level 4: HS 4, OS 16 of each (Camus et al.)."""
+    unit = DivideConquer()
+    found = [unit_energy(unit, unit.mode(2, 2), reduction_width=width) for width in (1, 4, 16, 64, 256)]
+    assert [source.partition("L2 ")[2][:8] for _, source in found] == [
+        "IS/IS/OS", "HS/IS/OS", "IS/OS/OS", "HS/OS/OS", "OS/OS/OS"
+    ]  # fmt: skip
+    assert all(wide[0] < narrow[0] for narrow, wide in pairwise(found))
+    for width in (2, 63, 65):
+        with pytest.raises(InputError, match=f"^reduction_width={width} must be one of 1, 4, 16, 64, 256$"):
+            unit_energy(unit, unit.mode(2, 2), reduction_width=width)

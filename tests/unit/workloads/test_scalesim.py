@@ -1,11 +1,13 @@
 """SCALE-Sim topology files and configurations, both ways, and what is refused."""
 
+import re
 import time
 
 import pytest
 
 from accel_sim import load_hardware, simulate
 from workloads import InputError, load_network
+from workloads.importers import scalesim
 from workloads.importers.scalesim import HEADER, read_topology, write_topology
 from workloads.layer import Layer
 from workloads.network import Network
@@ -247,3 +249,17 @@ def test_a_broken_configuration_is_refused(change, message, tmp_path):
         machine(tmp_path, CFG.replace(*change))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spare", [0, 1, -1])
+def test_a_file_may_be_as_large_as_the_limit(spare, tmp_path, monkeypatch):
+    path = tmp_path / "m.csv"
+    path.write_text(f"{HEADER}\nconv, 8, 8, 3, 3, 4, 8, 1,\n")
+    size = path.stat().st_size
+    monkeypatch.setattr(scalesim, "LIMIT_BYTES", size + spare)
+    if spare < 0:
+        said = f"{path}: {size} bytes; a topology may have {size - 1}"
+        with pytest.raises(InputError, match=rf"^{re.escape(said)}$"):
+            load_network(path)
+    else:
+        assert load_network(path)["conv"].M == 8

@@ -12,7 +12,7 @@ from workloads.stored import Bits, PartsError, checked_bits, encoded_as_counted
 #: with zeros on both sides, empty, full
 TRIAL = np.array([[0, 3, 0, 0, 15, 1, 0], [0] * 7, [5] * 7], dtype=np.uint32)
 #: (slices, codes of each, bits of a code) of random ones
-SHAPES = ((4, 1, 4), (6, 12, 8), (3, 16, 5))
+SHAPES = ((2, 1, 4), (3, 12, 8), (3, 16, 5))
 
 
 @cache

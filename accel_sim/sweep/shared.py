@@ -43,6 +43,8 @@ class Walked:
         """Of synthetic data; InputError for images, whose codes have flown by."""
         from workloads.walk import walk
 
+        if self.network.images is not None:
+            raise InputError("encodings.inputs: a study keeps no maps of images: encode them in a run of its own")
         return walk(self.network, self.seed).codes(tensor)
 
 

@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from accel_sim.sweep import plan as planner
 from accel_sim.sweep import run, shared, study
 from accel_sim.sweep.progress import Lines, progress
 from tests.unit.workloads.onnx_models import convolutions
+from workloads import InputError
 
 TEXT = "network: {network}\nhardware: systolic\naxes: {{array.rows: [4, 8], batch: [1, 2]}}\n{more}"
 
@@ -56,6 +58,18 @@ def test_a_network_is_encoded_once_and_mapped(tmp_path, monkeypatch):
         assert isinstance(whole, np.memmap), "a view of a file, not a copy"
         assert not array.flags.writeable
     assert shared.opened(found[0].data, str(tmp_path))[1] is walked
+
+
+def test_a_mapped_network_tells_the_codes_of_its_maps_unless_images_flow(tmp_path):
+    found = tasks()[0]
+    list(run._encoded([found], tmp_path))
+    network, walked = shared.opened(found.data, str(tmp_path))
+    operands = {layer.name: each for layer, each in walked}
+    assert np.array_equal(walked.codes("pool1").values, operands["conv2"].inputs.values)
+    assert walked.codes("prob").values.size == network["prob"].output_elements
+    flowing = replace(walked, network=replace(network, images=np.zeros((1, 1, 28, 28), np.uint8)))
+    with pytest.raises(InputError, match=r"^encodings.inputs: a study keeps no maps of images: encode them in a run"):
+        flowing.codes("pool1")
 
 
 def test_an_onnx_file_is_an_axis_as_a_name_is(tmp_path, monkeypatch):

@@ -136,3 +136,39 @@ def test_nothing_cites_what_a_user_does_not_have():
         if UNSHIPPED.search(line)
     ]
     assert found == []
+
+
+def texts() -> list[Path]:
+    """Pages, and sources with their docstrings and comments."""
+    packages = ("accel_sim", "workloads", "cython_core", "experiments")
+    sources = [path for name in packages for path in (ROOT / name).rglob("*.p*") if path.suffix in SOURCES]
+    return [ROOT / "README.md", *DOCS.glob("*.md"), *sources]
+
+
+SOURCES = (".py", ".pyi", ".pyx", ".pxd")
+PACKAGE = r"(?:accel_sim|workloads|cython_core|experiments)"
+
+
+def is_there(dotted: str) -> bool:
+    """A module of that name, or something that a module or its class says."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        files = [file for suffix in SOURCES if (file := path.with_suffix(suffix)).exists()]
+        files += [path / "__init__.py"] if path.is_dir() else []
+        if files:
+            rest = parts[length:]
+            return not rest or any(re.search(rf"\b{rest[0]}\b", file.read_text(encoding="utf-8")) for file in files)
+    return False
+
+
+def test_modules_and_files_that_texts_name_are_there():
+    """Moved code leaves names behind in prose."""
+    gone = []
+    for path in texts():
+        text = path.read_text(encoding="utf-8")
+        modules = set(re.findall(rf"\b{PACKAGE}(?:\.[A-Za-z_]\w*)+", text)) - {"accel_sim.experiments"}  # entry points
+        files = re.findall(rf"(?<![\w./])({PACKAGE}/[\w./]*\w)", text)
+        gone += [f"{path.relative_to(ROOT)}: {each}" for each in modules if not is_there(each)]
+        gone += [f"{path.relative_to(ROOT)}: {each}" for each in files if not (ROOT / each).exists()]
+    assert not gone, "\n".join(gone)
